@@ -1,0 +1,216 @@
+//! The C edge between chatd and its plugins, as plain `repr(C)` data. The same text in C is `chat_plugin.h`.
+//!
+//! A draft: names and layout may change until version 1 is frozen. Rules that hold for every function:
+//! what is passed in is valid for the call only; results go into the caller's sink; nothing is freed by the other side; no
+//! panic or exception may leave a function. `[loop]` functions are called from one thread at a time per connection and must not
+//! block, `[worker]` functions may block, `[any]` functions may be called from any thread at any time.
+#![no_std]
+#![warn(missing_docs)]
+
+use core::ffi::{c_char, c_void};
+
+/// Borrowed bytes. `data` may be null only when `len` is 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ChatBytes {
+    /// First byte.
+    pub data: *const u8,
+    /// How many bytes.
+    pub len: usize,
+}
+
+/// A command or an event: a kind and byte strings, as Redis's argv. See docs/records.md.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ChatRecord {
+    /// One of the `KIND_` numbers.
+    pub kind: u32,
+    /// How many strings.
+    pub argc: u32,
+    /// The strings.
+    pub argv: *const ChatBytes,
+}
+
+/// What a function says. Zero is success.
+pub type ChatStatus = i32;
+/// Done; or, from a sink: go on.
+pub const OK: ChatStatus = 0;
+/// From a sink: enough for this turn. Return at once with what was used so far.
+pub const STOP: ChatStatus = 1;
+/// The peer's bytes can't be trusted any more: send what was put on the wire, then close.
+pub const BROKEN: ChatStatus = 2;
+/// An authenticator knows the name and says no.
+pub const DENY: ChatStatus = 3;
+/// An authenticator has no opinion; the next one is asked.
+pub const DECLINE: ChatStatus = 4;
+/// The answer comes later, through the host.
+pub const PENDING: ChatStatus = 5;
+/// The plugin failed (a caught panic, no memory).
+pub const INTERNAL: ChatStatus = 6;
+
+/// The connection was accepted: its peer sends commands.
+pub const ROLE_SERVER: u32 = 0;
+/// The connection was dialled: its peer sends replies and pushes.
+pub const ROLE_CLIENT: u32 = 1;
+
+/// Takes bytes. Returns [`OK`].
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ChatBytesSink {
+    /// Passed back with every call.
+    pub ctx: *mut c_void,
+    /// Takes some bytes; may be called any number of times.
+    pub bytes: unsafe extern "C" fn(ctx: *mut c_void, bytes: ChatBytes) -> ChatStatus,
+}
+
+/// Takes what a decoder finds.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ChatDecodeSink {
+    /// Passed back with every call.
+    pub ctx: *mut c_void,
+    /// A whole record. [`STOP`] means: no more this turn.
+    pub record: unsafe extern "C" fn(ctx: *mut c_void, record: *const ChatRecord) -> ChatStatus,
+    /// Bytes to send back to the peer at once, in order with the replies.
+    pub wire: unsafe extern "C" fn(ctx: *mut c_void, bytes: ChatBytes) -> ChatStatus,
+}
+
+/// What chatd offers a plugin.
+#[repr(C)]
+pub struct ChatHost {
+    /// Size of this struct as the host knows it.
+    pub size: u32,
+    /// Passed back with every call.
+    pub ctx: *mut c_void,
+    /// `[any]` An interface of the host by name and revision (`"chat.log/1"`), or null.
+    pub interface: unsafe extern "C" fn(host: *const ChatHost, id: *const c_char) -> *const c_void,
+}
+
+/// Host interface `"chat.log/1"`.
+#[repr(C)]
+pub struct ChatLog {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[any]` Writes to chatd's log under the plugin's name. level: 1 error, 2 warn, 3 info, 4 debug.
+    pub log: unsafe extern "C" fn(host: *const ChatHost, level: u32, text: ChatBytes),
+}
+
+/// Host interface `"chat.auth-host/1"`.
+#[repr(C)]
+pub struct ChatAuthHost {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[any]` Answers a [`PENDING`] check, once; later answers are ignored. `who` as for `check`.
+    pub complete: unsafe extern "C" fn(host: *const ChatHost, ticket: u64, status: ChatStatus, who: *const ChatRecord),
+}
+
+/// What `chat_entry_v1` returns: the plugin.
+#[repr(C)]
+pub struct ChatEntry {
+    /// Size of this struct as the plugin knows it.
+    pub size: u32,
+    /// Version of this interface the plugin was built for.
+    pub major: u16,
+    /// Later minors only add at the end.
+    pub minor: u16,
+    /// The plugin's name, NUL-terminated, for the whole run.
+    pub name: *const c_char,
+    /// The plugin's version, NUL-terminated, for the whole run.
+    pub version: *const c_char,
+    /// `[loop]` Called once. `config` is the plugin's own table as TOML text. On failure says why.
+    pub start: unsafe extern "C" fn(
+        host: *const ChatHost,
+        config: ChatBytes,
+        plugin: *mut *mut c_void,
+        why: ChatBytesSink,
+    ) -> ChatStatus,
+    /// `[loop]` Called once, after everything it opened is closed.
+    pub stop: unsafe extern "C" fn(plugin: *mut c_void),
+    /// `[any]` An interface of the plugin by name and revision, or null. Lives as long as the plugin.
+    pub interface: unsafe extern "C" fn(plugin: *mut c_void, id: *const c_char) -> *const c_void,
+}
+
+/// The symbol every shared library exports: `const chat_entry *chat_entry_v1(void)`.
+pub const ENTRY_SYMBOL: &str = "chat_entry_v1";
+/// Its type.
+pub type ChatEntryFn = unsafe extern "C" fn() -> *const ChatEntry;
+/// The major version of this file.
+pub const MAJOR: u16 = 1;
+/// The minor version of this file.
+pub const MINOR: u16 = 0;
+
+/// Plugin interface `"chat.transport/1"`: a codec. It never sees a socket.
+#[repr(C)]
+pub struct ChatTransport {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[loop]` State for one connection.
+    pub open: unsafe extern "C" fn(plugin: *mut c_void, role: u32, conn: *mut *mut c_void) -> ChatStatus,
+    /// `[loop]` Frees it.
+    pub close: unsafe extern "C" fn(plugin: *mut c_void, conn: *mut c_void),
+    /// `[loop]` Takes whole records off the front of `input`; `used` says how many bytes. What is left is offered again with more behind it.
+    pub decode: unsafe extern "C" fn(
+        plugin: *mut c_void,
+        conn: *mut c_void,
+        input: ChatBytes,
+        used: *mut usize,
+        out: ChatDecodeSink,
+    ) -> ChatStatus,
+    /// `[any]` Connections of one class get the same bytes for the same push. Asked again after every decode and encode_private.
+    pub class_of: unsafe extern "C" fn(plugin: *mut c_void, conn: *const c_void) -> u32,
+    /// `[any]` Bytes of a push for a class. Pure: depends on class and record alone. Nothing is a valid encoding.
+    pub encode: unsafe extern "C" fn(plugin: *mut c_void, class: u32, record: *const ChatRecord, out: ChatBytesSink) -> ChatStatus,
+    /// `[loop]` Bytes of an event for this one connection; may change its state.
+    pub encode_private:
+        unsafe extern "C" fn(plugin: *mut c_void, conn: *mut c_void, record: *const ChatRecord, out: ChatBytesSink) -> ChatStatus,
+}
+
+/// Plugin interface `"chat.auth/1"`.
+#[repr(C)]
+pub struct ChatAuth {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[worker]` ask.argv: mechanism (`password` or `none`), name, secret, peer address, listener name. May block.
+    /// [`OK`] and one `bytes` of the account's name (empty: a guest), [`DENY`] and a reason, [`DECLINE`], [`PENDING`].
+    pub check: unsafe extern "C" fn(plugin: *mut c_void, ticket: u64, ask: *const ChatRecord, who: ChatBytesSink) -> ChatStatus,
+    /// `[any]` Nobody waits for this ticket any more: a hint.
+    pub cancel: unsafe extern "C" fn(plugin: *mut c_void, ticket: u64),
+}
+
+/// Names of the interfaces above.
+pub mod id {
+    /// A codec.
+    pub const TRANSPORT: &core::ffi::CStr = c"chat.transport/1";
+    /// An authenticator.
+    pub const AUTH: &core::ffi::CStr = c"chat.auth/1";
+    /// Logging, from the host.
+    pub const LOG: &core::ffi::CStr = c"chat.log/1";
+    /// Late answers of authenticators, from the host.
+    pub const AUTH_HOST: &core::ffi::CStr = c"chat.auth-host/1";
+}
+
+/// The kinds of records (docs/records.md).
+pub mod kind {
+    /// A command: `argv[0]` is its name.
+    pub const COMMAND: u32 = 0;
+    /// A short success.
+    pub const STATUS: u32 = 1;
+    /// A refusal: code, text.
+    pub const ERROR: u32 = 2;
+    /// A number.
+    pub const INTEGER: u32 = 3;
+    /// A text.
+    pub const TEXT: u32 = 4;
+    /// A list.
+    pub const ARRAY: u32 = 5;
+    /// Keys and values, alternating.
+    pub const MAP: u32 = 6;
+    /// A list that starts with its name.
+    pub const NAMED: u32 = 7;
+    /// What nobody asked for: starts with its name.
+    pub const PUSH: u32 = 8;
+    /// Nothing there.
+    pub const NULL: u32 = 9;
+    /// A table: width, then cells.
+    pub const ROWS: u32 = 10;
+}
