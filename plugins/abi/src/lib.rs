@@ -7,7 +7,7 @@
 #![no_std]
 #![warn(missing_docs)]
 
-use core::ffi::{c_char, c_void};
+use core::ffi::{CStr, c_char, c_void};
 
 /// Borrowed bytes. `data` may be null only when `len` is 0.
 #[repr(C)]
@@ -17,6 +17,28 @@ pub struct ChatBytes {
     pub data: *const u8,
     /// How many bytes.
     pub len: usize,
+}
+
+impl ChatBytes {
+    /// The bytes of a slice, for as long as that lives.
+    pub const fn new(bytes: &[u8]) -> ChatBytes {
+        ChatBytes {
+            data: bytes.as_ptr(),
+            len: bytes.len(),
+        }
+    }
+
+    /// The bytes as a slice. Null with a length, which breaks the contract, reads as nothing.
+    ///
+    /// # Safety
+    /// Unless null, `data` is valid for `len` bytes, which nobody writes to, during `'a`.
+    pub const unsafe fn as_slice<'a>(self) -> &'a [u8] {
+        if self.len == 0 || self.data.is_null() {
+            return &[];
+        }
+        // SAFETY: not null, so the caller vouches for it.
+        unsafe { core::slice::from_raw_parts(self.data, self.len) }
+    }
 }
 
 /// A command or an event: a kind and byte strings, as Redis's argv. See docs/records.md.
@@ -35,7 +57,8 @@ pub struct ChatRecord {
 pub type ChatStatus = i32;
 /// Done; or, from a sink: go on.
 pub const OK: ChatStatus = 0;
-/// From a sink: enough for this turn. Return at once with what was used so far.
+/// From a sink: enough for this turn. Return with what was used so far. What one line or frame turns into may be finished
+/// first (it is used as a whole or not at all), since a record can't be given for bytes that are not used.
 pub const STOP: ChatStatus = 1;
 /// The peer's bytes can't be trusted any more: send what was put on the wire, then close.
 pub const BROKEN: ChatStatus = 2;
@@ -69,13 +92,13 @@ pub struct ChatBytesSink {
 pub struct ChatDecodeSink {
     /// Passed back with every call.
     pub ctx: *mut c_void,
-    /// A whole record. [`STOP`] means: no more this turn.
+    /// A whole record. [`STOP`] means: no more this turn, except what the line or frame at hand still yields.
     pub record: unsafe extern "C" fn(ctx: *mut c_void, record: *const ChatRecord) -> ChatStatus,
     /// Bytes to send back to the peer at once, in order with the replies.
     pub wire: unsafe extern "C" fn(ctx: *mut c_void, bytes: ChatBytes) -> ChatStatus,
 }
 
-/// What chatd offers a plugin.
+/// What chatd offers a plugin. Stays where it is for the whole run.
 #[repr(C)]
 pub struct ChatHost {
     /// Size of this struct as the host knows it.
@@ -100,12 +123,21 @@ pub struct ChatLog {
 pub struct ChatAuthHost {
     /// Size of this struct.
     pub size: u32,
-    /// `[any]` Answers a [`PENDING`] check, once; later answers are ignored. `who` as for `check`.
-    pub complete: unsafe extern "C" fn(host: *const ChatHost, ticket: u64, status: ChatStatus, who: *const ChatRecord),
+    /// `[any]` Answers a [`PENDING`] check, once; later answers are ignored. `who` is what `check` would have put into its
+    /// sink. [`DECLINE`] is a refusal here, since nobody is asked after a late answer.
+    pub complete: unsafe extern "C" fn(
+        host: *const ChatHost,
+        ticket: u64,
+        status: ChatStatus,
+        who: ChatBytes,
+    ),
 }
 
 /// What `chat_entry_v1` returns: the plugin.
+///
+/// Safe code can't make one up: whoever holds a `&ChatEntry` may rely on what [`ChatEntry::new`] asks for.
 #[repr(C)]
+#[non_exhaustive]
 pub struct ChatEntry {
     /// Size of this struct as the plugin knows it.
     pub size: u32,
@@ -117,17 +149,53 @@ pub struct ChatEntry {
     pub name: *const c_char,
     /// The plugin's version, NUL-terminated, for the whole run.
     pub version: *const c_char,
-    /// `[loop]` Called once. `config` is the plugin's own table as TOML text. On failure says why.
-    pub start: unsafe extern "C" fn(
-        host: *const ChatHost,
-        config: ChatBytes,
-        plugin: *mut *mut c_void,
-        why: ChatBytesSink,
-    ) -> ChatStatus,
-    /// `[loop]` Called once, after everything it opened is closed.
-    pub stop: unsafe extern "C" fn(plugin: *mut c_void),
+    /// `[any]` Called once. `config` is the plugin's own table as TOML text. On failure says why; then `stop` is not called.
+    pub start: StartFn,
+    /// `[any]` Called once, after everything it opened is closed and no call is under way.
+    pub stop: StopFn,
     /// `[any]` An interface of the plugin by name and revision, or null. Lives as long as the plugin.
-    pub interface: unsafe extern "C" fn(plugin: *mut c_void, id: *const c_char) -> *const c_void,
+    pub interface: InterfaceFn,
+}
+
+/// See [`ChatEntry::start`].
+pub type StartFn = unsafe extern "C" fn(
+    host: *const ChatHost,
+    config: ChatBytes,
+    plugin: *mut *mut c_void,
+    why: ChatBytesSink,
+) -> ChatStatus;
+/// See [`ChatEntry::stop`].
+pub type StopFn = unsafe extern "C" fn(plugin: *mut c_void);
+/// See [`ChatEntry::interface`].
+pub type InterfaceFn =
+    unsafe extern "C" fn(plugin: *mut c_void, id: *const c_char) -> *const c_void;
+
+// SAFETY: an entry is never written to, and its functions say themselves which threads may call them.
+unsafe impl Sync for ChatEntry {}
+
+impl ChatEntry {
+    /// An entry of this version.
+    ///
+    /// # Safety
+    /// The functions keep the contract of this file, and every interface that `interface` hands out has the type of its name.
+    pub const unsafe fn new(
+        name: &'static CStr,
+        version: &'static CStr,
+        start: StartFn,
+        stop: StopFn,
+        interface: InterfaceFn,
+    ) -> ChatEntry {
+        ChatEntry {
+            size: size_of::<ChatEntry>() as u32,
+            major: MAJOR,
+            minor: MINOR,
+            name: name.as_ptr(),
+            version: version.as_ptr(),
+            start,
+            stop,
+            interface,
+        }
+    }
 }
 
 /// The symbol every shared library exports: `const chat_entry *chat_entry_v1(void)`.
@@ -144,8 +212,9 @@ pub const MINOR: u16 = 0;
 pub struct ChatTransport {
     /// Size of this struct.
     pub size: u32,
-    /// `[loop]` State for one connection.
-    pub open: unsafe extern "C" fn(plugin: *mut c_void, role: u32, conn: *mut *mut c_void) -> ChatStatus,
+    /// `[loop]` State for one connection; not null.
+    pub open:
+        unsafe extern "C" fn(plugin: *mut c_void, role: u32, conn: *mut *mut c_void) -> ChatStatus,
     /// `[loop]` Frees it.
     pub close: unsafe extern "C" fn(plugin: *mut c_void, conn: *mut c_void),
     /// `[loop]` Takes whole records off the front of `input`; `used` says how many bytes. What is left is offered again with more behind it.
@@ -156,13 +225,22 @@ pub struct ChatTransport {
         used: *mut usize,
         out: ChatDecodeSink,
     ) -> ChatStatus,
-    /// `[any]` Connections of one class get the same bytes for the same push. Asked again after every decode and encode_private.
+    /// `[loop]` Connections of one class get the same bytes for the same push. Asked again after every decode and encode_private.
     pub class_of: unsafe extern "C" fn(plugin: *mut c_void, conn: *const c_void) -> u32,
     /// `[any]` Bytes of a push for a class. Pure: depends on class and record alone. Nothing is a valid encoding.
-    pub encode: unsafe extern "C" fn(plugin: *mut c_void, class: u32, record: *const ChatRecord, out: ChatBytesSink) -> ChatStatus,
+    pub encode: unsafe extern "C" fn(
+        plugin: *mut c_void,
+        class: u32,
+        record: *const ChatRecord,
+        out: ChatBytesSink,
+    ) -> ChatStatus,
     /// `[loop]` Bytes of an event for this one connection; may change its state.
-    pub encode_private:
-        unsafe extern "C" fn(plugin: *mut c_void, conn: *mut c_void, record: *const ChatRecord, out: ChatBytesSink) -> ChatStatus,
+    pub encode_private: unsafe extern "C" fn(
+        plugin: *mut c_void,
+        conn: *mut c_void,
+        record: *const ChatRecord,
+        out: ChatBytesSink,
+    ) -> ChatStatus,
 }
 
 /// Plugin interface `"chat.auth/1"`.
@@ -171,8 +249,13 @@ pub struct ChatAuth {
     /// Size of this struct.
     pub size: u32,
     /// `[worker]` ask.argv: mechanism (`password` or `none`), name, secret, peer address, listener name. May block.
-    /// [`OK`] and one `bytes` of the account's name (empty: a guest), [`DENY`] and a reason, [`DECLINE`], [`PENDING`].
-    pub check: unsafe extern "C" fn(plugin: *mut c_void, ticket: u64, ask: *const ChatRecord, who: ChatBytesSink) -> ChatStatus,
+    /// [`OK`] and one `bytes` of the account's name (empty or none: a guest), [`DENY`] and a reason, [`DECLINE`], [`PENDING`].
+    pub check: unsafe extern "C" fn(
+        plugin: *mut c_void,
+        ticket: u64,
+        ask: *const ChatRecord,
+        who: ChatBytesSink,
+    ) -> ChatStatus,
     /// `[any]` Nobody waits for this ticket any more: a hint.
     pub cancel: unsafe extern "C" fn(plugin: *mut c_void, ticket: u64),
 }

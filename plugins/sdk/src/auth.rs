@@ -30,6 +30,8 @@ pub enum Verdict {
 pub trait Auth: Sized + Send + Sync + 'static {
     /// The plugin's name in configs, e.g. `password`.
     const NAME: &'static std::ffi::CStr;
+    /// The plugin's version, for people. [`version!()`](crate::version) is that of the crate.
+    const VERSION: &'static std::ffi::CStr = c"unversioned";
     /// `config` is the plugin's own table as TOML text (may be empty). An error is shown to the operator.
     fn start(config: &str) -> Result<Self, String>;
     /// Decides.

@@ -2,12 +2,46 @@
 //!
 //! A transport is a codec and never sees a socket; an authenticator answers one question at a time and may block. Panics are
 //! caught here, inside the plugin, and become an internal error: they cannot cross the C edge.
+//!
+//! A whole plugin crate:
+//!
+//! ```
+//! use chatring_sdk::{Ask, Auth, ChatEntry, Verdict};
+//! use std::ffi::CStr;
+//!
+//! struct Friday;
+//!
+//! impl Auth for Friday {
+//!     const NAME: &'static CStr = c"friday";
+//!     const VERSION: &'static CStr = chatring_sdk::version!();
+//!     fn start(_config: &str) -> Result<Self, String> {
+//!         Ok(Friday)
+//!     }
+//!     fn check(&self, ask: &Ask<'_>) -> Verdict {
+//!         if ask.name == "friday" { Verdict::Accept(Some("friday".into())) } else { Verdict::Decline }
+//!     }
+//! }
+//!
+//! pub fn entry() -> &'static ChatEntry {
+//!     chatring_sdk::entry::auth::<Friday>()
+//! }
+//!
+//! #[cfg(feature = "export")]
+//! chatring_sdk::export!(entry);
+//! # assert_eq!(entry().major, 1);
+//! ```
 #![warn(missing_docs)]
 
 mod auth;
+pub mod entry;
+mod log;
+pub mod raw;
 mod record;
+pub mod testing;
 mod transport;
 
 pub use auth::{Ask, Auth, Verdict};
+pub use chatring_abi::ChatEntry;
+pub use log::Log;
 pub use record::{Arg, Kind, Record};
 pub use transport::{Broken, Decoded, Flow, Role, Transport};

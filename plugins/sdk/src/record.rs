@@ -25,13 +25,7 @@ unsafe impl Sync for Arg<'_> {}
 impl<'a> Arg<'a> {
     /// Borrows some bytes.
     pub const fn new(bytes: &'a [u8]) -> Arg<'a> {
-        Arg {
-            raw: ChatBytes {
-                data: bytes.as_ptr(),
-                len: bytes.len(),
-            },
-            life: PhantomData,
-        }
+        Arg { raw: ChatBytes { data: bytes.as_ptr(), len: bytes.len() }, life: PhantomData }
     }
 
     /// The bytes.
@@ -179,10 +173,7 @@ mod tests {
     #[test]
     fn an_arg_is_its_bytes() {
         let arg = Arg::new(b"caf\xc3\xa9");
-        assert_eq!(
-            (arg.as_bytes(), arg.as_str(), arg.len()),
-            (&b"caf\xc3\xa9"[..], Some("café"), 5)
-        );
+        assert_eq!((arg.as_bytes(), arg.as_str(), arg.len()), (&b"caf\xc3\xa9"[..], Some("café"), 5));
         assert_eq!(Arg::new(b"\xff").as_str(), None);
         assert_eq!(Arg::default(), Arg::new(b""));
         assert_eq!(format!("{:?}", Arg::new(b"a\r\n")), r#""a\r\n""#);
@@ -192,10 +183,7 @@ mod tests {
     fn absent_and_broken_arguments_read_as_empty() {
         let argv = [Arg::from("MSG"), Arg::new(b"\xff"), Arg::from("hi")];
         let record = Record::new(Kind::Command, &argv);
-        assert_eq!(
-            (record.name(), record.str(1), record.str(2), record.str(3)),
-            ("MSG", "", "hi", "")
-        );
+        assert_eq!((record.name(), record.str(1), record.str(2), record.str(3)), ("MSG", "", "hi", ""));
         assert_eq!((record.arg(1), record.arg(9)), (&b"\xff"[..], &b""[..]));
         assert_eq!(format!("{record:?}"), r#"Command["MSG", "\xff", "hi"]"#);
     }

@@ -16,7 +16,8 @@ pub enum Role {
 pub enum Flow {
     /// Go on.
     Continue,
-    /// Enough for this turn: return what was used so far.
+    /// Enough for this turn: return what was used so far. What one line or frame turns into may be finished first, since a
+    /// record can't be given for bytes that are not used.
     Stop,
 }
 
@@ -36,6 +37,8 @@ pub struct Broken;
 pub trait Transport: Sized + Send + Sync + 'static {
     /// The plugin's name in configs, e.g. `irc`.
     const NAME: &'static std::ffi::CStr;
+    /// The plugin's version, for people. [`version!()`](crate::version) is that of the crate.
+    const VERSION: &'static std::ffi::CStr = c"unversioned";
     /// State of one connection. Keep it small: there are many.
     type Conn: Send;
 
@@ -45,12 +48,7 @@ pub trait Transport: Sized + Send + Sync + 'static {
     fn open(&self, role: Role) -> Self::Conn;
     /// Takes whole records off the front of `input` and says how many bytes it used. What is left is offered again with more
     /// behind it, so a decoder has to refuse (with [`Broken`]) what grows past its limit.
-    fn decode(
-        &self,
-        conn: &mut Self::Conn,
-        input: &[u8],
-        out: &mut dyn Decoded,
-    ) -> Result<usize, Broken>;
+    fn decode(&self, conn: &mut Self::Conn, input: &[u8], out: &mut dyn Decoded) -> Result<usize, Broken>;
     /// Connections of one class get the same bytes for the same push. Asked again after every decode and encode_private.
     fn class_of(&self, conn: &Self::Conn) -> u32;
     /// Appends the bytes of a push for a class. Pure: nothing but class and record may matter. Appending nothing is fine.

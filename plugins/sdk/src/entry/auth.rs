@@ -1,0 +1,58 @@
+//! An [`Auth`] as `chat.auth/1`.
+
+use super::{guarded, is_named, start_with, stop};
+use crate::{Ask, Auth, Verdict, raw};
+use chatring_abi::{ChatAuth, ChatBytes, ChatBytesSink, ChatEntry, ChatHost, ChatRecord, ChatStatus, DECLINE, DENY, INTERNAL, OK, id};
+use std::ffi::{c_char, c_void};
+use std::marker::PhantomData;
+
+/// The C functions of A. Behind every `plugin` pointer stands an A.
+pub(super) struct Edge<A>(PhantomData<A>);
+
+impl<A: Auth> Edge<A> {
+    // SAFETY: the functions below keep the contract, and `interface` answers with a ChatAuth for its name only.
+    pub(super) const ENTRY: &'static ChatEntry = &unsafe { ChatEntry::new(A::NAME, A::VERSION, Self::start, stop::<A>, Self::interface) };
+
+    const TABLE: &'static ChatAuth = &ChatAuth { size: size_of::<ChatAuth>() as u32, check: Self::check, cancel: Self::cancel };
+
+    unsafe extern "C" fn start(host: *const ChatHost, config: ChatBytes, plugin: *mut *mut c_void, why: ChatBytesSink) -> ChatStatus {
+        // SAFETY: passed on as they came.
+        unsafe { start_with(A::start, host, config, plugin, why) }
+    }
+
+    unsafe extern "C" fn interface(_plugin: *mut c_void, asked: *const c_char) -> *const c_void {
+        // SAFETY: a C string from the host.
+        if unsafe { is_named(asked, id::AUTH) } {
+            return std::ptr::from_ref(Self::TABLE).cast();
+        }
+        std::ptr::null()
+    }
+
+    unsafe extern "C" fn check(plugin: *mut c_void, _ticket: u64, ask: *const ChatRecord, who: ChatBytesSink) -> ChatStatus {
+        guarded(|| {
+            // SAFETY: valid for the call.
+            let Ok(record) = (unsafe { raw::lift(ask) }) else {
+                return INTERNAL;
+            };
+            let text = |i: usize| record.argv.get(i).and_then(|arg| arg.as_str());
+            let (Some(mechanism), Some(name), Some(peer), Some(listener)) = (text(0), text(1), text(3), text(4)) else {
+                return INTERNAL;
+            };
+            let ask = Ask { mechanism, name, secret: record.arg(2), peer, listener };
+            // SAFETY: an A, shared.
+            let (status, said) = match unsafe { &*plugin.cast::<A>() }.check(&ask) {
+                Verdict::Accept(account) => (OK, account.unwrap_or_default()),
+                Verdict::Deny(reason) => (DENY, reason),
+                Verdict::Decline => (DECLINE, String::new()),
+            };
+            if !said.is_empty() {
+                // SAFETY: the host's sink.
+                unsafe { (who.bytes)(who.ctx, ChatBytes::new(said.as_bytes())) };
+            }
+            status
+        })
+    }
+
+    /// A check here has its answer when it returns, so there is never anything to cancel.
+    unsafe extern "C" fn cancel(_plugin: *mut c_void, _ticket: u64) {}
+}
