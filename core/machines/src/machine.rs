@@ -1,0 +1,340 @@
+//! The contract between a machine and whoever drives it.
+//!
+//! One way in, one way out: a driver samples the time, hands in an [`Input`] and carries out the [`Effect`]s in order. All machines share this vocabulary, so that
+//! one reactor and one simulator drive them all; a machine ignores the inputs that can't happen to it.
+
+use std::net::IpAddr;
+
+use crate::command::Command;
+use crate::event::Event;
+use crate::ids::{Conn, ListId, ListenerId, Ticket};
+use crate::names::GroupName;
+use crate::peer::{Change, GroupLine, GroupRecord};
+use crate::time::Time;
+use crate::wire::{Bad, Text};
+
+/// A protocol as a function.
+pub trait Machine {
+    /// Runs to completion. Never fails, blocks, sleeps, or asks the time. `now` never runs back.
+    fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>);
+
+    /// When the machine next wants [`Input::Deadline`], whatever else happens. Late is fine, early is harmless.
+    fn deadline(&self) -> Option<Time>;
+
+    /// Panics when an invariant of ours is broken. Called after every `handle` in simulations and debug builds.
+    fn check_invariants(&self) {}
+}
+
+/// What happens to a machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The driver is ready: dial, load, begin. Comes once, first.
+    Start,
+    /// Someone connected.
+    Opened {
+        /// The new connection.
+        conn: Conn,
+        /// By which listener.
+        listener: ListenerId,
+        /// From where.
+        peer: IpAddr,
+    },
+    /// A command came in on an accepted connection, or something that should have been one.
+    Heard {
+        /// From whom.
+        conn: Conn,
+        /// What.
+        command: Result<Command, Bad>,
+    },
+    /// We were told something on a connection we dialled.
+    Told {
+        /// By whom.
+        conn: Conn,
+        /// What.
+        event: Result<Event, Bad>,
+    },
+    /// The connection is gone. Nothing more will come from it, and effects that name it are void. Never follows our own `Close`.
+    Lost {
+        /// Which.
+        conn: Conn,
+    },
+    /// What became of a `Dial`.
+    Dialed {
+        /// Which.
+        ticket: Ticket,
+        /// A connection, or why not.
+        result: Result<Conn, DialError>,
+    },
+    /// What became of a `Judge`.
+    Judged {
+        /// Which.
+        ticket: Ticket,
+        /// In or not.
+        verdict: Verdict,
+    },
+    /// A `Commit` is durable. In the order the commits were made.
+    Committed {
+        /// Which.
+        ticket: Ticket,
+    },
+    /// What became of a `Query`.
+    Answered {
+        /// Which.
+        ticket: Ticket,
+        /// What is stored.
+        answer: Answer,
+    },
+    /// A reader of a list was so slow that entries it had not read are gone from memory.
+    Fell {
+        /// Who.
+        conn: Conn,
+        /// Of which list.
+        list: ListId,
+        /// How many events it missed.
+        lost: u64,
+    },
+    /// Someone at the console wants something of a client machine.
+    Wish(Wish),
+    /// Finish what you are doing and go: SIGTERM, or the end of a command.
+    Stop,
+    /// It is `deadline` or later.
+    Deadline,
+}
+
+/// What a machine wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Tell one connection.
+    Tell {
+        /// Whom.
+        conn: Conn,
+        /// What.
+        event: Event,
+    },
+    /// Tell everyone on a list: encoded once per class of recipients.
+    TellAll {
+        /// Whom.
+        list: ListId,
+        /// What.
+        event: Event,
+        /// Who on the list does not hear this one.
+        skip: Option<Conn>,
+    },
+    /// Put a connection on a list: it hears what is told from here on. It may be on it once.
+    Enlist {
+        /// Which list.
+        list: ListId,
+        /// Whom.
+        conn: Conn,
+    },
+    /// Take a connection off a list: it still hears all that was told until here.
+    Delist {
+        /// Which list.
+        list: ListId,
+        /// Whom.
+        conn: Conn,
+    },
+    /// The list is not used any more; whoever is on it still hears all that was told until here. Its id may be used again.
+    Disband {
+        /// Which list.
+        list: ListId,
+    },
+    /// Read nothing more from this connection until `Resume`: not even what was received already.
+    Pause {
+        /// Which.
+        conn: Conn,
+    },
+    /// Read from it again.
+    Resume {
+        /// Which.
+        conn: Conn,
+    },
+    /// Send what it still has to hear, as far as it takes it soon, then close. No `Lost` follows.
+    Close {
+        /// Which.
+        conn: Conn,
+    },
+    /// Connect to `host:port`. Answered by `Dialed`, within a time the driver bounds.
+    Dial {
+        /// For the answer.
+        ticket: Ticket,
+        /// Where.
+        address: Text,
+    },
+    /// Ask the listener's authenticators, off the loop. Answered by `Judged`.
+    Judge {
+        /// For the answer.
+        ticket: Ticket,
+        /// Whose authenticators.
+        listener: ListenerId,
+        /// What is asked.
+        ask: Ask,
+    },
+    /// Make a change durable. Answered by `Committed`; a driver that can't, stops the process.
+    Commit {
+        /// For the answer.
+        ticket: Ticket,
+        /// What changes.
+        change: Change,
+    },
+    /// Look something up in what is durable. Answered by `Answered`; sees all commits made before.
+    Query {
+        /// For the answer.
+        ticket: Ticket,
+        /// What is asked.
+        query: Query,
+    },
+    /// Tell whoever watches this machine: the log of a server, the screen of a client.
+    Note(Note),
+    /// All is done after `Stop`: the driver flushes, closes everything and ends.
+    Stopped,
+}
+
+/// Who wants in, and what they show for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The account claimed and its password; `None` for someone who shows nothing.
+    pub account: Option<crate::command::Account>,
+    /// From where.
+    pub peer: IpAddr,
+}
+
+/// What authenticators decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// In, as this account, or as a guest.
+    Accept(Option<Text>),
+    /// Out, and why.
+    Deny(Text),
+    /// No one had time to decide.
+    Busy,
+}
+
+/// Why a dial failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialError {
+    /// Nobody listens there: the process is gone.
+    Refused,
+    /// No answer, no route, no such name: nothing can be said of the process.
+    Unreachable,
+}
+
+/// A question to the directory's store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// What is remembered of this group?
+    Record(GroupName),
+    /// Groups whose name matches, at most so many, ordered by name.
+    Groups {
+        /// With `*` and `?`.
+        pattern: Text,
+        /// Bound of the answer.
+        limit: u32,
+    },
+    /// How many people are there, and how many groups (`@` groups left out)?
+    Counts,
+}
+
+/// What the store answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// To `Record`.
+    Record(Option<Box<GroupRecord>>),
+    /// To `Groups`.
+    Groups(Vec<GroupLine>),
+    /// To `Counts`.
+    Counts {
+        /// Distinct sessions in groups.
+        people: u64,
+        /// Groups.
+        groups: u64,
+    },
+}
+
+/// What the person behind a client machine wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Say this in the group. The number comes back in [`Note::Sent`].
+    Say {
+        /// The caller's number for it, growing.
+        number: u64,
+        /// What.
+        text: Text,
+    },
+    /// Send any other command of the table, as typed; its answer comes as [`Note::Answer`].
+    Run(Vec<Text>),
+}
+
+/// What whoever watches a machine may want to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// Server: worth a line in the log, at this severity.
+    Log {
+        /// How serious.
+        level: Level,
+        /// What happened, as a sentence.
+        text: String,
+    },
+    /// Any node or client: the ring is this now.
+    View(crate::view::SharedView),
+    /// Client: in the group, at this node.
+    Joined {
+        /// Where.
+        node: crate::names::NodeKey,
+        /// How many are in it.
+        members: u64,
+    },
+    /// Client: not in the group any more; trying again by itself.
+    Away {
+        /// Why.
+        why: String,
+    },
+    /// Client: heard in the group, or a push.
+    Heard(Event),
+    /// Client: what was said has its place in the log.
+    Sent {
+        /// The caller's number.
+        number: u64,
+        /// The place.
+        seq: u64,
+    },
+    /// Client: what was said is refused for good.
+    Unsent {
+        /// The caller's number.
+        number: u64,
+        /// Why.
+        why: String,
+    },
+    /// Client: the answer to `Wish::Run`.
+    Answer(Event),
+    /// Client: no use trying on.
+    GaveUp {
+        /// Why.
+        why: String,
+    },
+    /// Client: save this view in the cache file.
+    Cache(crate::view::SharedView),
+}
+
+/// How serious a note is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Where the directory's changes become durable. A driver runs it on a thread of its own; the simulator has one in memory.
+pub trait Store: Send {
+    /// Makes all of these durable, in order, together or not at all. Returns after the disk has them.
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
+    /// Looks something up. Sees every commit that returned.
+    fn query(&mut self, query: &Query) -> Result<Answer, StoreError>;
+}
+
+/// The store is broken: the process must stop rather than answer from what it can't keep.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);

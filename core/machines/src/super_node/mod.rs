@@ -1,0 +1,5 @@
+//! Under construction.
+
+mod config;
+
+pub use config::{NodeConfig, NodeLimits, NodeTiming};
