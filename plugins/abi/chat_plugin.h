@@ -57,8 +57,9 @@ typedef struct chat_record {
 typedef int32_t chat_status;
 
 #define CHAT_OK 0       /* done; or, from a sink: go on */
-#define CHAT_STOP 1     /* from a sink: enough for this turn; return with what was used so far. What one line or frame turns
-                           into may be finished first, since a record can't be given for bytes that are not used */
+#define CHAT_STOP 1     /* from a sink: enough for this turn. Return with what was used so far; the next turn goes on from
+                           there, at once. A codec that is in the middle of a line which means several records either
+                           finishes them first, or remembers where it is */
 #define CHAT_BROKEN 2   /* the peer's bytes can't be trusted any more: send what was put on the wire, then close */
 #define CHAT_DENY 3     /* an authenticator knows the name and says no */
 #define CHAT_DECLINE 4  /* an authenticator has no opinion; the next one is asked */

@@ -22,10 +22,7 @@ pub struct ChatBytes {
 impl ChatBytes {
     /// The bytes of a slice, for as long as that lives.
     pub const fn new(bytes: &[u8]) -> ChatBytes {
-        ChatBytes {
-            data: bytes.as_ptr(),
-            len: bytes.len(),
-        }
+        ChatBytes { data: bytes.as_ptr(), len: bytes.len() }
     }
 
     /// The bytes as a slice. Null with a length, which breaks the contract, reads as nothing.
@@ -57,8 +54,8 @@ pub struct ChatRecord {
 pub type ChatStatus = i32;
 /// Done; or, from a sink: go on.
 pub const OK: ChatStatus = 0;
-/// From a sink: enough for this turn. Return with what was used so far. What one line or frame turns into may be finished
-/// first (it is used as a whole or not at all), since a record can't be given for bytes that are not used.
+/// From a sink: enough for this turn. Return with what was used so far; the next turn goes on from there, at once. A codec that
+/// is in the middle of a line which means several records either finishes them first, or remembers where it is.
 pub const STOP: ChatStatus = 1;
 /// The peer's bytes can't be trusted any more: send what was put on the wire, then close.
 pub const BROKEN: ChatStatus = 2;
@@ -92,7 +89,7 @@ pub struct ChatBytesSink {
 pub struct ChatDecodeSink {
     /// Passed back with every call.
     pub ctx: *mut c_void,
-    /// A whole record. [`STOP`] means: no more this turn, except what the line or frame at hand still yields.
+    /// A whole record. [`STOP`] means: no more this turn. Without that, a record is never given for no bytes.
     pub record: unsafe extern "C" fn(ctx: *mut c_void, record: *const ChatRecord) -> ChatStatus,
     /// Bytes to send back to the peer at once, in order with the replies.
     pub wire: unsafe extern "C" fn(ctx: *mut c_void, bytes: ChatBytes) -> ChatStatus,
@@ -125,12 +122,7 @@ pub struct ChatAuthHost {
     pub size: u32,
     /// `[any]` Answers a [`PENDING`] check, once; later answers are ignored. `who` is what `check` would have put into its
     /// sink. [`DECLINE`] is a refusal here, since nobody is asked after a late answer.
-    pub complete: unsafe extern "C" fn(
-        host: *const ChatHost,
-        ticket: u64,
-        status: ChatStatus,
-        who: ChatBytes,
-    ),
+    pub complete: unsafe extern "C" fn(host: *const ChatHost, ticket: u64, status: ChatStatus, who: ChatBytes),
 }
 
 /// What `chat_entry_v1` returns: the plugin.
@@ -158,17 +150,12 @@ pub struct ChatEntry {
 }
 
 /// See [`ChatEntry::start`].
-pub type StartFn = unsafe extern "C" fn(
-    host: *const ChatHost,
-    config: ChatBytes,
-    plugin: *mut *mut c_void,
-    why: ChatBytesSink,
-) -> ChatStatus;
+pub type StartFn =
+    unsafe extern "C" fn(host: *const ChatHost, config: ChatBytes, plugin: *mut *mut c_void, why: ChatBytesSink) -> ChatStatus;
 /// See [`ChatEntry::stop`].
 pub type StopFn = unsafe extern "C" fn(plugin: *mut c_void);
 /// See [`ChatEntry::interface`].
-pub type InterfaceFn =
-    unsafe extern "C" fn(plugin: *mut c_void, id: *const c_char) -> *const c_void;
+pub type InterfaceFn = unsafe extern "C" fn(plugin: *mut c_void, id: *const c_char) -> *const c_void;
 
 // SAFETY: an entry is never written to, and its functions say themselves which threads may call them.
 unsafe impl Sync for ChatEntry {}
@@ -213,34 +200,19 @@ pub struct ChatTransport {
     /// Size of this struct.
     pub size: u32,
     /// `[loop]` State for one connection; not null.
-    pub open:
-        unsafe extern "C" fn(plugin: *mut c_void, role: u32, conn: *mut *mut c_void) -> ChatStatus,
+    pub open: unsafe extern "C" fn(plugin: *mut c_void, role: u32, conn: *mut *mut c_void) -> ChatStatus,
     /// `[loop]` Frees it.
     pub close: unsafe extern "C" fn(plugin: *mut c_void, conn: *mut c_void),
     /// `[loop]` Takes whole records off the front of `input`; `used` says how many bytes. What is left is offered again with more behind it.
-    pub decode: unsafe extern "C" fn(
-        plugin: *mut c_void,
-        conn: *mut c_void,
-        input: ChatBytes,
-        used: *mut usize,
-        out: ChatDecodeSink,
-    ) -> ChatStatus,
+    pub decode:
+        unsafe extern "C" fn(plugin: *mut c_void, conn: *mut c_void, input: ChatBytes, used: *mut usize, out: ChatDecodeSink) -> ChatStatus,
     /// `[loop]` Connections of one class get the same bytes for the same push. Asked again after every decode and encode_private.
     pub class_of: unsafe extern "C" fn(plugin: *mut c_void, conn: *const c_void) -> u32,
     /// `[any]` Bytes of a push for a class. Pure: depends on class and record alone. Nothing is a valid encoding.
-    pub encode: unsafe extern "C" fn(
-        plugin: *mut c_void,
-        class: u32,
-        record: *const ChatRecord,
-        out: ChatBytesSink,
-    ) -> ChatStatus,
+    pub encode: unsafe extern "C" fn(plugin: *mut c_void, class: u32, record: *const ChatRecord, out: ChatBytesSink) -> ChatStatus,
     /// `[loop]` Bytes of an event for this one connection; may change its state.
-    pub encode_private: unsafe extern "C" fn(
-        plugin: *mut c_void,
-        conn: *mut c_void,
-        record: *const ChatRecord,
-        out: ChatBytesSink,
-    ) -> ChatStatus,
+    pub encode_private:
+        unsafe extern "C" fn(plugin: *mut c_void, conn: *mut c_void, record: *const ChatRecord, out: ChatBytesSink) -> ChatStatus,
 }
 
 /// Plugin interface `"chat.auth/1"`.
@@ -250,12 +222,7 @@ pub struct ChatAuth {
     pub size: u32,
     /// `[worker]` ask.argv: mechanism (`password` or `none`), name, secret, peer address, listener name. May block.
     /// [`OK`] and one `bytes` of the account's name (empty or none: a guest), [`DENY`] and a reason, [`DECLINE`], [`PENDING`].
-    pub check: unsafe extern "C" fn(
-        plugin: *mut c_void,
-        ticket: u64,
-        ask: *const ChatRecord,
-        who: ChatBytesSink,
-    ) -> ChatStatus,
+    pub check: unsafe extern "C" fn(plugin: *mut c_void, ticket: u64, ask: *const ChatRecord, who: ChatBytesSink) -> ChatStatus,
     /// `[any]` Nobody waits for this ticket any more: a hint.
     pub cancel: unsafe extern "C" fn(plugin: *mut c_void, ticket: u64),
 }

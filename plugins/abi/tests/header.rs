@@ -25,8 +25,7 @@ fn the_header_stands_alone_and_agrees_as_cpp17() {
 #[test]
 #[should_panic = "size of array"]
 fn a_wrong_layout_does_not_compile() {
-    let wrong =
-        "#include \"chat_plugin.h\"\ntypedef char wrong[sizeof(chat_bytes) == 1 ? 1 : -1];\n";
+    let wrong = "#include \"chat_plugin.h\"\ntypedef char wrong[sizeof(chat_bytes) == 1 ? 1 : -1];\n";
     compile("cc", &["-std=c99", "-x", "c"], wrong);
 }
 
@@ -55,9 +54,7 @@ fn compile(compiler: &str, options: &[&str], source: &str) -> Option<()> {
 
 fn assertions() -> String {
     // An array of negative size is the one assertion that C99 and C++17 share.
-    let mut c = String::from(
-        "#include \"chat_plugin.h\"\n#define SAME(name, truth) typedef char same_##name[(truth) ? 1 : -1]\n",
-    );
+    let mut c = String::from("#include \"chat_plugin.h\"\n#define SAME(name, truth) typedef char same_##name[(truth) ? 1 : -1]\n");
     macro_rules! layout {
         ($($rust:ident $c:ident { $($field:ident),* })*) => {$(
             let size = size_of::<abi::$rust>();

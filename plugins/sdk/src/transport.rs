@@ -16,8 +16,8 @@ pub enum Role {
 pub enum Flow {
     /// Go on.
     Continue,
-    /// Enough for this turn: return what was used so far. What one line or frame turns into may be finished first, since a
-    /// record can't be given for bytes that are not used.
+    /// Enough for this turn: return what was used so far; the next turn goes on from there. In the middle of a line which means
+    /// several records, either finish them first or remember where you are.
     Stop,
 }
 

@@ -1,7 +1,7 @@
 //! What every codec has to hold, whatever it speaks.
 //!
 //! - The same bytes give the same records and wire bytes, however they are cut and however often the host says stop.
-//! - It never claims to have used more than it was offered, and gives no record for no bytes.
+//! - It never claims to have used more than it was offered, and gives no record for no bytes unless it was stopped midway.
 //! - Encoding is pure: the same class and record give the same bytes, whatever was encoded in between.
 //! - No input makes it panic, and none makes the host keep more than [`UNREAD_MAX`] for it.
 
