@@ -13,6 +13,7 @@ pub mod command;
 pub mod directory;
 pub mod entry;
 pub mod event;
+pub mod handshake;
 pub mod ids;
 pub mod machine;
 pub mod names;

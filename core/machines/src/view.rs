@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::ids::{Epoch, Incarnation};
 use crate::names::NodeKey;
 use crate::time::Time;
-use crate::wire::{Field, Text};
+use crate::wire::Text;
 use crate::{wire_struct, wire_words};
 
 wire_words! {
