@@ -1,1 +1,29 @@
-//! Under construction.
+//! The plugin host: what chatd does with transports and authenticators, linked in or loaded.
+//!
+//! Both kinds come through the same C table ([`ChatEntry`]), so that what is tested with one holds for the other. A plugin is
+//! never trusted with more than its own memory: whatever it says is checked, and what breaks the contract is a
+//! [`PluginFault`], which costs one connection or one log-in. (A plugin that crashes takes the process along; against that only
+//! another process would help.)
+//!
+//! - [`Plugins`] holds the started plugins by name.
+//! - [`Transport`] and [`Codec`] turn bytes into records and back; they know no socket.
+//! - [`Authenticator`] answers whether someone may come in; [`judge`] asks several in a row.
+//!
+//! Invariants: a plugin is stopped after the last codec and the last authenticator of it are gone. Its library and its
+//! [`ChatEntry`] stay mapped until the process ends.
+
+mod auth;
+mod error;
+mod instance;
+mod late;
+mod registry;
+mod services;
+mod transport;
+mod vet;
+
+pub use auth::{Authenticator, Verdict, judge};
+pub use chatring_sdk::{Arg, Ask, ChatEntry, Flow, Kind, Record, Role};
+pub use error::{Misdeed, PluginError, PluginFault};
+pub use late::OnLate;
+pub use registry::{PluginInfo, Plugins};
+pub use transport::{Codec, DecodeEnd, Decoded, ENCODED_MAX, Transport};

@@ -122,7 +122,7 @@ impl<'t, T: Transport> Feed<'t, T> {
 }
 
 /// More turns than any input of the conformance check can take.
-const TURNS_MAX: usize = 1 << 24;
+const TURNS_MAX: usize = 1 << 20;
 
 struct Sink<'h> {
     heard: &'h mut Heard,

@@ -1,0 +1,121 @@
+//! Authenticators as chatd asks them.
+
+use crate::error::{Misdeed, PluginError};
+use crate::instance::{Gather, Instance};
+use chatring_abi::{ChatAuth, ChatStatus, DECLINE, DENY, INTERNAL, OK, PENDING, id, kind};
+use chatring_sdk::{Arg, Ask, raw};
+use std::sync::Arc;
+
+/// What an authenticator says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Let in, as this account; `None` is a guest.
+    Accept(Option<String>),
+    /// Kept out. The reason may be shown to the person.
+    Deny(String),
+    /// No opinion.
+    Decline,
+    /// The answer comes through [`OnLate`](crate::OnLate), once, unless the ticket is cancelled before.
+    Pending,
+    /// The plugin failed: keep them out. For the log, not for the person.
+    Fault(String),
+}
+
+/// Of a chain in which nobody decided.
+pub(crate) const NOBODY_VOUCHES: &str = "nobody here vouches for you";
+
+/// A longer account name or reason is a fault.
+const WHO_MAX: usize = 1024;
+
+/// An authenticator, linked in or loaded. It may be asked from several threads at a time.
+pub struct Authenticator {
+    table: &'static ChatAuth,
+    instance: Arc<Instance>,
+}
+
+impl Authenticator {
+    pub(crate) fn of(instance: &Arc<Instance>) -> Result<Option<Authenticator>, PluginError> {
+        let table = instance.interface::<ChatAuth>(id::AUTH)?;
+        Ok(table.map(|table| Authenticator { table, instance: instance.clone() }))
+    }
+
+    /// The plugin's name.
+    pub fn name(&self) -> &str {
+        &self.instance.name
+    }
+
+    /// Asks. May take long, so not on a loop's thread. `ticket` names the question: it must not be asked again before its answer
+    /// is there or it was cancelled.
+    pub fn check(&self, ticket: u64, ask: &Ask<'_>) -> Verdict {
+        let late = &self.instance.services.late;
+        if let Err(what) = late.asked(ticket) {
+            return self.fault(what);
+        }
+        let argv = [Arg::from(ask.mechanism), Arg::from(ask.name), Arg::new(ask.secret), Arg::from(ask.peer), Arg::from(ask.listener)];
+        let Some(record) = raw::lower(kind::COMMAND, &argv) else {
+            return self.fault(Misdeed::Internal);
+        };
+        let mut who = Gather::new(WHO_MAX);
+        // SAFETY: a vetted table and its plugin, from a worker thread; record and sink are valid for the call.
+        let status = unsafe { (self.table.check)(self.instance.plugin, ticket, &record, who.sink()) };
+        if status == PENDING {
+            return late.pending(ticket).unwrap_or_else(|| Verdict::Deny("cancelled".to_string()));
+        }
+        late.decided(ticket);
+        let verdict = match who.misdeed {
+            Some(what) => Err(what),
+            None => verdict(status, who.bytes()),
+        };
+        verdict.unwrap_or_else(|what| self.fault(what))
+    }
+
+    /// Nobody waits for this ticket any more: a late answer will be ignored. Call it on every authenticator of a chain.
+    pub fn cancel(&self, ticket: u64) {
+        self.instance.services.late.cancel(ticket);
+        // SAFETY: a vetted table and its plugin; may be called from any thread.
+        unsafe { (self.table.cancel)(self.instance.plugin, ticket) };
+    }
+
+    fn fault(&self, what: Misdeed) -> Verdict {
+        let fault = self.instance.fault("check", what);
+        tracing::error!(plugin = &*fault.plugin, "{fault}");
+        Verdict::Fault(fault.to_string())
+    }
+}
+
+impl std::fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Authenticator({})", self.name())
+    }
+}
+
+/// What a status and the bytes beside it mean; PENDING is none of this function's answers.
+pub(crate) fn verdict(status: ChatStatus, who: &[u8]) -> Result<Verdict, Misdeed> {
+    let text = || match std::str::from_utf8(who) {
+        Ok(text) => Ok(text.to_string()),
+        Err(_) => Err(Misdeed::NotText),
+    };
+    match status {
+        OK if who.is_empty() => Ok(Verdict::Accept(None)),
+        OK => Ok(Verdict::Accept(Some(text()?))),
+        DENY => Ok(Verdict::Deny(text()?)),
+        DECLINE => Ok(Verdict::Decline),
+        INTERNAL => Err(Misdeed::Internal),
+        unknown => Err(Misdeed::Status(unknown)),
+    }
+}
+
+/// Asks one after another until someone decides. Nobody deciding means no, and so does a failure: the next one may well be an
+/// open door.
+///
+/// `Pending` ends it, too. Those behind a plugin that answers late are not asked; if it declines late, that is a denial. So such
+/// a plugin belongs at the end of a chain.
+pub fn judge(chain: &[Arc<Authenticator>], ticket: u64, ask: &Ask<'_>) -> Verdict {
+    for authenticator in chain {
+        match authenticator.check(ticket, ask) {
+            Verdict::Decline => continue,
+            decided => return decided,
+        }
+    }
+    Verdict::Deny(NOBODY_VOUCHES.to_string())
+}

@@ -1,0 +1,143 @@
+//! The plugins of one process, by name.
+
+use crate::auth::Authenticator;
+use crate::error::PluginError;
+use crate::instance::Instance;
+use crate::late::OnLate;
+use crate::transport::Transport;
+use crate::vet;
+use chatring_abi::{ChatEntry, ChatEntryFn, ENTRY_SYMBOL};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The plugins that are started, by name.
+pub struct Plugins {
+    by_name: BTreeMap<String, Plugin>,
+    on_late: OnLate,
+}
+
+struct Plugin {
+    instance: Arc<Instance>,
+    transport: Option<Arc<Transport>>,
+    auth: Option<Arc<Authenticator>>,
+}
+
+/// What there is to say about a plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginInfo {
+    /// Its name in configs.
+    pub name: String,
+    /// Its version, for people.
+    pub version: String,
+    /// Its file, or "linked in".
+    pub origin: String,
+    /// It is a transport.
+    pub transport: bool,
+    /// It is an authenticator.
+    pub auth: bool,
+}
+
+const LINKED_IN: &str = "linked in";
+
+impl Plugins {
+    /// None yet. `on_late` hears every answer that an authenticator gives after its check said
+    /// [`Verdict::Pending`](crate::Verdict::Pending).
+    pub fn new(on_late: OnLate) -> Plugins {
+        Plugins { by_name: BTreeMap::new(), on_late }
+    }
+
+    /// Starts a plugin that is part of this program. `config` is its own table as TOML text.
+    pub fn link(&mut self, entry: &'static ChatEntry, config: &str) -> Result<(), PluginError> {
+        self.take(entry, LINKED_IN, config)
+    }
+
+    /// Loads a shared library and starts the plugin in it. Its code runs from here on with all rights of this process. It stays
+    /// mapped until the process ends, even if the plugin is refused: its threads and thread-locals may outlive anything else.
+    pub fn load(&mut self, path: &Path, config: &str) -> Result<(), PluginError> {
+        let origin = path.display().to_string();
+        // SAFETY: what a plugin's library promises with the symbol's name: null or an entry that stays.
+        self.take(unsafe { open(path)?() }, &origin, config)
+    }
+
+    /// A transport by its plugin's name.
+    pub fn transport(&self, name: &str) -> Option<Arc<Transport>> {
+        self.by_name.get(name)?.transport.clone()
+    }
+
+    /// An authenticator by its plugin's name.
+    pub fn auth(&self, name: &str) -> Option<Arc<Authenticator>> {
+        self.by_name.get(name)?.auth.clone()
+    }
+
+    /// All of them, by name.
+    pub fn list(&self) -> Vec<PluginInfo> {
+        let info = |(name, plugin): (&String, &Plugin)| PluginInfo {
+            name: name.clone(),
+            version: plugin.instance.version.clone(),
+            origin: plugin.instance.origin.clone(),
+            transport: plugin.transport.is_some(),
+            auth: plugin.auth.is_some(),
+        };
+        self.by_name.iter().map(info).collect()
+    }
+
+    fn take(&mut self, raw: *const ChatEntry, origin: &str, config: &str) -> Result<(), PluginError> {
+        // SAFETY: a linked entry is vouched for by whoever made it (`ChatEntry::new`), a library's by its symbol.
+        let entry = unsafe { vet::entry(raw, origin)? };
+        // SAFETY: null or a C string, by the same word.
+        let name = unsafe { vet::name(entry.name, origin)? };
+        if let Some(first) = self.by_name.get(&name) {
+            let first = first.instance.origin.clone();
+            return Err(PluginError::NameTaken { origin: origin.to_string(), name, first });
+        }
+        let instance = Instance::start(entry, name.clone(), origin, config, self.on_late.clone())?;
+        let transport = Transport::of(&instance)?.map(Arc::new);
+        let auth = Authenticator::of(&instance)?.map(Arc::new);
+        if transport.is_none() && auth.is_none() {
+            return Err(PluginError::NoInterface { name });
+        }
+        self.by_name.insert(name, Plugin { instance, transport, auth });
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.list()).finish()
+    }
+}
+
+fn open(path: &Path) -> Result<ChatEntryFn, PluginError> {
+    let unreadable = |source| PluginError::Unreadable { path: path.to_path_buf(), source };
+    // The loader's own words for a missing file are poor, and a name without a slash it would look up elsewhere.
+    let absolute = path.canonicalize().map_err(unreadable)?;
+    File::open(&absolute).map_err(unreadable)?;
+    let library = map(&absolute).map_err(|why| not_a_library(path, &why))?;
+    // SAFETY: whoever exports this name promises this type.
+    let symbol = unsafe { library.get::<ChatEntryFn>(ENTRY_SYMBOL.as_bytes()) };
+    let entry = symbol.map(|entry| *entry).map_err(|_| PluginError::NoEntry { path: path.to_path_buf() });
+    std::mem::forget(library);
+    entry
+}
+
+fn not_a_library(path: &Path, why: &libloading::Error) -> PluginError {
+    // libloading's own text hides the loader's behind a source.
+    let why = std::error::Error::source(why).map_or_else(|| why.to_string(), |source| source.to_string());
+    PluginError::NotALibrary { path: PathBuf::from(path), why }
+}
+
+/// Every symbol is resolved at once: what a library lacks is told now, not by a crash in its first call.
+#[cfg(unix)]
+fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: the library's initialisers run; the operator named this file to be run.
+    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
+}
+
+#[cfg(not(unix))]
+fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    // SAFETY: the library's initialisers run; the operator named this file to be run.
+    unsafe { libloading::Library::new(path) }
+}

@@ -1,0 +1,104 @@
+//! Looking at what a plugin hands over before anything of it is called.
+//!
+//! A plugin may have been built for another version, or by someone in a hurry: sizes are checked before fields are read, and
+//! functions for null before they become Rust function pointers, which can't be null.
+
+use crate::error::PluginError;
+use chatring_abi::{ChatAuth, ChatEntry, ChatTransport, MAJOR};
+use std::ffi::{CStr, c_char, c_void};
+use std::mem::offset_of;
+
+/// A struct of the C edge, as far as it has to be checked.
+pub(crate) trait Table {
+    const WHAT: &'static str;
+    /// Names and places of the functions that must be there.
+    const FUNCTIONS: &'static [(&'static str, usize)];
+}
+
+macro_rules! functions {
+    ($table:ty { $($name:ident),* }) => { &[$((stringify!($name), offset_of!($table, $name))),*] };
+}
+
+impl Table for ChatEntry {
+    const WHAT: &'static str = "chat_entry";
+    const FUNCTIONS: &'static [(&'static str, usize)] = functions!(ChatEntry { start, stop, interface });
+}
+
+impl Table for ChatTransport {
+    const WHAT: &'static str = "chat.transport/1";
+    const FUNCTIONS: &'static [(&'static str, usize)] = functions!(ChatTransport { open, close, decode, class_of, encode, encode_private });
+}
+
+impl Table for ChatAuth {
+    const WHAT: &'static str = "chat.auth/1";
+    const FUNCTIONS: &'static [(&'static str, usize)] = functions!(ChatAuth { check, cancel });
+}
+
+/// The table behind a pointer from a plugin, once it is large enough and whole.
+///
+/// # Safety
+/// `raw` is not null, stays readable and unchanged for the whole run, and begins with its own size in bytes.
+pub(crate) unsafe fn table<T: Table>(raw: *const c_void, origin: &str) -> Result<&'static T, PluginError> {
+    // SAFETY: it begins with its size, says the caller.
+    let size = unsafe { raw.cast::<u32>().read() };
+    let needed = size_of::<T>() as u32;
+    if size < needed {
+        return Err(PluginError::TooSmall { origin: origin.to_string(), what: T::WHAT, size, needed });
+    }
+    for (function, offset) in T::FUNCTIONS {
+        // SAFETY: within the size just checked, and aligned as C lays it out; any pointer may be read as a data pointer.
+        let pointer = unsafe { raw.byte_add(*offset).cast::<*const c_void>().read() };
+        if pointer.is_null() {
+            return Err(PluginError::NullFunction { origin: origin.to_string(), what: T::WHAT, function });
+        }
+    }
+    // SAFETY: large enough, no function is null, and it stays for the whole run.
+    Ok(unsafe { &*raw.cast::<T>() })
+}
+
+/// The entry behind the pointer that a library gave.
+///
+/// # Safety
+/// `raw` is null, or stays readable and unchanged for the whole run and begins with its own size in bytes.
+pub(crate) unsafe fn entry(raw: *const ChatEntry, origin: &str) -> Result<&'static ChatEntry, PluginError> {
+    if raw.is_null() {
+        return Err(PluginError::NullEntry { origin: origin.to_string() });
+    }
+    // SAFETY: not null; the size comes first.
+    let size = unsafe { raw.cast::<u32>().read() };
+    let major_end = offset_of!(ChatEntry, major) + size_of::<u16>();
+    // Another major may have another size, so its number is looked at first, if it is there.
+    if size as usize >= major_end {
+        // SAFETY: within the size.
+        let found = unsafe { raw.byte_add(offset_of!(ChatEntry, major)).cast::<u16>().read() };
+        if found != MAJOR {
+            return Err(PluginError::WrongMajor { origin: origin.to_string(), found, expected: MAJOR });
+        }
+    }
+    // SAFETY: as the caller says, and not null.
+    unsafe { table(raw.cast(), origin) }
+}
+
+/// The plugin's name. It is written into configs and logs, so it must be a word.
+///
+/// # Safety
+/// `raw` is null or a C string.
+pub(crate) unsafe fn name(raw: *const c_char, origin: &str) -> Result<String, PluginError> {
+    // SAFETY: as the caller says.
+    let name = unsafe { text(raw) }.filter(|name| !name.is_empty() && name.len() <= NAME_MAX);
+    let is_word = |name: &String| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    name.filter(is_word).ok_or_else(|| PluginError::BadName { origin: origin.to_string() })
+}
+
+/// A longer name is none.
+const NAME_MAX: usize = 64;
+
+/// # Safety
+/// `raw` is null or a C string.
+pub(crate) unsafe fn text(raw: *const c_char) -> Option<String> {
+    if raw.is_null() {
+        return None;
+    }
+    // SAFETY: not null, so a C string.
+    unsafe { CStr::from_ptr(raw) }.to_str().ok().map(str::to_string)
+}
