@@ -1,1 +1,160 @@
-//! Under construction.
+//! The configuration of chatd: one TOML file, checked as a whole before anything starts.
+//!
+//! What [`load`] returns is ready for use: addresses are addresses, times are milliseconds, paths are found from the file's own
+//! folder, and whatever can be known to be wrong has been refused with file, line, column, what was found and what was expected.
+//! Unknown keys are errors, since a misspelt limit is no limit. What only the running daemon can know (is there such a transport,
+//! is the address free) it reports in the same form through [`Config::error`], from the [`Place`]s kept here.
+
+#![warn(missing_docs)]
+
+mod address;
+mod check;
+mod limits;
+mod place;
+mod raw;
+mod units;
+
+pub use limits::{CLIENTS_MAX, ListenerLimits};
+pub use place::{ConfigError, Place, Placed};
+pub use raw::{LogFormat, LogLevel};
+
+use chatring_machines::names::NodeKey;
+use chatring_machines::secret::NetworkSecret;
+use chatring_machines::super_node::{NodeLimits, NodeTiming};
+use chatring_machines::view::RingParams;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Where a directory server listens unless told otherwise.
+pub const DIRECTORY_PORT: u16 = 7400;
+/// Where IRC listens unless told otherwise.
+pub const IRC_PORT: u16 = 6667;
+/// The secret in the example configurations: refused as soon as an address is not loopback.
+pub const EXAMPLE_SECRET: &str = "replace-me-with-openssl-rand-hex-32";
+/// The shortest secret that is good enough outside loopback, in bytes.
+pub const SECRET_BYTES_MIN: usize = 16;
+
+/// A whole configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    source: place::Source,
+    /// What all nodes of the network have in common.
+    pub network: Network,
+    /// The directory server in this process, if it is one.
+    pub directory: Option<Directory>,
+    /// The super nodes in this process.
+    pub super_nodes: Vec<SuperNode>,
+    /// Libraries to load.
+    pub plugins: Vec<Placed<PathBuf>>,
+    /// What each plugin is told, as TOML text, by its name.
+    pub plugin_settings: BTreeMap<String, Placed<String>>,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Which log lines there are.
+    pub log_level: LogLevel,
+}
+
+/// What all nodes of the network have in common.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Its name.
+    pub name: Placed<String>,
+    /// What its nodes prove to know.
+    pub secret: NetworkSecret,
+    /// How placement works. Counts when the directory creates the network.
+    pub params: RingParams,
+    /// The directory servers, as `host:port`.
+    pub directories: Vec<String>,
+}
+
+/// A directory server.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// Where it listens.
+    pub address: Placed<SocketAddr>,
+    /// Where others reach it.
+    pub advertise: SocketAddr,
+    /// Its SQLite file.
+    pub database: Placed<PathBuf>,
+    /// How long a super node may be silent before it is declared dead.
+    pub lease_ms: u64,
+    /// Who decides who may log in.
+    pub auth: Vec<Placed<String>>,
+    /// Bounds of its port.
+    pub limits: ListenerLimits,
+}
+
+/// A super node, or an edge.
+#[derive(Clone, Debug)]
+pub struct SuperNode {
+    /// What its operator calls it.
+    pub name: Placed<String>,
+    /// Where it listens for native clients, for Redis clients and for other nodes.
+    pub address: Placed<SocketAddr>,
+    /// Its ring key; a gateway's is its name.
+    pub key: NodeKey,
+    /// Whether it carries groups: not so for `edge_only`.
+    pub in_ring: bool,
+    /// Who decides who may log in on its native port.
+    pub auth: Vec<Placed<String>>,
+    /// The message of the day.
+    pub motd: Vec<String>,
+    /// Spans.
+    pub timing: NodeTiming,
+    /// Bounds.
+    pub limits: NodeLimits,
+    /// Bounds of its native port.
+    pub native_limits: ListenerLimits,
+    /// Its further ports, in the order of the file.
+    pub listeners: Vec<Listener>,
+}
+
+/// A port where people come in.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// What logs and authenticators call it; its address unless it was named.
+    pub name: Placed<String>,
+    /// Where it listens.
+    pub address: Placed<SocketAddr>,
+    /// The plugin that is its codec.
+    pub transport: Placed<String>,
+    /// The plugins that decide who may log in, asked in this order.
+    pub auth: Vec<Placed<String>>,
+    /// Its bounds.
+    pub limits: ListenerLimits,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file could not be read.
+    #[error("{}: {error}", file.display())]
+    Read {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// What it says is wrong.
+    #[error(transparent)]
+    Wrong(#[from] ConfigError),
+}
+
+/// Reads and checks a configuration.
+pub fn load(file: &Path) -> Result<Config, LoadError> {
+    let text = std::fs::read_to_string(file).map_err(|error| LoadError::Read { file: file.into(), error })?;
+    Ok(parse(file, text)?)
+}
+
+/// Checks a configuration; `file` is what it is called in complaints, and paths in it are found from that file's folder.
+pub fn parse(file: &Path, text: String) -> Result<Config, ConfigError> {
+    check::config(place::Source { file: file.display().to_string(), text }, file.parent().unwrap_or(Path::new("")))
+}
+
+impl Config {
+    /// A complaint of the daemon about something in the file.
+    pub fn error(&self, place: Place, message: impl Into<String>) -> ConfigError {
+        self.source.error(place, message)
+    }
+}

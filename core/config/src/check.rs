@@ -1,0 +1,313 @@
+//! From what is written to what is meant: every rule that goes beyond a single value.
+
+use crate::address::is_loopback;
+use crate::place::{ConfigError, Place, Placed, Source};
+use crate::raw::{self, Text};
+use crate::{Config, DIRECTORY_PORT, Directory, EXAMPLE_SECRET, IRC_PORT, Listener, Network, SECRET_BYTES_MIN, SuperNode};
+use chatring_machines::names::{NodeKey, STANDARD_PORT};
+use chatring_machines::secret::NetworkSecret;
+use chatring_machines::super_node::NodeTiming;
+use chatring_machines::view::{Metric, RingParams};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// What every check needs.
+pub(crate) struct Check {
+    source: Source,
+    /// Paths in the file start here.
+    folder: PathBuf,
+}
+
+pub(crate) fn config(source: Source, folder: &Path) -> Result<Config, ConfigError> {
+    let file: raw::File = toml::from_str(&source.text).map_err(|error| source.parse_error(&error))?;
+    let check = Check { source, folder: folder.into() };
+    let network_place = place_of(&file.network);
+    let raw_network = file.network.into_inner();
+
+    let directory = file.directory.map(|raw| check.directory(raw)).transpose()?;
+    let lease_ms = directory.as_ref().map_or(NodeTiming::default().lease_ms, |directory| directory.lease_ms);
+    let mut super_nodes: Vec<_> = file.super_node.into_iter().map(|raw| check.super_node(raw, lease_ms)).collect::<Result<_, _>>()?;
+    if directory.is_none() && super_nodes.is_empty() {
+        return Err(check.error(network_place, "found no role to play, expected a [directory] or a [[super_node]]"));
+    }
+    check.listeners(file.listener, &mut super_nodes)?;
+    check.nothing_twice(directory.as_ref(), &super_nodes)?;
+
+    let directories = check.directories(&raw_network, network_place, directory.as_ref())?;
+    let reachable = check.beyond_loopback(directory.as_ref(), &super_nodes, &directories);
+    let network = check.network(raw_network, network_place, directories, reachable)?;
+
+    Ok(Config {
+        network,
+        directory,
+        super_nodes,
+        plugins: file.plugins.into_iter().map(|path| Placed::from(path).map(|path| check.folder.join(path))).collect(),
+        plugin_settings: file.plugin.into_iter().map(|(name, table)| (name, settings_text(table))).collect(),
+        log_format: file.log.format.unwrap_or_default(),
+        log_level: file.log.level.unwrap_or_default(),
+        source: check.source,
+    })
+}
+
+/// What a plugin gets to read: its table as a file of its own.
+fn settings_text(table: Spanned<toml::Table>) -> Placed<String> {
+    Placed::from(table).map(|table| table.to_string())
+}
+
+pub(crate) fn place_of<T>(spanned: &Spanned<T>) -> Place {
+    Place(spanned.span().start)
+}
+
+impl Check {
+    pub(crate) fn error(&self, place: Place, message: impl Into<String>) -> ConfigError {
+        self.source.error(place, message)
+    }
+
+    /// A complaint about a value.
+    pub(crate) fn wrong<T>(&self, value: &Spanned<T>, message: impl Into<String>) -> ConfigError {
+        self.error(place_of(value), message)
+    }
+
+    fn network(
+        &self,
+        raw: raw::Network,
+        place: Place,
+        directories: Vec<String>,
+        reachable: Option<String>,
+    ) -> Result<Network, ConfigError> {
+        let metric = match raw.metric {
+            raw::Metric::Circular => Metric::Circular,
+            raw::Metric::Linear => Metric::Linear,
+        };
+        let points = self.count(raw.points.as_ref(), "network.points", 1024, RingParams::default().points as usize)? as u32;
+        let name = self.name(&raw.name, "network.name")?;
+        let secret = self.secret(&raw, place)?;
+        if let Some(address) = reachable {
+            self.check_secret(&secret, &address)?;
+        }
+        Ok(Network { name, secret: NetworkSecret::new(&secret), params: RingParams { metric, points }, directories })
+    }
+
+    /// The secret and where it was written.
+    fn secret(&self, raw: &raw::Network, place: Place) -> Result<Placed<String>, ConfigError> {
+        match (&raw.secret, &raw.secret_file) {
+            (Some(secret), None) if secret.get_ref().is_empty() => {
+                Err(self.wrong(secret, "network.secret: found nothing, expected a secret"))
+            }
+            (Some(secret), None) => Ok(secret.clone().into()),
+            (None, Some(file)) => {
+                let path = self.folder.join(file.get_ref());
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| self.wrong(file, format!("network.secret_file: {} can't be read: {error}", path.display())))?;
+                match text.trim() {
+                    "" => Err(self.wrong(file, format!("network.secret_file: found nothing in {}, expected a secret", path.display()))),
+                    secret => Ok(Placed::new(secret.to_string(), place_of(file))),
+                }
+            }
+            (None, None) => Err(self.error(place, "network: found no secret, expected secret = \"...\" or secret_file = \"...\"")),
+            (Some(_), Some(file)) => Err(self.wrong(file, "network.secret_file: found beside network.secret, expected only one of them")),
+        }
+    }
+
+    /// Whoever knows the secret is a node of the network, so beyond this machine it has to be one.
+    fn check_secret(&self, secret: &Placed<String>, address: &str) -> Result<(), ConfigError> {
+        let found = match secret.len() {
+            _ if secret.as_str() == EXAMPLE_SECRET => "the secret of the examples".to_string(),
+            bytes if bytes < SECRET_BYTES_MIN => format!("a secret of {bytes} bytes"),
+            _ => return Ok(()),
+        };
+        let message = format!(
+            "network.secret: found {found} although {address} is not a loopback address, expected {SECRET_BYTES_MIN} bytes or more that nobody else knows (openssl rand -hex 32)"
+        );
+        Err(self.error(secret.place(), message))
+    }
+
+    /// The first address that others than this machine can reach or be reached at.
+    fn beyond_loopback(&self, directory: Option<&Directory>, nodes: &[SuperNode], directories: &[String]) -> Option<String> {
+        let of_directory = directory.into_iter().flat_map(|directory| [*directory.address, directory.advertise]);
+        let of_nodes = nodes.iter().flat_map(|node| {
+            let listeners = node.listeners.iter().map(|listener| *listener.address);
+            [*node.address].into_iter().chain(node.key.address()).chain(listeners)
+        });
+        let mut all = of_directory.chain(of_nodes).map(|address| address.to_string()).chain(directories.iter().cloned());
+        all.find(|address| !is_loopback(address))
+    }
+
+    fn directories(&self, raw: &raw::Network, place: Place, own: Option<&Directory>) -> Result<Vec<String>, ConfigError> {
+        match (&raw.directories, own) {
+            (Some(given), _) if given.get_ref().is_empty() => {
+                Err(self.wrong(given, "network.directories: found none, expected the addresses of the directory servers"))
+            }
+            (Some(given), _) => given.get_ref().iter().map(|text| self.dial_address(text, "network.directories", DIRECTORY_PORT)).collect(),
+            (None, Some(own)) => Ok(vec![own.advertise.to_string()]),
+            (None, None) => {
+                Err(self
+                    .error(place, "network: found neither directories nor a [directory] here, expected directories = [\"HOST:port\", ...]"))
+            }
+        }
+    }
+
+    fn directory(&self, raw: Spanned<raw::Directory>) -> Result<Directory, ConfigError> {
+        let place = place_of(&raw);
+        let raw = raw.into_inner();
+        let address = self.own_address(raw.address.as_ref(), place, "directory.address", DIRECTORY_PORT)?;
+        let advertise = *self.advertised("directory", &address, raw.advertise.as_ref())?;
+        let database = match raw.database {
+            Some(path) => Placed::from(path),
+            None => Placed::new("directory.sqlite".into(), place),
+        };
+        Ok(Directory {
+            address,
+            advertise,
+            database: database.map(|path| self.folder.join(path)),
+            lease_ms: self.lease(raw.lease.as_ref(), "directory.lease", NodeTiming::default().lease_ms)?,
+            auth: self.auth(raw.auth, "directory.auth", &open(place))?,
+            limits: self.clients_max(raw.limits.clients_max.as_ref(), "directory.limits.clients_max")?,
+        })
+    }
+
+    fn super_node(&self, raw: Spanned<raw::SuperNode>, lease_ms: u64) -> Result<SuperNode, ConfigError> {
+        let place = place_of(&raw);
+        let raw = raw.into_inner();
+        let name = self.name(&raw.name, "super_node.name")?;
+        let address = self.own_address(raw.address.as_ref(), place, "super_node.address", STANDARD_PORT)?;
+        let key = match (raw.edge_only, &raw.advertise) {
+            (true, Some(advertise)) => {
+                return Err(self.wrong(
+                    advertise,
+                    "super_node.advertise: found beside edge_only = true, expected only one of them: no one dials a gateway",
+                ));
+            }
+            (true, None) => NodeKey::gateway(name.as_str()),
+            (false, advertise) => NodeKey::of(*self.advertised("super_node", &address, advertise.as_ref())?),
+        };
+        Ok(SuperNode {
+            name,
+            address,
+            key,
+            in_ring: !raw.edge_only,
+            auth: self.auth(raw.auth, "super_node.auth", &open(place))?,
+            motd: self.motd(raw.motd)?,
+            timing: self.timing(&raw.timing, lease_ms)?,
+            limits: self.node_limits(&raw.limits)?,
+            native_limits: self.clients_max(raw.limits.clients_max.as_ref(), "super_node.limits.clients_max")?,
+            listeners: Vec::new(),
+        })
+    }
+
+    /// Gives each super node its listeners.
+    fn listeners(&self, raw: Vec<Spanned<raw::Listener>>, nodes: &mut [SuperNode]) -> Result<(), ConfigError> {
+        for raw in raw {
+            let place = place_of(&raw);
+            let raw = raw.into_inner();
+            let owner = match &raw.super_node {
+                None => nodes.first_mut(),
+                Some(name) => nodes.iter_mut().find(|node| node.name.as_str() == name.get_ref()),
+            };
+            let Some(owner) = owner else {
+                return Err(match &raw.super_node {
+                    None => self.error(place, "listener: found no [[super_node]] to belong to, expected one"),
+                    Some(name) => {
+                        let known: Vec<_> = nodes.iter().map(|node| format!("{:?}", node.name.as_str())).collect();
+                        let expected = if known.is_empty() { "a [[super_node]] of that name".to_string() } else { known.join(" or ") };
+                        self.wrong(name, format!("listener.super_node: found {:?}, expected {expected}", name.get_ref()))
+                    }
+                });
+            };
+            let listener = self.listener(raw, place, &owner.auth)?;
+            owner.listeners.push(listener);
+        }
+        Ok(())
+    }
+
+    fn listener(&self, raw: raw::Listener, place: Place, node_auth: &[Placed<String>]) -> Result<Listener, ConfigError> {
+        let usual_port = (raw.transport.get_ref() == "irc").then_some(IRC_PORT);
+        let address = match (&raw.address, usual_port) {
+            (Some(given), _) => self.bind_address(given, "listener.address", usual_port)?,
+            (None, Some(port)) => Placed::new(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), place),
+            (None, None) => return Err(self.error(place, "listener: found no address, expected address = \"IP:port\"")),
+        };
+        let name = match &raw.name {
+            Some(name) => self.name(name, "listener.name")?,
+            None => Placed::new(address.to_string(), address.place()),
+        };
+        Ok(Listener {
+            name,
+            address,
+            transport: raw.transport.into(),
+            auth: self.auth(raw.auth, "listener.auth", node_auth)?,
+            limits: self.clients_max(raw.limits.clients_max.as_ref(), "listener.limits.clients_max")?,
+        })
+    }
+
+    fn own_address(&self, given: Option<&Text>, place: Place, key: &str, port: u16) -> Result<Placed<SocketAddr>, ConfigError> {
+        match given {
+            Some(given) => self.bind_address(given, key, Some(port)),
+            None => Ok(Placed::new(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), place)),
+        }
+    }
+
+    fn auth(&self, given: Option<Spanned<Vec<Text>>>, key: &str, default: &[Placed<String>]) -> Result<Vec<Placed<String>>, ConfigError> {
+        match given {
+            None => Ok(default.to_vec()),
+            Some(names) if names.get_ref().is_empty() => Err(self
+                .wrong(&names, format!("{key}: found none, expected one or more, like [\"open\"]: with nobody to decide, nobody gets in"))),
+            Some(names) => Ok(names.into_inner().into_iter().map(Placed::from).collect()),
+        }
+    }
+
+    fn name(&self, given: &Text, key: &str) -> Result<Placed<String>, ConfigError> {
+        let name = given.get_ref();
+        let plain = (1..=63).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if plain {
+            return Ok(given.clone().into());
+        }
+        Err(self.wrong(given, format!("{key}: found {name:?}, expected 1 to 63 letters, digits, '-', '_' or '.'")))
+    }
+
+    fn motd(&self, given: Option<Text>) -> Result<Vec<String>, ConfigError> {
+        const LINES_MAX: usize = 100;
+        const LINE_BYTES_MAX: usize = 400;
+        let Some(given) = given else { return Ok(Vec::new()) };
+        let lines: Vec<String> = given.get_ref().lines().map(str::to_string).collect();
+        let long = lines.iter().position(|line| line.len() > LINE_BYTES_MAX);
+        match long {
+            Some(ix) => Err(self.wrong(&given, format!("super_node.motd: line {} is longer than {LINE_BYTES_MAX} bytes", ix + 1))),
+            None if lines.len() > LINES_MAX => {
+                Err(self.wrong(&given, format!("super_node.motd: found {} lines, expected at most {LINES_MAX}", lines.len())))
+            }
+            None => Ok(lines),
+        }
+    }
+
+    /// One address serves one thing, and one name means one thing.
+    fn nothing_twice(&self, directory: Option<&Directory>, nodes: &[SuperNode]) -> Result<(), ConfigError> {
+        let mut seen = BTreeMap::new();
+        let mut once = |what: String, place: Place| match seen.insert(what.clone(), place) {
+            Some(first) => {
+                let first = self.error(first, "");
+                Err(self.error(place, format!("found {what} a second time, expected another than in line {}", first.line)))
+            }
+            None => Ok(()),
+        };
+        if let Some(directory) = directory {
+            once(format!("address {}", directory.address), directory.address.place())?;
+        }
+        for node in nodes {
+            once(format!("super_node.name {:?}", node.name.as_str()), node.name.place())?;
+            once(format!("address {}", node.address), node.address.place())?;
+            once(format!("ring key {}", node.key), node.address.place())?;
+            for listener in &node.listeners {
+                once(format!("address {}", listener.address), listener.address.place())?;
+                once(format!("listener.name {:?}", listener.name.as_str()), listener.name.place())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open(place: Place) -> [Placed<String>; 1] {
+    [Placed::new("open".into(), place)]
+}

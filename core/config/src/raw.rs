@@ -1,0 +1,148 @@
+//! The file as it is written: what serde can check by itself (names of keys, kinds of values), with the places of all that
+//! [`crate::check`] has to look at twice.
+
+use crate::units::{Count, Size, Span};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use toml::Spanned;
+
+pub(crate) type Text = Spanned<String>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    pub network: Spanned<Network>,
+    pub directory: Option<Spanned<Directory>>,
+    #[serde(default)]
+    pub super_node: Vec<Spanned<SuperNode>>,
+    #[serde(default)]
+    pub listener: Vec<Spanned<Listener>>,
+    #[serde(default)]
+    pub plugins: Vec<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub plugin: BTreeMap<String, Spanned<toml::Table>>,
+    #[serde(default)]
+    pub log: Log,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Network {
+    pub name: Text,
+    pub secret: Option<Text>,
+    pub secret_file: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    pub metric: Metric,
+    pub points: Option<Spanned<Count>>,
+    pub directories: Option<Spanned<Vec<Text>>>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Metric {
+    #[default]
+    Circular,
+    Linear,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Directory {
+    pub address: Option<Text>,
+    pub advertise: Option<Text>,
+    pub database: Option<Spanned<PathBuf>>,
+    pub lease: Option<Spanned<Span>>,
+    pub auth: Option<Spanned<Vec<Text>>>,
+    #[serde(default)]
+    pub limits: ListenerLimits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SuperNode {
+    pub name: Text,
+    pub address: Option<Text>,
+    pub advertise: Option<Text>,
+    pub auth: Option<Spanned<Vec<Text>>>,
+    #[serde(default)]
+    pub edge_only: bool,
+    pub motd: Option<Text>,
+    #[serde(default)]
+    pub timing: Timing,
+    #[serde(default)]
+    pub limits: NodeLimits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listener {
+    pub name: Option<Text>,
+    pub super_node: Option<Text>,
+    pub address: Option<Text>,
+    pub transport: Text,
+    pub auth: Option<Spanned<Vec<Text>>>,
+    #[serde(default)]
+    pub limits: ListenerLimits,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Timing {
+    pub lease: Option<Spanned<Span>>,
+    pub check: Option<Spanned<Span>>,
+    pub lapse: Option<Spanned<Span>>,
+    pub patience: Option<Spanned<Span>>,
+    pub report: Option<Spanned<Span>>,
+    pub idle: Option<Spanned<Span>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeLimits {
+    pub clients_max: Option<Spanned<Count>>,
+    pub groups_per_session: Option<Spanned<Count>>,
+    pub pending_per_session: Option<Spanned<Count>>,
+    pub members_per_group: Option<Spanned<Count>>,
+    pub bans_per_group: Option<Spanned<Count>>,
+    pub log_entries: Option<Spanned<Count>>,
+    pub log_bytes: Option<Spanned<Size>>,
+    pub opening_queue: Option<Spanned<Count>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListenerLimits {
+    pub clients_max: Option<Spanned<Count>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub format: Option<LogFormat>,
+    pub level: Option<LogLevel>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For a person at a terminal.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is worth a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}

@@ -1,0 +1,263 @@
+//! What a file may say, and what is said about a file that may not.
+
+use chatring_config::{Config, parse};
+use std::path::Path;
+
+const NETWORK: &str = "[network]\nname = 'n'\nsecret = 'short'\n";
+const ALL: &str = "[network]\nname = 'n'\nsecret = 'short'\n[directory]\n[[super_node]]\nname = 'a'\n";
+
+fn parsed(text: &str) -> Result<Config, String> {
+    parse(Path::new("conf/chatd.toml"), text.to_string()).map_err(|error| error.to_string())
+}
+
+/// What is said of this text, without the file's name.
+#[track_caller]
+fn check_wrong(text: &str, complaint: &str) {
+    let error = parsed(text).expect_err("a complaint");
+    assert_eq!(error.strip_prefix("conf/chatd.toml:").unwrap_or(&error), complaint);
+}
+
+/// What is said of this line when it comes after a good [network].
+#[track_caller]
+fn check_line(after: &str, line: &str, complaint: &str) {
+    check_wrong(&format!("{after}{line}\n"), complaint);
+}
+
+#[test]
+fn what_is_left_out_has_a_default() {
+    let config = parsed(ALL).unwrap();
+    let directory = config.directory.as_ref().unwrap();
+    assert_eq!(directory.address.to_string(), "127.0.0.1:7400");
+    assert_eq!(directory.database.to_str(), Some("conf/directory.sqlite"));
+    assert_eq!(directory.lease_ms, 3_000);
+    assert_eq!(config.network.directories, ["127.0.0.1:7400"]);
+    let node = &config.super_nodes[0];
+    assert_eq!((node.address.to_string().as_str(), node.key.as_str()), ("127.0.0.1:7411", "127.0.0.1"));
+    assert_eq!(node.auth[0].as_str(), "open");
+    assert!(node.in_ring && node.listeners.is_empty());
+}
+
+#[test]
+fn addresses_may_leave_out_the_usual_port() {
+    let config = parsed(&format!(
+        "{NETWORK}directories = ['127.0.0.1', 'localhost', '[::1]:9']\n[[super_node]]\nname = 'a'\naddress = '127.0.0.2'\n[[listener]]\ntransport = 'irc'\naddress = '127.0.0.2'\n"
+    ))
+    .unwrap();
+    assert_eq!(config.network.directories, ["127.0.0.1:7400", "localhost:7400", "[::1]:9"]);
+    assert_eq!(config.super_nodes[0].address.to_string(), "127.0.0.2:7411");
+    assert_eq!(config.super_nodes[0].listeners[0].address.to_string(), "127.0.0.2:6667");
+    assert_eq!(config.super_nodes[0].listeners[0].name.as_str(), "127.0.0.2:6667");
+}
+
+#[test]
+fn a_lease_beside_the_directory_is_its_super_nodes_too() {
+    let config = parsed(&format!("{NETWORK}[directory]\nlease = '700ms'\n[[super_node]]\nname = 'a'\n")).unwrap();
+    assert_eq!(config.super_nodes[0].timing.lease_ms, 700);
+}
+
+#[test]
+fn a_listener_belongs_to_the_super_node_it_names() {
+    let two = "[[super_node]]\nname = 'b'\naddress = '127.0.0.2'\n";
+    let config = parsed(&format!("{ALL}{two}[[listener]]\ntransport = 'irc'\nsuper_node = 'b'\n")).unwrap();
+    assert_eq!(config.super_nodes[1].listeners.len(), 1);
+    check_line(
+        ALL,
+        &format!("{two}[[listener]]\ntransport = 'irc'\nsuper_node = 'c'"),
+        r#"12:14: listener.super_node: found "c", expected "a" or "b""#,
+    );
+}
+
+#[test]
+fn a_plugin_gets_its_table_as_a_file_of_its_own() {
+    let config = parsed(&format!("{ALL}[plugin.irc]\nserver_name = 'x'\n[plugin.irc.more]\nn = 1\n")).unwrap();
+    assert_eq!(config.plugin_settings["irc"].as_str(), "server_name = \"x\"\n\n[more]\nn = 1\n");
+}
+
+#[test]
+fn a_gateway_is_known_by_its_name() {
+    let config = parsed(&format!("{NETWORK}directories = ['127.0.0.1']\n[[super_node]]\nname = 'desk'\nedge_only = true\n")).unwrap();
+    assert_eq!(config.super_nodes[0].key.as_str(), "edge:desk");
+    assert!(!config.super_nodes[0].in_ring);
+}
+
+#[test]
+fn a_secret_can_be_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "0123456789abcdef\n").unwrap();
+    let text = "[network]\nname = 'n'\nsecret_file = 'secret'\n[directory]\naddress = '192.0.2.1'\n";
+    assert!(parse(&folder.path().join("chatd.toml"), text.into()).is_ok());
+    let missing = parsed(text).unwrap_err();
+    assert!(missing.starts_with("conf/chatd.toml:3:15: network.secret_file: conf/secret can't be read: "), "{missing}");
+}
+
+#[test]
+fn wrong_toml() {
+    check_wrong("", "1:1: missing field `network`");
+    check_wrong("[network\n", "1:9: unclosed table, expected `]`");
+    check_wrong("[network]\nname = 'n'\nname = 'm'\n", "3:1: duplicate key");
+    check_line(
+        NETWORK,
+        "sercet = 'x'",
+        "4:1: unknown field `sercet`, expected one of `name`, `secret`, `secret_file`, `metric`, `points`, `directories`",
+    );
+    check_line(NETWORK, "metric = 'round'", "4:10: unknown variant `round`, expected `circular` or `linear`");
+    check_line(NETWORK, "points = 'many'", "4:10: invalid type: string \"many\", expected a whole number");
+    check_line(NETWORK, "[[super_node]]", "4:1: missing field `name`");
+    check_line(
+        NETWORK,
+        "[lgo]",
+        "4:2: unknown field `lgo`, expected one of `network`, `directory`, `super_node`, `listener`, `plugins`, `plugin`, `log`",
+    );
+    check_line(NETWORK, "[log]\nlevel = 'loud'", "5:9: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`");
+}
+
+#[test]
+fn wrong_times_and_sizes() {
+    let time = "expected a time with its unit (ms, s, m or h), like \"3s\" or \"200ms\"";
+    let lease = |value: &str| format!("[directory]\nlease = {value}");
+    check_line(NETWORK, &lease("3"), &format!("5:9: invalid type: integer `3`, {time}"));
+    check_line(NETWORK, &lease("'3 sec'"), &format!("5:9: invalid value: string \"3 sec\", {time}"));
+    check_line(NETWORK, &lease("'100ms'"), "5:9: directory.lease: found 100ms, expected 300ms to 24h");
+    check_line(NETWORK, &lease("'2000h'"), "5:9: directory.lease: found 2000h, expected 300ms to 24h");
+    let size = "expected a size in bytes, or with its unit (KiB, MiB or GiB), like \"64KiB\"";
+    let bytes = |value: &str| format!("limits = {{ log_bytes = {value} }}");
+    check_line(ALL, &bytes("-1"), &format!("7:24: invalid value: integer `-1`, {size}"));
+    check_line(ALL, &bytes("'64kb'"), &format!("7:24: invalid value: string \"64kb\", {size}"));
+    check_line(ALL, &bytes("64"), "7:24: super_node.limits.log_bytes: found 64B, expected 16KiB to 1GiB");
+    check_line(ALL, "limits.bans_per_group = 0", "7:25: super_node.limits.bans_per_group: found 0, expected a number from 1 to 10000");
+}
+
+#[test]
+fn wrong_networks() {
+    check_wrong(NETWORK, "1:1: found no role to play, expected a [directory] or a [[super_node]]");
+    check_wrong(
+        "[network]\nname = 'n'\n[directory]\n",
+        "1:1: network: found no secret, expected secret = \"...\" or secret_file = \"...\"",
+    );
+    check_wrong("[network]\nname = 'n'\nsecret = ''\n[directory]\n", "3:10: network.secret: found nothing, expected a secret");
+    check_wrong(
+        "[network]\nname = 'n'\nsecret = 'x'\nsecret_file = 'y'\n[directory]\n",
+        "4:15: network.secret_file: found beside network.secret, expected only one of them",
+    );
+    check_wrong(
+        "[network]\nname = 'my net'\nsecret = 'x'\n[directory]\n",
+        "2:8: network.name: found \"my net\", expected 1 to 63 letters, digits, '-', '_' or '.'",
+    );
+    check_line(NETWORK, "points = 2000\n[directory]", "4:10: network.points: found 2000, expected a number from 1 to 1024");
+    check_line(
+        NETWORK,
+        "[[super_node]]\nname = 'a'",
+        "1:1: network: found neither directories nor a [directory] here, expected directories = [\"HOST:port\", ...]",
+    );
+    check_line(
+        NETWORK,
+        "directories = []\n[directory]",
+        "4:15: network.directories: found none, expected the addresses of the directory servers",
+    );
+    check_line(
+        NETWORK,
+        "directories = ['127.0.0.1', 'a b']\n[directory]",
+        "4:29: network.directories: found \"a b\", expected \"HOST\", \"HOST:port\" or \"[IPv6]:port\"",
+    );
+}
+
+#[test]
+fn wrong_addresses() {
+    let shape = |port| format!("expected \"IP\" or \"IP:port\" (the port is {port} unless given)");
+    check_line(ALL, "address = 'alpha:7411'", &format!("7:11: super_node.address: found \"alpha:7411\", {}", shape(7411)));
+    check_line(ALL, "address = '127.0.0.1:0'", &format!("7:11: super_node.address: found \"127.0.0.1:0\", {}", shape(7411)));
+    check_line(ALL, "[[listener]]\ntransport = 'irc'\naddress = 'x'", &format!("9:11: listener.address: found \"x\", {}", shape(6667)));
+    check_line(ALL, "[[listener]]\ntransport = 'tcp'", "7:1: listener: found no address, expected address = \"IP:port\"");
+    check_line(
+        ALL,
+        "address = '0.0.0.0'",
+        "7:11: super_node.address: found 0.0.0.0:7411, which is every address of this machine, expected an advertise = \"IP:port\" beside it that others can reach",
+    );
+    check_line(ALL, "advertise = '::'", "7:13: super_node.advertise: found [::]:7411, expected an address that others can reach");
+    check_line(
+        ALL,
+        "edge_only = true\nadvertise = '::1'",
+        "8:13: super_node.advertise: found beside edge_only = true, expected only one of them: no one dials a gateway",
+    );
+}
+
+#[test]
+fn nothing_twice() {
+    check_line(
+        ALL,
+        "[[super_node]]\nname = 'a'\naddress = '127.0.0.2'",
+        "8:8: found super_node.name \"a\" a second time, expected another than in line 6",
+    );
+    check_line(ALL, "[[super_node]]\nname = 'b'", "7:1: found address 127.0.0.1:7411 a second time, expected another than in line 5");
+    check_line(ALL, "address = '127.0.0.1:7400'", "7:11: found address 127.0.0.1:7400 a second time, expected another than in line 4");
+    check_line(
+        ALL,
+        "[[super_node]]\nname = 'b'\naddress = '127.0.0.2'\nadvertise = '127.0.0.1'",
+        "9:11: found ring key 127.0.0.1 a second time, expected another than in line 5",
+    );
+}
+
+#[test]
+fn nobody_to_decide() {
+    check_line(
+        ALL,
+        "auth = []",
+        "7:8: super_node.auth: found none, expected one or more, like [\"open\"]: with nobody to decide, nobody gets in",
+    );
+    check_line(
+        NETWORK,
+        "[[listener]]\ntransport = 'irc'\n[directory]",
+        "4:1: listener: found no [[super_node]] to belong to, expected one",
+    );
+}
+
+#[test]
+fn beyond_loopback_the_secret_has_to_be_one() {
+    let rest = "is not a loopback address, expected 16 bytes or more that nobody else knows (openssl rand -hex 32)";
+    let outside = |address: &str| format!("3:10: network.secret: found a secret of 5 bytes although {address} {rest}");
+    check_line(NETWORK, "[directory]\naddress = '192.0.2.1'", &outside("192.0.2.1:7400"));
+    check_line(ALL, "advertise = '192.0.2.7'", &outside("192.0.2.7:7411"));
+    check_line(ALL, "[[listener]]\ntransport = 'irc'\naddress = '0.0.0.0'", &outside("0.0.0.0:6667"));
+    check_line(NETWORK, "directories = ['chat.example.org']\n[[super_node]]\nname = 'a'", &outside("chat.example.org:7400"));
+    let example = format!("[network]\nname = 'n'\nsecret = '{}'\n[directory]\n", chatring_config::EXAMPLE_SECRET);
+    assert!(parsed(&example).is_ok());
+    check_line(
+        &example,
+        "address = '[2001:db8::1]:7400'",
+        &format!("3:10: network.secret: found the secret of the examples although [2001:db8::1]:7400 {rest}"),
+    );
+}
+
+#[test]
+fn the_daemon_complains_in_the_same_form() {
+    let config = parsed(&format!("{ALL}[[listener]]\ntransport = 'irk'\naddress = '127.0.0.1:1'\n")).unwrap();
+    let transport = &config.super_nodes[0].listeners[0].transport;
+    let error = config.error(transport.place(), format!("listener.transport: found {transport:?}"));
+    assert_eq!((error.line, error.column), (8, 13));
+}
+
+#[test]
+fn every_example_is_a_good_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples");
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            chatring_config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+            names.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["all-in-one", "directory", "gateway", "super-node"]);
+}
+
+#[test]
+fn the_secret_of_the_examples_is_the_refused_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples");
+    for name in ["all-in-one", "directory", "gateway", "super-node"] {
+        let text = std::fs::read_to_string(folder.join(name).with_extension("toml")).unwrap();
+        let text = text.replace("127.0.0.1:", "192.0.2.1:");
+        let error = parse(Path::new(name), text).unwrap_err();
+        assert!(error.message.starts_with("network.secret: found the secret of the examples"), "{error}");
+    }
+}
