@@ -145,7 +145,7 @@ pub enum Misdeed {
     /// A record without using input and without having been stopped: it would come again and again.
     #[error("gave a record for no bytes")]
     RecordForNothing,
-    /// It goes on for more than [`AFTER_STOP_MAX`] calls after it was told to stop.
+    /// It goes on for thousands of calls after it was told to stop.
     #[error("does not stop when told to")]
     WontStop,
     /// More bytes than any event may have.
