@@ -50,15 +50,25 @@ impl Plugins {
 
     /// Starts a plugin that is part of this program. `config` is its own table as TOML text.
     pub fn link(&mut self, entry: &'static ChatEntry, config: &str) -> Result<(), PluginError> {
-        self.take(entry, LINKED_IN, config)
+        self.take(entry, LINKED_IN, |_| config)
     }
 
     /// Loads a shared library and starts the plugin in it. Its code runs from here on with all rights of this process. It stays
     /// mapped until the process ends, even if the plugin is refused: its threads and thread-locals may outlive anything else.
     pub fn load(&mut self, path: &Path, config: &str) -> Result<(), PluginError> {
+        self.load_with(path, |_| config)
+    }
+
+    /// As [`Plugins::load`], where the name, which only the library tells, decides which table is the plugin's own.
+    pub fn load_with<'c>(&mut self, path: &Path, config_of: impl FnOnce(&str) -> &'c str) -> Result<(), PluginError> {
         let origin = path.display().to_string();
         // SAFETY: what a plugin's library promises with the symbol's name: null or an entry that stays.
-        self.take(unsafe { open(path)?() }, &origin, config)
+        self.take(unsafe { open(path)?() }, &origin, config_of)
+    }
+
+    /// Whether there is a plugin of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// A transport by its plugin's name.
@@ -83,7 +93,7 @@ impl Plugins {
         self.by_name.iter().map(info).collect()
     }
 
-    fn take(&mut self, raw: *const ChatEntry, origin: &str, config: &str) -> Result<(), PluginError> {
+    fn take<'c>(&mut self, raw: *const ChatEntry, origin: &str, config_of: impl FnOnce(&str) -> &'c str) -> Result<(), PluginError> {
         // SAFETY: a linked entry is vouched for by whoever made it (`ChatEntry::new`), a library's by its symbol.
         let entry = unsafe { vet::entry(raw, origin)? };
         // SAFETY: null or a C string, by the same word.
@@ -92,6 +102,7 @@ impl Plugins {
             let first = first.instance.origin.clone();
             return Err(PluginError::NameTaken { origin: origin.to_string(), name, first });
         }
+        let config = config_of(&name);
         let instance = Instance::start(entry, name.clone(), origin, config, self.on_late.clone())?;
         let transport = Transport::of(&instance)?.map(Arc::new);
         let auth = Authenticator::of(&instance)?.map(Arc::new);
