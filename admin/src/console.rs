@@ -1,0 +1,163 @@
+//! The prompt of `chatctl` without a command, and the same commands from a pipe.
+//!
+//! Knows no command by itself: lines become words, words go to whoever parses them. Ctrl-C gives up the line, Ctrl-D the console. From a pipe there is no prompt,
+//! and the first command that fails ends it, so that a script does not go on after something went wrong.
+
+use std::io::BufRead;
+use std::path::PathBuf;
+
+use clap::Command;
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
+use rustyline::validate::Validator;
+use rustyline::{Config, Context, Editor, Helper};
+
+use crate::complete;
+use crate::failure::Failure;
+use crate::words::split;
+
+/// What the console needs of the commands.
+pub trait Commands {
+    /// Their definitions, built.
+    fn definitions(&self) -> Command;
+    /// Runs one, given as words without a program's name.
+    fn run(&mut self, words: Vec<String>) -> Result<(), Failure>;
+    /// Names of groups and people that are worth offering: what was heard of so far.
+    fn names(&self) -> Vec<String>;
+}
+
+/// Lines a history keeps; the oldest go first.
+const HISTORY_LINES: usize = 1000;
+
+/// Reads commands from a terminal until someone has enough.
+pub fn interactive(commands: &mut dyn Commands, history: Option<PathBuf>) -> Result<(), Failure> {
+    let config = Config::builder().max_history_size(HISTORY_LINES).and_then(|config| config.history_ignore_dups(true));
+    let config = config.map_err(broken)?.auto_add_history(true).build();
+    let mut editor: Editor<Completing, FileHistory> = Editor::with_config(config).map_err(broken)?;
+    editor.set_helper(Some(Completing { definitions: commands.definitions(), names: commands.names() }));
+    if let Some(path) = &history {
+        // There is none the first time.
+        let _ = editor.load_history(path);
+    }
+    println!("help lists the commands, Tab completes them, Ctrl-D leaves.");
+    loop {
+        match editor.readline("chatring> ") {
+            Ok(line) => match run_line(commands, &line) {
+                Ok(Then::GoOn) => {}
+                Ok(Then::Leave) => break,
+                Err(failure) => eprintln!("{failure}"),
+            },
+            Err(ReadlineError::Interrupted) => {}
+            Err(ReadlineError::Eof) => break,
+            Err(error) => return Err(broken(error)),
+        }
+        if let Some(helper) = editor.helper_mut() {
+            helper.names = commands.names();
+        }
+    }
+    if let Some(path) = &history
+        && let Err(error) = editor.save_history(path)
+    {
+        eprintln!("The history could not be written to {}: {error}", path.display());
+    }
+    Ok(())
+}
+
+/// Reads commands from a pipe or file; the first failure ends it. Blank lines and lines that begin with `# ` are left out.
+pub fn piped(commands: &mut dyn Commands, input: impl BufRead) -> Result<(), Failure> {
+    for (number, line) in (1..).zip(input.lines()) {
+        let line = line.map_err(|error| Failure::usage(format!("line {number} cannot be read: {error}")))?;
+        if line.starts_with("# ") {
+            continue;
+        }
+        match run_line(commands, &line) {
+            Ok(Then::GoOn) => {}
+            Ok(Then::Leave) => break,
+            Err(failure) => return Err(Failure { what: format!("line {number}: {}", failure.what), ..failure }),
+        }
+    }
+    Ok(())
+}
+
+enum Then {
+    GoOn,
+    Leave,
+}
+
+fn run_line(commands: &mut dyn Commands, line: &str) -> Result<Then, Failure> {
+    let words = split(line).map_err(|bad| Failure::usage(bad.to_string()))?;
+    match words.first().map(String::as_str) {
+        None => Ok(Then::GoOn),
+        Some("quit" | "exit") => Ok(Then::Leave),
+        Some(_) => commands.run(words).map(|()| Then::GoOn),
+    }
+}
+
+fn broken(error: ReadlineError) -> Failure {
+    Failure::usage(format!("the terminal does not work: {error}")).advise("Commands can be piped in as well, one on each line.")
+}
+
+struct Completing {
+    definitions: Command,
+    names: Vec<String>,
+}
+
+impl Helper for Completing {}
+impl Highlighter for Completing {}
+impl Validator for Completing {}
+impl Hinter for Completing {
+    type Hint = String;
+}
+
+impl Completer for Completing {
+    type Candidate = String;
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        let (start, mut found) = complete::console(&self.definitions, &self.names, line, pos);
+        if let [only] = found.as_mut_slice() {
+            only.push(' ');
+        }
+        Ok((start, found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::FailureKind;
+
+    #[derive(Default)]
+    struct Log(Vec<String>);
+
+    impl Commands for Log {
+        fn definitions(&self) -> Command {
+            Command::new("x")
+        }
+        fn run(&mut self, words: Vec<String>) -> Result<(), Failure> {
+            let line = words.join("|");
+            self.0.push(line.clone());
+            if line.starts_with("bad") { Err(Failure::refused("no")) } else { Ok(()) }
+        }
+        fn names(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[track_caller]
+    fn check(input: &str, ran: &[&str], failure: Option<(FailureKind, &str)>) {
+        let mut log = Log::default();
+        let result = piped(&mut log, input.as_bytes());
+        assert_eq!(log.0, ran);
+        assert_eq!(result.as_ref().err().map(|failure| (failure.kind, failure.what.as_str())), failure);
+    }
+
+    #[test]
+    fn a_pipe_stops_at_the_first_error() {
+        check("ring show\n\n# so far\nring owner '#a b'\n", &["ring|show", "ring|owner|#a b"], None);
+        check("a\nbad\nb\n", &["a", "bad"], Some((FailureKind::Refused, "line 2: no")));
+        check("a 'b\nc\n", &[], Some((FailureKind::Usage, "line 1: the line ends inside of quotes; close them with '")));
+        check("a\nquit\nb\n", &["a"], None);
+    }
+}

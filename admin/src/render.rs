@@ -1,0 +1,224 @@
+//! What servers answer to questions about the network, as sheets.
+//!
+//! Replies come as flat cells of a known width. A row that is short is shown as far as it goes: a newer server may say more, an older one less.
+
+use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::ring::{Ring, point};
+use chatring_machines::time::Time;
+use chatring_machines::view::View;
+use chatring_machines::wire::Text;
+use serde_json::{Value, json};
+
+use crate::output::Sheet;
+use crate::text::{clean, date};
+
+/// The ring: its parameters, and what each super node has of it.
+pub fn view(view: &View) -> Sheet {
+    let ring = Ring::new(view);
+    let shares = ring.shares();
+    let share = |key: &NodeKey| {
+        let covers = shares.binary_search_by(|share| share.key.cmp(key)).map_or(0, |at| shares[at].covers);
+        covers as f64 / (1u64 << 32) as f64
+    };
+    let title = format!(
+        "{}, epoch {}, {}, {} points per node, directories {}",
+        clean(&view.network),
+        view.epoch,
+        view.params.metric,
+        view.params.points,
+        view.directories.join(" ")
+    );
+    let rows = view.nodes.iter().map(|node| {
+        vec![
+            node.key.to_string(),
+            clean(&node.name),
+            format!("{:08x}", point(node.key.as_str())),
+            format!("{:.1} %", share(&node.key) * 100.0),
+            date(node.since),
+            node.incarnation.to_string(),
+        ]
+    });
+    let nodes: Vec<Value> = view
+        .nodes
+        .iter()
+        .map(|node| {
+            json!({"key": node.key.as_str(), "name": &*node.name, "point": point(node.key.as_str()), "share": share(&node.key),
+                "since": node.since.0, "incarnation": node.incarnation.to_string()})
+        })
+        .collect();
+    let value = json!({
+        "epoch": view.epoch.to_string(), "network": &*view.network, "metric": view.params.metric.as_str(), "points": view.params.points,
+        "nodes": nodes, "directories": view.directories.iter().map(|text| &**text).collect::<Vec<_>>(),
+    });
+    Sheet::table(&["super node", "name", "point", "share", "since (UTC)", "incarnation"], rows.collect(), value).titled(title)
+}
+
+/// Who is responsible for a group, as everyone who has this ring works out. `None` in an empty ring.
+pub fn owner(ring: &Ring, group: &GroupName) -> Option<Sheet> {
+    let at = point(group.as_str());
+    let master = ring.master_at(at)?;
+    let distance = ring.distance_to(at, master)?;
+    let standby = ring.standby_at(at);
+    // The standby keeps the copy; behind it, whoever would come next.
+    let next = ring.order(at).filter(|key| *key != master && Some(*key) != standby);
+    let standbys: Vec<&str> = standby.into_iter().chain(next).map(NodeKey::as_str).collect();
+    let metric = ring.params().metric.as_str();
+    let rows = vec![
+        ("group", clean(group.as_str())),
+        ("point", format!("{at} ({at:08x})")),
+        ("metric", metric.into()),
+        ("master", master.to_string()),
+        ("standby", standbys.first().map_or("none".into(), |key| key.to_string())),
+        ("then", standbys.get(1..4.min(standbys.len())).unwrap_or_default().join(" ")),
+        ("distance", distance.to_string()),
+    ];
+    let value = json!({"group": group.as_str(), "point": at, "metric": metric, "master": master.as_str(), "standbys": standbys, "distance": distance});
+    Some(Sheet::facts(rows, value))
+}
+
+/// What a column holds.
+#[derive(Clone, Copy)]
+enum Cell {
+    Text,
+    Number,
+    Moment,
+}
+
+/// A reply of flat cells: names in JSON, headings in tables, what each column holds.
+fn cells(columns: &[(&str, &str, Cell)], cells: &[Text]) -> Sheet {
+    let head: Vec<&str> = columns.iter().map(|(_, head, _)| *head).collect();
+    let shown = |(cell, column): (&Text, &(&str, &str, Cell))| match column.2 {
+        Cell::Moment => cell.parse().map_or_else(|_| clean(cell), |ms| if ms == 0 { String::new() } else { date(Time(ms)) }),
+        _ => clean(cell),
+    };
+    let rows = cells.chunks(columns.len()).map(|row| {
+        let mut shown: Vec<String> = row.iter().zip(columns).map(shown).collect();
+        shown.resize(columns.len(), String::new());
+        shown
+    });
+    let typed = |(cell, (name, _, kind)): (&Text, &(&str, &str, Cell))| {
+        let number = || cell.parse::<u64>().map_or_else(|_| json!(&**cell), |number| json!(number));
+        (name.to_string(), if matches!(kind, Cell::Text) { json!(&**cell) } else { number() })
+    };
+    let objects = cells.chunks(columns.len()).map(|row| Value::Object(row.iter().zip(columns).map(typed).collect()));
+    Sheet::table(&head, rows.collect(), Value::Array(objects.collect()))
+}
+
+/// The answer to NODES.
+pub fn nodes(reply: &[Text]) -> Sheet {
+    use Cell::*;
+    let columns = [
+        ("key", "super node", Text),
+        ("name", "name", Text),
+        ("incarnation", "incarnation", Text),
+        ("since", "since (UTC)", Moment),
+        ("state", "state", Text),
+        ("groups", "groups", Number),
+    ];
+    cells(&columns, reply)
+}
+
+/// The answer to GROUPS.
+pub fn groups(reply: &[Text]) -> Sheet {
+    use Cell::*;
+    cells(&[("group", "group", Text), ("members", "members", Number), ("master", "master", Text), ("topic", "topic", Text)], reply)
+}
+
+/// The answer to MEMBERS.
+pub fn members(reply: &[Text]) -> Sheet {
+    use Cell::*;
+    let columns = [
+        ("nick", "nick", Text),
+        ("session", "session", Text),
+        ("edge", "at", Text),
+        ("since", "since (UTC)", Moment),
+        ("rank", "rank", Text),
+    ];
+    cells(&columns, reply)
+}
+
+/// The answers to CHECK: by node, the rows it gave.
+#[derive(Clone, Debug, Default)]
+pub struct Checks {
+    cells: Vec<Text>,
+}
+
+impl Checks {
+    const WIDTH: usize = 5;
+
+    /// Takes in what a node answered.
+    pub fn add(&mut self, node: &NodeKey, reply: &[Text]) {
+        for row in reply.chunks_exact(Self::WIDTH) {
+            self.cells.push(node.as_str().into());
+            self.cells.extend(row.iter().cloned());
+        }
+    }
+
+    /// Groups that are somewhere they should not be and can't move.
+    pub fn blocked(&self) -> usize {
+        self.cells.chunks(Self::WIDTH + 1).filter(|row| &*row[2] == "blocked").count()
+    }
+
+    /// All of it.
+    pub fn sheet(&self) -> Sheet {
+        use Cell::*;
+        let columns = [
+            ("node", "super node", Text),
+            ("group", "group", Text),
+            ("result", "result", Text),
+            ("to", "to", Text),
+            ("entries", "entries", Number),
+            ("why", "why", Text),
+        ];
+        cells(&columns, &self.cells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chatring_machines::view::{Metric, RingParams};
+
+    fn texts(words: &[&str]) -> Vec<Text> {
+        words.iter().map(|word| Text::from(*word)).collect()
+    }
+
+    #[test]
+    fn replies_become_rows_and_objects() {
+        let sheet = groups(&texts(&["#a", "3", "127.0.0.2", "hot\x1b[31m", "#b", "0", "127.0.0.1", ""]));
+        assert_eq!(
+            sheet.text(false).lines().collect::<Vec<_>>(),
+            ["group  members  master     topic", "#a     3        127.0.0.2  hot·[31m", "#b     0        127.0.0.1"]
+        );
+        assert_eq!(
+            sheet.value(),
+            &json!([{"group": "#a", "members": 3, "master": "127.0.0.2", "topic": "hot\x1b[31m"},
+                    {"group": "#b", "members": 0, "master": "127.0.0.1", "topic": ""}])
+        );
+    }
+
+    #[test]
+    fn checks_of_several_nodes() {
+        let mut checks = Checks::default();
+        let node = |text| NodeKey::new(text).unwrap();
+        checks.add(&node("127.0.0.1"), &texts(&["#a", "kept", "", "7", "", "#b", "moved", "127.0.0.2", "9", ""]));
+        checks.add(&node("127.0.0.2"), &texts(&["#c", "blocked", "127.0.0.3", "1", "it does not answer"]));
+        assert_eq!(checks.blocked(), 1);
+        assert_eq!(checks.sheet().value()[2]["why"], "it does not answer");
+        assert_eq!(checks.sheet().text(false).lines().count(), 4);
+    }
+
+    #[test]
+    fn an_owner_names_the_copy_on_another_host_first() {
+        let keys = ["192.0.2.1", "192.0.2.1:7412", "192.0.2.2"].map(|key| NodeKey::new(key).unwrap());
+        for number in 0..50 {
+            let group = GroupName::new(&format!("#g{number}")).unwrap();
+            let ring = Ring::of(keys.clone(), RingParams { metric: Metric::Circular, points: 1 });
+            let value = owner(&ring, &group).unwrap().value().clone();
+            let (master, standbys) = (value["master"].as_str().unwrap(), value["standbys"].as_array().unwrap());
+            assert_eq!(standbys.len(), 2);
+            assert_ne!(master.starts_with("192.0.2.1"), standbys[0].as_str().unwrap().starts_with("192.0.2.1"), "{value}");
+        }
+        assert_eq!(owner(&Ring::default(), &GroupName::new("#a").unwrap()), None);
+    }
+}
