@@ -1,1 +1,300 @@
-//! Under construction.
+//! The directory server: keeps the list of super nodes and says who is on it.
+//!
+//! ```text
+//! a command → checked here → Effect::Commit → Input::Committed → DirectoryState::apply → answer, and the new view to who watches
+//! ```
+//!
+//! Durable state changes in one place only, when the store has confirmed the change ([`state`]); a replicated log can take the store's place without
+//! anything here noticing. Heartbeats, suspicion and leases are soft state ([`pulses`]) and are forgotten at a restart, after which every node gets a
+//! full lease. What masters report of groups passes through to the store and is read back from it; the machine holds none of it.
+//!
+//! Nothing a client can send changes anything here: only connections that proved to know the network's secret may register, report or suspect.
+//!
+//! Invariants: the pulses are those of the nodes that will be in the ring once all commits under way are durable; a death is committed once;
+//! each connection is answered in the order it asked.
+
+mod changes;
+mod clients;
+mod config;
+mod links;
+mod memory_store;
+mod peers;
+mod pulses;
+mod questions;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+
+pub use config::{DirectoryConfig, DirectoryLimits};
+pub use memory_store::{MemoryStore, Version, Weight, weigh};
+pub use state::{Applied, DirectoryState, VIEWS_KEPT};
+
+use crate::command::Command;
+use crate::event::{Code, Event, Push};
+use crate::handshake::Identity;
+use crate::ids::{Conn, Incarnation, ListId, Ticket};
+use crate::machine::{DialError, Effect, Input, Level, Machine, Note};
+use crate::names::NodeKey;
+use crate::peer::{Change, LinkEvent};
+use crate::time::{Jitter, Time};
+use crate::wire::{Bad, Text};
+
+use changes::Pending;
+use links::Links;
+use pulses::{Due, Pulses};
+use questions::Question;
+
+/// The list of connections that hear of every new view.
+const WATCHERS: ListId = ListId(0);
+
+/// Why a directory server can't start from what it stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the stored directory is of network '{stored}', not '{configured}': correct [network] name, or give this network a data directory of its own"
+)]
+pub struct OtherNetwork {
+    /// Whose state it is.
+    pub stored: Text,
+    /// What the configuration says.
+    pub configured: Text,
+}
+
+/// A directory server.
+#[derive(Debug)]
+pub struct Directory {
+    config: DirectoryConfig,
+    identity: Identity,
+    state: DirectoryState,
+    jitter: Jitter,
+    links: Links,
+    pulses: Pulses,
+    /// In the order they were given to the store.
+    commits: VecDeque<Pending>,
+    questions: BTreeMap<Ticket, Question>,
+    client_questions: usize,
+    dials: BTreeMap<Ticket, (NodeKey, Incarnation)>,
+    tickets: u64,
+    stopping: bool,
+}
+
+impl Directory {
+    /// A server that goes on from `state`: what its store gave when it was opened, empty for a new network.
+    pub fn new(config: DirectoryConfig, state: DirectoryState) -> Result<Directory, OtherNetwork> {
+        if state.is_founded() && state.view().network != config.network {
+            return Err(OtherNetwork { stored: state.view().network.clone(), configured: config.network });
+        }
+        Ok(Directory {
+            identity: config.identity(),
+            jitter: Jitter::new(config.seed),
+            links: Links::default(),
+            pulses: Pulses::new(config.lease_ms),
+            commits: VecDeque::new(),
+            questions: BTreeMap::new(),
+            client_questions: 0,
+            dials: BTreeMap::new(),
+            tickets: 0,
+            stopping: false,
+            state,
+            config,
+        })
+    }
+
+    /// What it knows for certain.
+    pub fn state(&self) -> &DirectoryState {
+        &self.state
+    }
+}
+
+impl Machine for Directory {
+    fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        self.notice_sleep(now, effects);
+        match input {
+            Input::Start => self.start(now, effects),
+            Input::Opened { conn, listener, .. } => {
+                for crowd in self.links.open(now, conn, listener, self.config.limits.strangers) {
+                    let reason = "too many connections are waiting, and this one was silent longest".into();
+                    effects.push(Effect::Tell { conn: crowd, event: Push::Closing { reason }.into() });
+                    self.close(crowd, effects);
+                }
+            }
+            Input::Heard { conn, command } => self.heard(now, conn, command, effects),
+            Input::Lost { conn } => self.lost(now, conn, effects),
+            Input::Dialed { ticket, result } => self.dialed(now, ticket, result, effects),
+            Input::Committed { ticket } => self.committed(now, ticket, effects),
+            Input::Answered { ticket, answer } => self.answered(now, ticket, answer, effects),
+            // A watcher that missed views needs the newest one only.
+            Input::Fell { conn, .. } => effects.push(Effect::Tell { conn, event: self.view_event() }),
+            Input::Stop => {
+                self.stopping = true;
+                self.stop_when_idle(effects);
+            }
+            Input::Deadline => self.attend(now, effects),
+            Input::Told { .. } | Input::Judged { .. } | Input::Wish(_) => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        if self.stopping { None } else { self.pulses.deadline() }
+    }
+
+    fn check_invariants(&self) {
+        self.state.check_invariants();
+        self.links.check_invariants();
+        self.pulses.check_invariants();
+        let mut durable = self.state.clone();
+        self.commits.iter().for_each(|pending| {
+            durable.apply(&pending.change);
+        });
+        let ring: Vec<_> = durable.view().nodes.iter().map(|node| (&node.key, node.incarnation)).collect();
+        assert_eq!(self.pulses.keys().collect::<Vec<_>>(), ring, "pulses are not those of the ring to be");
+        let asked = self.questions.values().filter(|question| question.is_clients()).count();
+        assert_eq!(asked, self.client_questions);
+    }
+}
+
+impl Directory {
+    fn start(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if !self.state.is_founded() {
+            let (network, params) = (self.config.network.clone(), self.config.params);
+            self.commit(Change::Found { network, params, generation: 1 }, None, effects);
+        } else if self.state.view().params != self.config.params {
+            let kept = self.state.view().params;
+            let text = format!("the network keeps the placement it was founded with: {} with {} points", kept.metric, kept.points);
+            note(effects, Level::Warn, text);
+        }
+        let addresses = self.config.published();
+        if self.state.view().directories != addresses {
+            self.commit(Change::Directories { addresses }, None, effects);
+        }
+        for node in self.state.view().nodes.clone() {
+            self.pulses.begin(now, &node.key, node.incarnation, None);
+            self.pulses.renew(now, &node.key, node.incarnation);
+        }
+    }
+
+    /// A process that did not run could not hear anyone: nobody is judged for that time.
+    fn notice_sleep(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let late_ms = self.deadline().map_or(0, |deadline| now.since_ms(deadline));
+        if late_ms > self.config.lease_ms / 3 {
+            note(effects, Level::Warn, format!("this process stood still for {late_ms} ms; every super node gets a new lease"));
+            self.pulses.renew_all(now);
+        }
+    }
+
+    fn heard(&mut self, now: Time, conn: Conn, command: Result<Command, Bad>, effects: &mut Vec<Effect>) {
+        let Some(link) = self.links.of(conn) else { return };
+        let is_peer = link.peer().is_some();
+        self.links.hear(now, conn);
+        let refusal = match command {
+            Ok(_) if self.stopping => Some((Code::TryAgain, "1000 this directory server is stopping".to_string())),
+            Ok(Command::Client(command)) => {
+                self.client_command(now, conn, command, effects);
+                None
+            }
+            Ok(Command::Peer(command)) => {
+                self.peer_command(now, conn, command, effects);
+                None
+            }
+            Err(bad) => Some((code_of(&bad), bad.to_string())),
+        };
+        if let Some((code, text)) = refusal {
+            let event = if is_peer { LinkEvent::Refused { code, text: text.into() }.into() } else { Event::error(code, text) };
+            effects.push(Effect::Tell { conn, event });
+        }
+    }
+
+    fn lost(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
+        let Some(link) = self.links.remove(conn) else { return };
+        if let Some(peer) = link.peer()
+            && self.pulses.disconnect(&peer.key, conn)
+        {
+            self.suspect(now, &peer.key, effects);
+        }
+    }
+
+    /// Forgets a connection and has it closed. Its node, if it has one, is not suspected: we did this.
+    fn close(&mut self, conn: Conn, effects: &mut Vec<Effect>) {
+        if let Some(peer) = self.links.remove(conn).as_ref().and_then(links::Link::peer) {
+            self.pulses.disconnect(&peer.key, conn);
+        }
+        effects.push(Effect::Close { conn });
+    }
+
+    /// Looks after whoever is due. Heartbeats that came in this turn were heard before.
+    fn attend(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        while !self.stopping
+            && let Some((key, due)) = self.pulses.first_due(now)
+        {
+            match due {
+                Due::Lapsed => {
+                    let why = format!("was silent for {} ms", self.config.lease_ms);
+                    self.declare_dead(&key, why, effects);
+                }
+                Due::Probe => self.probe(now, &key, effects),
+            }
+        }
+    }
+
+    /// Someone's connection to this node broke: has a look, now or as soon as the last look is long enough ago.
+    fn suspect(&mut self, now: Time, key: &NodeKey, effects: &mut Vec<Effect>) {
+        self.pulses.suspect(key);
+        if !self.stopping && self.pulses.probe_due(now, key) {
+            self.probe(now, key, effects);
+        }
+    }
+
+    fn probe(&mut self, now: Time, key: &NodeKey, effects: &mut Vec<Effect>) {
+        let Some(incarnation) = self.pulses.of(key).map(|pulse| pulse.incarnation) else { return };
+        self.pulses.probe(now, key);
+        match key.address() {
+            Some(address) => {
+                let ticket = self.ticket();
+                self.dials.insert(ticket, (key.clone(), incarnation));
+                effects.push(Effect::Dial { ticket, address: address.to_string().into() });
+            }
+            None => {
+                self.pulses.probed(key, incarnation);
+            }
+        }
+    }
+
+    fn dialed(&mut self, _now: Time, ticket: Ticket, result: Result<Conn, DialError>, effects: &mut Vec<Effect>) {
+        let suspect = self.dials.remove(&ticket);
+        if let Ok(conn) = result {
+            effects.push(Effect::Close { conn });
+        }
+        let Some((key, incarnation)) = suspect else { return };
+        // Only a refusal says something for certain. In every other case the lease decides.
+        if self.pulses.probed(&key, incarnation) && result == Err(DialError::Refused) && !self.stopping {
+            self.declare_dead(&key, "refuses connections".to_string(), effects);
+        }
+    }
+
+    fn view_event(&self) -> Event {
+        LinkEvent::View { view: self.state.view().clone() }.into()
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    fn stop_when_idle(&mut self, effects: &mut Vec<Effect>) {
+        if self.stopping && self.commits.is_empty() && self.questions.is_empty() {
+            effects.push(Effect::Stopped);
+        }
+    }
+}
+
+fn code_of(bad: &Bad) -> Code {
+    match bad {
+        Bad::Unknown(_) => Code::Unknown,
+        Bad::Missing { .. } | Bad::Value { .. } | Bad::TooMany(_) => Code::Syntax,
+    }
+}
+
+fn note(effects: &mut Vec<Effect>, level: Level, text: String) {
+    effects.push(Effect::Note(Note::Log { level, text }));
+}

@@ -1,0 +1,137 @@
+//! The connections of a directory server: who is on each, what they still wait for, and how many there may be.
+//!
+//! Invariants: a connection that has not proved to be a peer stands among the strangers, once, at the time it was last heard; past
+//! the bound the one that was silent longest goes, so that no crowd of idle connections keeps a newcomer out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::handshake::{Accepting, Peer};
+use crate::ids::{Conn, ListenerId};
+use crate::time::Time;
+use crate::wire::Text;
+
+/// All connections.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    links: BTreeMap<Conn, Link>,
+    strangers: BTreeSet<(Time, Conn)>,
+    opened: u64,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// By which listener it came.
+    pub(super) listener: ListenerId,
+    /// Counts connections, for `CLIENT ID`.
+    pub(super) id: u64,
+    /// What `CLIENT SETNAME` called it.
+    pub(super) name: Option<Text>,
+    /// How far it is trusted.
+    pub(super) stage: Stage,
+    /// Hears of every new view.
+    pub(super) watches: bool,
+    /// Has asked for a place in the ring.
+    pub(super) registered: bool,
+    /// What it asked and we have not answered.
+    pub(super) pending: usize,
+    /// Its answer must come before anything else is read from it.
+    pub(super) waits: bool,
+    /// Nothing is read from it now.
+    pub(super) paused: bool,
+    heard: Time,
+}
+
+/// How far a connection is trusted.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Anyone.
+    Stranger,
+    /// Says to be a peer and has been asked to prove it.
+    Challenged(Accepting),
+    /// A peer.
+    Proven(Peer),
+}
+
+impl Links {
+    /// A new connection. Gives the strangers that must go to stay within the bound.
+    pub(super) fn open(&mut self, now: Time, conn: Conn, listener: ListenerId, strangers_max: usize) -> Vec<Conn> {
+        self.opened += 1;
+        let link = Link {
+            listener,
+            id: self.opened,
+            name: None,
+            stage: Stage::Stranger,
+            watches: false,
+            registered: false,
+            pending: 0,
+            waits: false,
+            paused: false,
+            heard: now,
+        };
+        self.links.insert(conn, link);
+        let excess = (self.strangers.len() + 1).saturating_sub(strangers_max.max(1));
+        let gone = self.strangers.iter().take(excess).map(|(_, conn)| *conn).collect();
+        self.strangers.insert((now, conn));
+        gone
+    }
+
+    /// Something was heard on it.
+    pub(super) fn hear(&mut self, now: Time, conn: Conn) {
+        let Some(link) = self.links.get_mut(&conn) else { return };
+        if self.strangers.remove(&(link.heard, conn)) {
+            self.strangers.insert((now, conn));
+        }
+        link.heard = now;
+    }
+
+    /// It is a peer from here on.
+    pub(super) fn trust(&mut self, conn: Conn, peer: Peer) {
+        let Some(link) = self.links.get_mut(&conn) else { return };
+        self.strangers.remove(&(link.heard, conn));
+        link.stage = Stage::Proven(peer);
+    }
+
+    /// It is gone.
+    pub(super) fn remove(&mut self, conn: Conn) -> Option<Link> {
+        let link = self.links.remove(&conn)?;
+        self.strangers.remove(&(link.heard, conn));
+        Some(link)
+    }
+
+    pub(super) fn of(&self, conn: Conn) -> Option<&Link> {
+        self.links.get(&conn)
+    }
+
+    pub(super) fn of_mut(&mut self, conn: Conn) -> Option<&mut Link> {
+        self.links.get_mut(&conn)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// How many of them are peers.
+    pub(super) fn peers(&self) -> usize {
+        self.links.len() - self.strangers.len()
+    }
+
+    pub(super) fn check_invariants(&self) {
+        for (conn, link) in &self.links {
+            let proven = matches!(link.stage, Stage::Proven(_));
+            assert_eq!(self.strangers.contains(&(link.heard, *conn)), !proven, "{conn:?} is counted wrongly");
+            assert!(!link.paused || link.pending > 0, "{conn:?} is not read from and waits for nothing");
+        }
+    }
+}
+
+impl Link {
+    /// Who it proved to be.
+    pub(super) fn peer(&self) -> Option<&Peer> {
+        match &self.stage {
+            Stage::Proven(peer) => Some(peer),
+            _ => None,
+        }
+    }
+}

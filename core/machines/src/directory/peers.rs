@@ -1,0 +1,179 @@
+//! What nodes say to a directory server: who they are, that they live, and what their groups are like.
+
+use super::Directory;
+use super::changes::{Asker, Wants, tell};
+use super::links::Stage;
+use super::note;
+use super::questions::Shape;
+use crate::event::{Code, Event};
+use crate::handshake::{Accepting, HandshakeError, Peer};
+use crate::ids::{Conn, ListenerId, Ticket};
+use crate::machine::{Effect, Level, Query};
+use crate::names::NodeKey;
+use crate::peer::{Change, GroupReport, LinkEvent, PeerCommand};
+use crate::time::Time;
+use crate::view::NodeInfo;
+use crate::wire::Text;
+
+impl Directory {
+    pub(super) fn peer_command(&mut self, now: Time, conn: Conn, command: PeerCommand, effects: &mut Vec<Effect>) {
+        let peer = self.links.of(conn).and_then(|link| link.peer()).cloned();
+        match peer {
+            Some(peer) => self.proven_command(now, conn, &peer, command, effects),
+            None => self.handshake(conn, &command, effects),
+        }
+    }
+
+    /// What comes before the proof. Anything unexpected ends the connection.
+    fn handshake(&mut self, conn: Conn, command: &PeerCommand, effects: &mut Vec<Effect>) {
+        let nonce = self.jitter.draw();
+        let Some(link) = self.links.of_mut(conn) else { return };
+        let result = match (&link.stage, command) {
+            _ if link.listener != ListenerId(0) => Err(None),
+            (Stage::Stranger, PeerCommand::Peer { .. }) => {
+                Accepting::start(&self.identity, command, nonce).map_err(Some).map(|(accepting, challenge)| {
+                    link.stage = Stage::Challenged(accepting);
+                    challenge
+                })
+            }
+            (Stage::Challenged(accepting), PeerCommand::Prove { .. }) => {
+                let proved = accepting.clone().proved(&self.identity, command).map_err(Some);
+                proved.map(|peer| self.welcome(conn, peer))
+            }
+            _ => Err(None),
+        };
+        match result {
+            Ok(event) => effects.push(tell(conn, event)),
+            Err(why) => self.turn_away(conn, command, why, effects),
+        }
+        let proven = self.links.of(conn).is_some_and(|link| link.peer().is_some());
+        if proven && self.links.peers() > self.config.limits.peers {
+            self.refuse(conn, Code::TooMany, "this directory server has all the peers it takes; try another one", effects);
+            self.close(conn, effects);
+        }
+    }
+
+    fn welcome(&mut self, conn: Conn, peer: Peer) -> LinkEvent {
+        self.links.trust(conn, peer);
+        LinkEvent::Proven {}
+    }
+
+    fn turn_away(&mut self, conn: Conn, command: &PeerCommand, why: Option<HandshakeError>, effects: &mut Vec<Effect>) {
+        match why {
+            Some(error) => {
+                note(effects, Level::Warn, format!("a node was turned away: {error}"));
+                effects.push(tell(conn, error.event()));
+            }
+            None => {
+                let text = format!("{} is for nodes of this network that have proved it, on the node's own port", command.word());
+                effects.push(tell(conn, Event::error(Code::NoPerm, text)));
+            }
+        }
+        self.close(conn, effects);
+    }
+
+    fn proven_command(&mut self, now: Time, conn: Conn, peer: &Peer, command: PeerCommand, effects: &mut Vec<Effect>) {
+        match command {
+            PeerCommand::Register { ticket, name } => self.register(now, conn, peer, ticket, name, effects),
+            PeerCommand::Watch {} => self.watch(conn, effects),
+            PeerCommand::Heartbeat { sent } => self.heartbeat(now, conn, peer, sent, effects),
+            PeerCommand::Leave { ticket } => self.leave(now, conn, peer, ticket, effects),
+            PeerCommand::Suspect { key } => self.suspect(now, &key, effects),
+            PeerCommand::Report { ticket, reports } => self.report(now, conn, &peer.key, ticket, reports, effects),
+            PeerCommand::Record { ticket, group } => self.ask(now, conn, Query::Record(group), Shape::Peer(ticket), effects),
+            PeerCommand::GroupList { ticket, pattern } => {
+                let query = Query::Groups { pattern, limit: self.config.limits.rows };
+                self.ask(now, conn, query, Shape::Peer(ticket), effects);
+            }
+            PeerCommand::Count { ticket } => self.ask(now, conn, Query::Counts, Shape::Peer(ticket), effects),
+            PeerCommand::Peer { .. } | PeerCommand::Prove { .. } => {
+                self.refuse(conn, Code::NoPerm, "you have proved who you are already", effects);
+            }
+            other => {
+                let text = format!("{} is answered by super nodes; this is a directory server", other.word());
+                self.refuse(conn, Code::Err, text, effects);
+            }
+        }
+    }
+
+    /// A place in the ring, at once where this start of the node has it already.
+    fn register(&mut self, now: Time, conn: Conn, peer: &Peer, ticket: Ticket, name: Text, effects: &mut Vec<Effect>) {
+        let Peer { key, incarnation } = peer;
+        if key.address().is_none() {
+            self.refuse(conn, Code::Err, format!("{key} can't be dialled, so it can't be in the ring: WATCH it instead"), effects);
+            return;
+        }
+        let known = self.pulses.of(key).map(|pulse| (pulse.incarnation, pulse.conn));
+        if known.is_none() && self.pulses.keys().count() >= self.config.limits.nodes {
+            self.refuse(conn, Code::TooMany, "the ring has all the super nodes it takes", effects);
+            return;
+        }
+        if let Some(older) = known.and_then(|(_, own)| own).filter(|own| *own != conn) {
+            self.refuse(older, Code::Err, format!("{key} has registered on another connection"), effects);
+            self.close(older, effects);
+        }
+        if let Some(link) = self.links.of_mut(conn) {
+            link.registered = true;
+        }
+        let seated = self.state.view().node(key).is_some_and(|node| node.incarnation == *incarnation && node.name == name);
+        if seated && !self.is_changing(key) {
+            self.pulses.connect(key, conn);
+            self.pulses.renew(now, key, *incarnation);
+            self.registered(conn, ticket, effects);
+            return;
+        }
+        self.pulses.begin(now, key, *incarnation, Some(conn));
+        let node = NodeInfo { key: key.clone(), name, incarnation: *incarnation, since: now };
+        let asker = Asker { conn, wants: Wants::Registered(ticket) };
+        self.commit(Change::Admit { node }, Some(asker), effects);
+        self.owe(now, conn, 1, false, effects);
+    }
+
+    /// Confirms a heartbeat, but never to a node whose death is under way: it would believe in a lease that it has not.
+    fn heartbeat(&mut self, now: Time, conn: Conn, peer: &Peer, sent: Time, effects: &mut Vec<Effect>) {
+        let in_ring = self.pulses.hear(now, &peer.key, peer.incarnation, conn);
+        let only_watches = self.links.of(conn).is_some_and(|link| !link.registered);
+        if in_ring || only_watches {
+            effects.push(tell(conn, LinkEvent::Beat { sent, epoch: self.state.view().epoch }));
+        } else {
+            self.refuse(conn, Code::NotMember, format!("{} is not in the ring (any more): register again", peer.key), effects);
+        }
+    }
+
+    fn leave(&mut self, now: Time, conn: Conn, peer: &Peer, ticket: Ticket, effects: &mut Vec<Effect>) {
+        let Peer { key, incarnation } = peer;
+        let coming = self.pulses.of(key).is_some_and(|pulse| pulse.incarnation == *incarnation);
+        if !coming && !self.is_changing(key) {
+            effects.push(tell(conn, LinkEvent::Left { ticket }));
+            return;
+        }
+        if coming {
+            self.pulses.end(key);
+        }
+        let change = Change::Remove { key: key.clone(), incarnation: *incarnation, why: "left".into() };
+        self.commit(change, Some(Asker { conn, wants: Wants::Left(ticket) }), effects);
+        self.owe(now, conn, 1, false, effects);
+    }
+
+    fn report(&mut self, now: Time, conn: Conn, master: &NodeKey, ticket: Ticket, reports: Vec<GroupReport>, effects: &mut Vec<Effect>) {
+        let count = reports.len();
+        if count > self.config.limits.reports_per_batch {
+            let text = format!("at most {} reports at a time", self.config.limits.reports_per_batch);
+            self.refuse(conn, Code::TooMany, text, effects);
+            return;
+        }
+        if count == 0 {
+            effects.push(tell(conn, LinkEvent::Stored { ticket }));
+        }
+        for (ix, report) in reports.into_iter().enumerate() {
+            let wants = if ix + 1 == count { Wants::Stored(ticket) } else { Wants::Nothing };
+            let change = Change::Report { master: master.clone(), report: Box::new(report) };
+            self.commit(change, Some(Asker { conn, wants }), effects);
+        }
+        self.owe(now, conn, count, false, effects);
+    }
+
+    fn refuse(&mut self, conn: Conn, code: Code, text: impl Into<Text>, effects: &mut Vec<Effect>) {
+        effects.push(tell(conn, LinkEvent::Refused { code, text: text.into() }));
+    }
+}

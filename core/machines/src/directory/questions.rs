@@ -1,0 +1,129 @@
+//! What people and nodes ask of the store, and how its answers are shown to them.
+
+use std::collections::BTreeMap;
+
+use super::Directory;
+use super::changes::tell;
+use crate::event::{Code, Event, Reply};
+use crate::ids::{Conn, Ticket};
+use crate::machine::{Answer, Effect, Query};
+use crate::names::{GroupName, NodeKey};
+use crate::peer::{GroupLine, GroupRecord, LinkEvent};
+use crate::time::Time;
+use crate::wire::{Argv, Field, Rest, Text};
+
+/// A question under way.
+#[derive(Debug)]
+pub(super) struct Question {
+    conn: Conn,
+    shape: Shape,
+}
+
+/// How its answer is shown.
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    /// To a client that asked NODES.
+    Nodes,
+    /// To a client that asked GROUPS.
+    Groups,
+    /// To a client that asked for the MEMBERS of this group.
+    Members(GroupName),
+    /// To a peer, with its ticket.
+    Peer(Ticket),
+}
+
+impl Question {
+    pub(super) fn is_clients(&self) -> bool {
+        !matches!(self.shape, Shape::Peer(_))
+    }
+}
+
+impl Directory {
+    /// Asks the store. A client is not read from until it has its answer; past the bound it hears BUSY.
+    pub(super) fn ask(&mut self, now: Time, conn: Conn, query: Query, shape: Shape, effects: &mut Vec<Effect>) {
+        let question = Question { conn, shape };
+        let is_clients = question.is_clients();
+        if is_clients && self.client_questions >= self.config.limits.queries {
+            effects.push(tell(conn, Event::error(Code::Busy, "too many questions are waiting; ask again in a moment")));
+            return;
+        }
+        self.client_questions += usize::from(is_clients);
+        let ticket = self.ticket();
+        self.questions.insert(ticket, question);
+        effects.push(Effect::Query { ticket, query });
+        self.owe(now, conn, 1, is_clients, effects);
+    }
+
+    /// The store answered.
+    pub(super) fn answered(&mut self, now: Time, ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
+        let Some(question) = self.questions.remove(&ticket) else { return };
+        self.client_questions -= usize::from(question.is_clients());
+        let conn = question.conn;
+        if let Some(link) = self.links.of_mut(conn) {
+            link.waits &= !question.is_clients();
+            let event = self.shaped(question.shape, answer);
+            effects.push(Effect::Tell { conn, event });
+        }
+        self.settle(now, conn, 1, effects);
+        self.stop_when_idle(effects);
+    }
+
+    fn shaped(&self, shape: Shape, answer: Answer) -> Event {
+        match (shape, answer) {
+            (Shape::Nodes, Answer::Groups(groups)) => Reply::Nodes { cells: Rest(self.node_cells(&groups)) }.into(),
+            (Shape::Groups, Answer::Groups(groups)) => Reply::GroupList { cells: Rest(group_cells(groups)) }.into(),
+            (Shape::Members(group), Answer::Record(record)) => self.members(&group, record),
+            (Shape::Peer(ticket), Answer::Record(record)) => LinkEvent::Record { ticket, record }.into(),
+            (Shape::Peer(ticket), Answer::Groups(groups)) => LinkEvent::Groups { ticket, groups }.into(),
+            (Shape::Peer(ticket), Answer::Counts { people, groups }) => LinkEvent::Counts { ticket, people, groups }.into(),
+            (shape, answer) => panic!("the store answered a question of {shape:?} with {answer:?}"),
+        }
+    }
+
+    /// key, name, incarnation, since, state, groups. The last is `?` where there are more groups than one answer holds.
+    fn node_cells(&self, groups: &[GroupLine]) -> Vec<Text> {
+        let mut counts: BTreeMap<&NodeKey, u64> = BTreeMap::new();
+        groups.iter().for_each(|line| *counts.entry(&line.master).or_default() += 1);
+        let known = groups.len() < self.config.limits.rows as usize;
+        let row = |node: &crate::view::NodeInfo| {
+            let state = self.pulses.of(&node.key).map_or("dead", |pulse| pulse.state());
+            let count = if known { counts.get(&node.key).copied().unwrap_or(0).to_string() } else { "?".to_string() };
+            let (incarnation, since) = (node.incarnation.to_string(), node.since.0.to_string());
+            [node.key.as_str().into(), node.name.clone(), incarnation.into(), since.into(), state.into(), count.into()]
+        };
+        self.state.view().nodes.iter().flat_map(row).collect()
+    }
+
+    /// nick, session, edge, since, rank.
+    fn members(&self, group: &GroupName, record: Option<Box<GroupRecord>>) -> Event {
+        let Some(record) = record else {
+            let text = format!("no group {group} is known here; a group that was just opened is known in a second");
+            return Event::error_about(Code::NoSuchGroup, text, [Text::from(group.as_str())]);
+        };
+        if record.members.len() > self.config.limits.rows as usize {
+            let text = format!("{group} has {} members, more than one answer holds", record.members.len());
+            return Event::error_about(Code::TooMany, text, [Text::from(group.as_str())]);
+        }
+        let ranks: BTreeMap<String, Text> =
+            record.settings.ranks.iter().map(|(nick, rank)| (nick.as_str().to_ascii_lowercase(), letters(rank))).collect();
+        let cells = record.members.iter().flat_map(|row| {
+            let nick = row.person.nick.as_str();
+            let rank = ranks.get(&nick.to_ascii_lowercase()).cloned().unwrap_or_else(|| "".into());
+            [nick.into(), row.session.to_string().into(), row.node.as_str().into(), row.since.0.to_string().into(), rank]
+        });
+        Reply::MemberList { cells: Rest(cells.collect()) }.into()
+    }
+}
+
+/// name, members, master, topic.
+fn group_cells(groups: Vec<GroupLine>) -> Vec<Text> {
+    let row = |line: GroupLine| [line.group.as_str().into(), line.members.to_string().into(), line.master.as_str().into(), line.topic];
+    groups.into_iter().flat_map(row).collect()
+}
+
+/// A value that is one byte string on the wire, as that text.
+fn letters(value: &impl Field) -> Text {
+    let mut out = Argv::default();
+    value.put(&mut out);
+    out.iter().next().map(String::from_utf8_lossy).unwrap_or_default().into()
+}
