@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use crate::names::{GroupName, NodeKey};
+use crate::names::NodeKey;
 use crate::view::{Metric, RingParams, View};
 
 /// The most points a node has; more are not computed.
@@ -99,24 +99,24 @@ impl Ring {
         self.params.metric.distance(a, b)
     }
 
-    /// Who is responsible for the group; `None` in an empty ring.
-    pub fn master(&self, group: &GroupName) -> Option<&NodeKey> {
-        self.master_at(point(group.as_str()))
+    /// Who is responsible for the group, by its canonical name; `None` in an empty ring.
+    pub fn master(&self, group: &str) -> Option<&NodeKey> {
+        self.master_of(point(group))
     }
 
     /// Who is responsible for a group whose point is known.
-    pub fn master_at(&self, at: u32) -> Option<&NodeKey> {
+    pub fn master_of(&self, at: u32) -> Option<&NodeKey> {
         let spot = self.walk(at).next()?;
         Some(&self.keys[self.owners_of(spot)[0] as usize])
     }
 
     /// Who has the copy of the group; `None` when the master is alone.
-    pub fn standby(&self, group: &GroupName) -> Option<&NodeKey> {
-        self.standby_at(point(group.as_str()))
+    pub fn standby(&self, group: &str) -> Option<&NodeKey> {
+        self.standby_of(point(group))
     }
 
     /// Who has the copy of a group whose point is known: the next in order on another host, or on the same where there is no other.
-    pub fn standby_at(&self, at: u32) -> Option<&NodeKey> {
+    pub fn standby_of(&self, at: u32) -> Option<&NodeKey> {
         let mut order = self.owner_order(at);
         let master_host = self.hosts[order.next()?];
         let mut second = None;

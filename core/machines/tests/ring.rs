@@ -23,14 +23,14 @@ fn check(ring: &Ring, line: &str) {
         ["group", name, at, standby, ref order @ ..] => {
             let group = GroupName::new(name).unwrap();
             assert_eq!(point(group.as_str()), number(at), "{name}");
-            assert_eq!(texts(ring.master(&group).into_iter()), order.iter().take(1).copied().collect::<Vec<_>>(), "{line}");
-            assert_eq!(ring.standby(&group).map_or("-", NodeKey::as_str), standby, "{line}");
+            assert_eq!(texts(ring.master(group.as_str()).into_iter()), order.iter().take(1).copied().collect::<Vec<_>>(), "{line}");
+            assert_eq!(ring.standby(group.as_str()).map_or("-", NodeKey::as_str), standby, "{line}");
             assert_eq!(texts(ring.order(number(at))), order, "{line}");
         }
         ["at", at, standby, ref order @ ..] => {
             let at = number(at);
-            assert_eq!(ring.master_at(at).map(NodeKey::as_str), order.first().copied(), "{line}");
-            assert_eq!(ring.standby_at(at).map_or("-", NodeKey::as_str), standby, "{line}");
+            assert_eq!(ring.master_of(at).map(NodeKey::as_str), order.first().copied(), "{line}");
+            assert_eq!(ring.standby_of(at).map_or("-", NodeKey::as_str), standby, "{line}");
             assert_eq!(texts(ring.order(at)), order, "{line}");
         }
         ["share", node, covers] => {
@@ -119,8 +119,8 @@ proptest! {
         let ring = Ring::of(keys.clone(), params);
         for at in places(&keys[..keys.len().min(3)], &any) {
             let order = brute_order(&keys, params, at);
-            prop_assert_eq!(ring.master_at(at), order.first());
-            prop_assert_eq!(ring.standby_at(at), brute_standby(&order));
+            prop_assert_eq!(ring.master_of(at), order.first());
+            prop_assert_eq!(ring.standby_of(at), brute_standby(&order));
             prop_assert_eq!(ring.order(at).cloned().collect::<Vec<_>>(), order);
         }
         let covered: u64 = ring.shares().iter().map(|share| share.covers).sum();
@@ -136,8 +136,8 @@ proptest! {
     ) {
         let before = Ring::of(keys.clone(), params);
         let after = Ring::of(keys.into_iter().chain([new.clone()]), params);
-        let master = after.master_at(at);
-        prop_assert!(master == Some(&new) || master == before.master_at(at));
+        let master = after.master_of(at);
+        prop_assert!(master == Some(&new) || master == before.master_of(at));
     }
 
     #[test]
@@ -148,9 +148,9 @@ proptest! {
     ) {
         let keys: Vec<NodeKey> = hosts.iter().map(|host| key(&format!("127.0.0.{host}"))).collect();
         let ring = Ring::of(keys.clone(), params);
-        let master = ring.master_at(at).unwrap().clone();
+        let master = ring.master_of(at).unwrap().clone();
         let left = Ring::of(keys.into_iter().filter(|key| *key != master), params);
-        prop_assert_eq!(left.master_at(at), ring.standby_at(at));
+        prop_assert_eq!(left.master_of(at), ring.standby_of(at));
     }
 }
 

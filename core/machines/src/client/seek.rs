@@ -1,0 +1,201 @@
+//! Finding the responsible node and getting a connection to it; and what to do when that fails.
+
+use super::errand::{Errand, Progress, dial_trouble};
+use super::talk::{Stage, Talk};
+use super::{Client, Phase};
+use crate::command::ClientCommand;
+use crate::event::{Code, Event, Reply};
+use crate::ids::Epoch;
+use crate::machine::{Effect, Input, Note};
+use crate::names::NodeKey;
+use crate::ring::Ring;
+use crate::time::Time;
+use crate::view::SharedView;
+use crate::wire::Text;
+
+/// After so many MOVEDs in a row the nodes don't agree, and it is better to pause.
+const HOPS_MAX: u32 = 4;
+/// Super nodes asked for the list when no directory answers.
+const NODES_ASKED_MAX: usize = 3;
+/// Doublings of the pause at most, whatever the configured longest.
+const DOUBLINGS_MAX: u32 = 20;
+
+impl Client {
+    /// Fetches the list, then goes to the node.
+    pub(super) fn seek(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let mut errand = Errand::new(self.list_servers(), vec![ClientCommand::Ring {}.into()], self.config.timing.fetch_ms);
+        let progress = errand.next(now, &mut self.tickets, effects);
+        self.phase = Phase::Finding(errand);
+        self.found(now, progress, effects);
+    }
+
+    /// The directory servers in random order, then some super nodes: they have the list, too.
+    fn list_servers(&mut self) -> Vec<Text> {
+        let mut servers = self.config.directories.clone();
+        let listed = self.view.iter().flat_map(|view| &view.directories);
+        listed.for_each(|address| {
+            if !servers.contains(address) {
+                servers.push(address.clone());
+            }
+        });
+        self.shuffle(&mut servers);
+        let mut nodes: Vec<Text> = self.ring.nodes().iter().filter_map(address_of).collect();
+        self.shuffle(&mut nodes);
+        servers.extend(nodes.into_iter().take(NODES_ASKED_MAX));
+        servers
+    }
+
+    fn shuffle(&mut self, items: &mut [Text]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.jitter.below(last as u64 + 1) as usize);
+        }
+    }
+
+    /// What became of the question for the list.
+    pub(super) fn found(&mut self, now: Time, progress: Progress, effects: &mut Vec<Effect>) {
+        match progress {
+            Progress::Pending => {}
+            Progress::Answer(Event::Reply(Reply::Ring { view })) => {
+                self.adopt(view, effects);
+                self.approach(now, "no super node is in the ring yet", effects);
+            }
+            Progress::Answer(_) => {
+                if let Phase::Finding(errand) = &mut self.phase {
+                    let progress = errand.reject("does not give the list", now, &mut self.tickets, effects);
+                    self.found(now, progress, effects);
+                }
+            }
+            Progress::Failed(why) => self.approach(now, &why, effects),
+        }
+    }
+
+    /// Takes a newer view. A directory may lag behind what we know; the cache may be of a network that began anew since.
+    fn adopt(&mut self, view: SharedView, effects: &mut Vec<Effect>) {
+        if self.fetched && view.epoch <= self.epoch() {
+            return;
+        }
+        let known = self.view.as_ref() == Some(&view);
+        self.fetched = true;
+        self.ring = Ring::new(&view);
+        self.view = Some(view.clone());
+        effects.push(Effect::Note(Note::View(view.clone())));
+        if !known {
+            effects.push(Effect::Note(Note::Cache(view)));
+        }
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.view.as_ref().map_or(Epoch::default(), |view| view.epoch)
+    }
+
+    /// Dials the node that a MOVED named, if that is not outdated, or else the group's master. `otherwise`: why there may be none.
+    fn approach(&mut self, now: Time, otherwise: &str, effects: &mut Vec<Effect>) {
+        let named = self.named.take().filter(|(epoch, _)| *epoch >= self.epoch()).map(|(_, node)| node);
+        let node = named.or_else(|| self.ring.master(self.config.group.as_str()).cloned());
+        let Some((node, address)) = node.and_then(|node| Some((node.clone(), address_of(&node)?))) else {
+            return self.retreat(now, otherwise.to_owned(), effects);
+        };
+        let ticket = self.tickets.draw();
+        effects.push(Effect::Dial { ticket, address });
+        self.phase = Phase::Dialing { ticket, node, until: now + self.config.timing.dial_ms };
+    }
+
+    /// An input about a connection: of the errand, of the dial, of the talk, or of none any more.
+    pub(super) fn connection(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        match (&mut self.phase, input) {
+            (Phase::Finding(errand), input) if errand.concerns(&input) => {
+                let progress = errand.handle(now, input, &mut self.tickets, effects);
+                self.found(now, progress, effects);
+            }
+            (Phase::Dialing { ticket, node, .. }, Input::Dialed { ticket: theirs, result }) if *ticket == theirs => match result {
+                Ok(conn) => {
+                    let talk = Talk::new(conn, node.clone(), now);
+                    self.greet(now, talk, effects);
+                }
+                Err(error) => {
+                    let why = format!("{node} {}", dial_trouble(error));
+                    self.retreat(now, why, effects);
+                }
+            },
+            (Phase::Talking(talk), Input::Told { conn, event }) if talk.conn == conn => self.told(now, event, effects),
+            (Phase::Talking(talk), Input::Lost { conn }) if talk.conn == conn => {
+                let why = match &talk.closing {
+                    Some(reason) => format!("{} closed the connection: {reason}", talk.node),
+                    None => format!("{} is lost", talk.node),
+                };
+                talk.lost = true;
+                self.retreat(now, why, effects);
+            }
+            // A dial that was given up, answered late.
+            (_, Input::Dialed { result: Ok(conn), .. }) => effects.push(Effect::Close { conn }),
+            _ => {}
+        }
+    }
+
+    /// This attempt came to nothing: pause, then begin again.
+    pub(super) fn retreat(&mut self, now: Time, why: String, effects: &mut Vec<Effect>) {
+        self.leave(now, &why, effects);
+        let timing = &self.config.timing;
+        let pause = timing.backoff_first_ms << self.attempts.min(DOUBLINGS_MAX);
+        let pause = pause.min(timing.backoff_max_ms);
+        self.attempts = self.attempts.saturating_add(1);
+        // Between half of it and all: those who were lost together don't come back together.
+        self.phase = Phase::Resting { until: now + pause / 2 + self.jitter.below(pause / 2 + 1) };
+        if self.away_why != why {
+            effects.push(Effect::Note(Note::Away { why: why.clone() }));
+            self.away_why = why;
+        }
+    }
+
+    /// Another node is responsible for the group.
+    pub(super) fn moved(&mut self, now: Time, epoch: Epoch, node: NodeKey, effects: &mut Vec<Effect>) {
+        let Phase::Talking(talk) = &self.phase else { return };
+        let here = talk.node.clone();
+        if epoch < self.epoch() {
+            return self.retreat(now, format!("{here} knows an older ring"), effects);
+        }
+        self.hops += 1;
+        if self.hops > HOPS_MAX {
+            self.hops = 0;
+            return self.retreat(now, format!("{here} says that the group is at {node}, and the others disagree"), effects);
+        }
+        let why = format!("the group is at {node} now");
+        let was_in = talk.is_in();
+        self.named = Some((epoch, node));
+        if was_in {
+            // Many are told so at the same moment.
+            self.retreat(now, why, effects);
+        } else {
+            self.leave(now, &why, effects);
+            if epoch > self.epoch() { self.seek(now, effects) } else { self.approach(now, &why, effects) }
+        }
+    }
+
+    /// Ends whatever is going on. What was asked on a connection is not answered any more; what was said there will be said again.
+    pub(super) fn leave(&mut self, now: Time, why: &str, effects: &mut Vec<Effect>) {
+        match std::mem::replace(&mut self.phase, Phase::Resting { until: now }) {
+            Phase::Finding(mut errand) => errand.abandon(effects),
+            Phase::Talking(talk) => {
+                if !talk.lost {
+                    effects.push(Effect::Close { conn: talk.conn });
+                }
+                let unanswered = || Effect::Note(Note::Answer(Event::error(Code::Err, format!("not answered: {why}"))));
+                effects.extend((0..talk.owes_runs()).map(|_| unanswered()));
+                self.outbox.lost();
+                if let Stage::In { since, .. } = talk.stage {
+                    self.away_since = now;
+                    self.away_why.clear();
+                    if now.since_ms(since) >= self.config.timing.backoff_max_ms {
+                        self.attempts = 0;
+                    }
+                }
+            }
+            Phase::New | Phase::Dialing { .. } | Phase::Resting { .. } | Phase::Over => {}
+        }
+    }
+}
+
+/// Where to dial a node, as `host:port`.
+fn address_of(node: &NodeKey) -> Option<Text> {
+    node.address().map(|address| address.to_string().into())
+}
