@@ -141,15 +141,25 @@ pub enum LoadError {
     Wrong(#[from] ConfigError),
 }
 
-/// Reads and checks a configuration.
+/// Reads and checks a configuration. Paths in it come out absolute.
 pub fn load(file: &Path) -> Result<Config, LoadError> {
-    let text = std::fs::read_to_string(file).map_err(|error| LoadError::Read { file: file.into(), error })?;
-    Ok(parse(file, text)?)
+    let unreadable = |error| LoadError::Read { file: file.into(), error };
+    let text = std::fs::read_to_string(file).map_err(unreadable)?;
+    let absolute = std::path::absolute(file).map_err(unreadable)?;
+    Ok(check::config(source(file, text), folder(&absolute))?)
 }
 
 /// Checks a configuration; `file` is what it is called in complaints, and paths in it are found from that file's folder.
 pub fn parse(file: &Path, text: String) -> Result<Config, ConfigError> {
-    check::config(place::Source { file: file.display().to_string(), text }, file.parent().unwrap_or(Path::new("")))
+    check::config(source(file, text), folder(file))
+}
+
+fn source(file: &Path, text: String) -> place::Source {
+    place::Source { file: file.display().to_string(), text }
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
 }
 
 impl Config {
