@@ -1,1 +1,22 @@
-//! Under construction.
+//! Where a directory server keeps what must survive it: one SQLite file.
+//!
+//! [`SqliteStore`] is the [`Store`](chatring_machines::machine::Store) on disk. It decides nothing: the ring changes by
+//! [`DirectoryState::apply`](chatring_machines::directory::DirectoryState::apply) and reports are weighed by
+//! [`weigh`](chatring_machines::directory::weigh), as in memory; here the outcome is written down.
+//!
+//! Promises: a commit that returned is on the disk (WAL, `synchronous=FULL`), whether the process is killed or the power fails; the changes of
+//! one commit are there together or not at all; a file of a newer chatring, of another program, or in use by another process is refused, not touched.
+//!
+//! Start at [`store`]. [`schema`] opens and migrates, [`write`] and [`read`] hold the SQL, [`record`] how a wire value stands in a column.
+#![warn(missing_docs)]
+
+mod error;
+mod read;
+mod record;
+mod schema;
+mod store;
+mod write;
+
+pub use error::StorageError;
+pub use schema::SCHEMA_VERSION;
+pub use store::SqliteStore;

@@ -1,0 +1,207 @@
+//! Reading back: the ring at a start, and what people and masters ask.
+
+use std::sync::Arc;
+
+use chatring_machines::directory::{DirectoryState, Version};
+use chatring_machines::entry::{MemberRow, Person};
+use chatring_machines::ids::{Epoch, Term};
+use chatring_machines::machine::{Answer, Query};
+use chatring_machines::names::{GroupName, glob};
+use chatring_machines::peer::{GroupLine, GroupRecord};
+use chatring_machines::time::Time;
+use chatring_machines::view::{NodeInfo, RingParams, View};
+use chatring_machines::wire::{Bad, Field, Text};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::error::Trouble;
+use crate::record::{parse, unpack};
+
+pub(crate) const GROUP: &str = "SELECT master, birth, generation, number, seq, record FROM groups WHERE name = ?";
+const MEMBERS: &str = "SELECT session, nick, user, host, account, real, node, since FROM members WHERE group_name = ? ORDER BY session";
+const GROUPS_FROM: &str = "SELECT name, master, topic FROM groups WHERE name >= ? ORDER BY name";
+const MEMBER_COUNT: &str = "SELECT count(*) FROM members WHERE group_name = ?";
+const PEOPLE: &str = "SELECT count(DISTINCT session) FROM members";
+const GROUPS: &str = "SELECT count(*) FROM groups";
+
+/// The ring as it was last committed.
+pub(crate) fn state(conn: &Connection) -> Result<DirectoryState, Trouble> {
+    let mut views = Vec::new();
+    let mut past = conn.prepare("SELECT generation, number, record FROM past_views ORDER BY generation, number")?;
+    let mut rows = past.query([])?;
+    while let Some(row) = rows.next()? {
+        let what = format!("past view {}.{}", row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
+        let record: Vec<u8> = row.get(2)?;
+        views.push(unpack(&record).map_err(|why| Trouble::Damaged(what, why))?);
+    }
+    views.extend(current_view(conn)?);
+    Ok(DirectoryState::restore(views))
+}
+
+fn current_view(conn: &Connection) -> Result<Option<View>, Trouble> {
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?, row.get(3)?, row.get(4)?));
+    let row = conn.query_row("SELECT name, generation, number, metric, points FROM network", [], read).optional()?;
+    let Some((network, generation, number, metric, points)) = row else { return Ok(None) };
+    let (network, metric): (String, String) = (network, metric);
+    let metric = parse(&metric).map_err(|why| Trouble::Damaged("the network's metric".into(), why))?;
+    let directories = conn
+        .prepare("SELECT address FROM directories ORDER BY position")?
+        .query_map([], |row| row.get::<_, String>(0).map(Text::from))?
+        .collect::<Result<Vec<Text>, _>>()?;
+    Ok(Some(View {
+        epoch: Epoch { generation, number: number as u64 },
+        network: network.into(),
+        params: RingParams { metric, points },
+        nodes: nodes(conn)?,
+        directories,
+    }))
+}
+
+/// By key: SQLite compares text byte by byte, as we do.
+fn nodes(conn: &Connection) -> Result<Vec<NodeInfo>, Trouble> {
+    let mut statement = conn.prepare("SELECT key, name, incarnation, since FROM super_nodes ORDER BY key")?;
+    let mut rows = statement.query([])?;
+    let mut nodes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let what = format!("super node '{}'", text(row, 0)?);
+        nodes.push(NodeInfo {
+            key: value(row, 0, &what)?,
+            name: text(row, 1)?,
+            incarnation: value(row, 2, &what)?,
+            since: Time(row.get::<_, i64>(3)? as u64),
+        });
+    }
+    Ok(nodes)
+}
+
+/// Looks something up.
+pub(crate) fn answer(conn: &Connection, query: &Query) -> Result<Answer, Trouble> {
+    match query {
+        Query::Record(group) => Ok(Answer::Record(record(conn, group)?.map(Box::new))),
+        Query::Groups { pattern, limit } => Ok(Answer::Groups(groups(conn, pattern, *limit as usize)?)),
+        Query::Counts => {
+            let count = |sql: &str| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
+            Ok(Answer::Counts { people: count(PEOPLE)? as u64, groups: count(GROUPS)? as u64 })
+        }
+    }
+}
+
+/// A group's row, not yet checked.
+pub(crate) struct GroupRow {
+    master: String,
+    birth: String,
+    term: Term,
+    seq: u64,
+    settings: Vec<u8>,
+}
+
+impl GroupRow {
+    /// Reads a row of [`GROUP`].
+    pub(crate) fn of(row: &Row<'_>) -> rusqlite::Result<GroupRow> {
+        Ok(GroupRow {
+            master: row.get(0)?,
+            birth: row.get(1)?,
+            term: Term { generation: row.get(2)?, number: row.get::<_, i64>(3)? as u64 },
+            seq: row.get::<_, i64>(4)? as u64,
+            settings: row.get(5)?,
+        })
+    }
+
+    /// Which report it is of.
+    pub(crate) fn version(&self, group: &GroupName) -> Result<Version, Trouble> {
+        let birth = parse(&self.birth).map_err(|why| damaged(group, why))?;
+        Ok(Version { birth, term: self.term, seq: self.seq })
+    }
+}
+
+fn record(conn: &Connection, group: &GroupName) -> Result<Option<GroupRecord>, Trouble> {
+    let row = conn.prepare_cached(GROUP)?.query_row([group.as_str()], GroupRow::of).optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let version = row.version(group)?;
+    Ok(Some(GroupRecord {
+        master: parse(&row.master).map_err(|why| damaged(group, why))?,
+        birth: version.birth,
+        term: version.term,
+        seq: version.seq,
+        settings: unpack(&row.settings).map_err(|why| damaged(group, why))?,
+        members: members(conn, group)?,
+    }))
+}
+
+fn members(conn: &Connection, group: &GroupName) -> Result<Vec<MemberRow>, Trouble> {
+    let mut statement = conn.prepare_cached(MEMBERS)?;
+    let mut rows = statement.query([group.as_str()])?;
+    let what = format!("a member of {group}");
+    let mut members = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (user, host, account, real) = (text(row, 2)?, text(row, 3)?, text(row, 4)?, text(row, 5)?);
+        let person = Person { nick: value(row, 1, &what)?, user, host, account, real };
+        members.push(MemberRow {
+            session: value(row, 0, &what)?,
+            person: Arc::new(person),
+            node: value(row, 6, &what)?,
+            since: Time(row.get::<_, i64>(7)? as u64),
+        });
+    }
+    Ok(members)
+}
+
+/// Reads only the names that begin as the pattern does, and stops at the limit.
+fn groups(conn: &Connection, pattern: &str, limit: usize) -> Result<Vec<GroupLine>, Trouble> {
+    let start = pattern.find(['*', '?']).map_or(pattern, |wild| &pattern[..wild]).to_ascii_lowercase();
+    let mut statement = conn.prepare_cached(GROUPS_FROM)?;
+    let mut count = conn.prepare_cached(MEMBER_COUNT)?;
+    let mut rows = statement.query([&start])?;
+    let mut lines = Vec::new();
+    while lines.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let name = text(row, 0)?;
+        if !name.starts_with(&start) {
+            break;
+        }
+        if glob(pattern, &name) {
+            let what = format!("group {name}");
+            let members = count.query_row([&*name], |row| row.get::<_, i64>(0))? as u64;
+            lines.push(GroupLine { group: value(row, 0, &what)?, members, master: value(row, 1, &what)?, topic: text(row, 2)? });
+        }
+    }
+    Ok(lines)
+}
+
+fn text(row: &Row<'_>, column: usize) -> Result<Text, Trouble> {
+    Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?.into())
+}
+
+fn value<T: Field>(row: &Row<'_>, column: usize, what: &str) -> Result<T, Trouble> {
+    parse(&text(row, column)?).map_err(|why| Trouble::Damaged(what.to_string(), why))
+}
+
+fn damaged(group: &GroupName, why: Bad) -> Trouble {
+    Trouble::Damaged(format!("group {group}"), why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The steps of SQLite's plan for a query.
+    fn plan(conn: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters = vec![""; statement.parameter_count()];
+        let rows = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get(3)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn one_group_is_found_by_index_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = crate::schema::open(&dir.path().join("directory.db")).unwrap();
+        for sql in [GROUP, MEMBERS, GROUPS_FROM, MEMBER_COUNT] {
+            let steps = plan(&opened.conn, sql);
+            assert!(steps.iter().all(|step| step.starts_with("SEARCH")), "{sql}: {steps:?}");
+        }
+        // Counting people reads all of a small index, and sorts nothing.
+        let steps = plan(&opened.conn, PEOPLE);
+        assert_eq!(steps, ["SCAN members USING COVERING INDEX members_by_session"]);
+    }
+}

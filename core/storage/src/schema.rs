@@ -1,0 +1,121 @@
+//! Opening a file: is it ours, is it free, and of which version; then up to the newest schema.
+//!
+//! Nothing is written to a file before it is known to be ours and not newer than we are.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+use rusqlite_migration::{M, Migrations};
+
+use crate::error::{StorageError, Trouble};
+
+/// In order; one that was released is never changed again.
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../../migrations/directory/0001_ring_and_groups.sql"))];
+
+/// The newest schema this version knows.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Marks our files: what the first migration sets.
+const APPLICATION_ID: i64 = 0x6368_7264;
+
+/// How long we wait for someone who looks into the file with `sqlite3`.
+const BUSY_MS: u64 = 5_000;
+
+/// A file that is ours alone, of the newest schema.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) conn: Connection,
+    /// Held while the store is used. The system lets go of it when the process ends, however it ends.
+    pub(crate) lock: File,
+}
+
+/// Opens a file, or makes it.
+pub(crate) fn open(path: &Path) -> Result<Opened, StorageError> {
+    let lock = lock(path)?;
+    let at = |error: rusqlite::Error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StorageError::Foreign { path: path.into() },
+        _ => Trouble::from(error).at(path),
+    };
+    let mut conn = Connection::open(path).map_err(at)?;
+    conn.busy_timeout(Duration::from_millis(BUSY_MS)).map_err(at)?;
+    examine(&conn).map_err(at)?.accept(path)?;
+    make_durable(&conn).map_err(at)?;
+    let migrations = Migrations::from_slice(MIGRATIONS);
+    migrations.to_latest(&mut conn).map_err(|source| StorageError::Migrate { path: path.into(), to: SCHEMA_VERSION, source })?;
+    Ok(Opened { conn, lock })
+}
+
+fn lock(path: &Path) -> Result<File, StorageError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let at = |source| StorageError::Open { path: path.into(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(PathBuf::from(name)).map_err(at)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StorageError::InUse { path: path.into() }),
+        Err(TryLockError::Error(source)) => Err(at(source)),
+    }
+}
+
+/// What a file says of itself.
+struct Origin {
+    version: i64,
+    application: i64,
+    tables: i64,
+}
+
+fn examine(conn: &Connection) -> rusqlite::Result<Origin> {
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get(0));
+    Ok(Origin {
+        version: number("PRAGMA user_version")?,
+        application: number("PRAGMA application_id")?,
+        tables: number("SELECT count(*) FROM sqlite_schema")?,
+    })
+}
+
+impl Origin {
+    fn accept(&self, path: &Path) -> Result<(), StorageError> {
+        let fresh = self.tables == 0 && self.version == 0 && self.application == 0;
+        if !fresh && self.application != APPLICATION_ID {
+            return Err(StorageError::Foreign { path: path.into() });
+        }
+        if self.version > SCHEMA_VERSION {
+            return Err(StorageError::Newer { path: path.into(), found: self.version, known: SCHEMA_VERSION });
+        }
+        Ok(())
+    }
+}
+
+/// A commit returns when the disk has it.
+fn make_durable(conn: &Connection) -> rusqlite::Result<()> {
+    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_waits_for_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = open(&dir.path().join("directory.db")).unwrap();
+        for (pragma, expect) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1"), ("busy_timeout", "5000")] {
+            let value = opened.conn.pragma_query_value(None, pragma, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
+            let text = match value {
+                rusqlite::types::Value::Integer(number) => number.to_string(),
+                rusqlite::types::Value::Text(text) => text,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(text, expect, "{pragma}");
+        }
+    }
+
+    #[test]
+    fn migrations_are_sound() {
+        assert_eq!(Migrations::from_slice(MIGRATIONS).validate(), Ok(()));
+    }
+}

@@ -1,0 +1,109 @@
+//! Random changes of a directory, drawn from a seed, and everything a store can be asked about them.
+
+use std::sync::Arc;
+
+use chatring_machines::entry::{Ban, MemberRow, Person, Rank, Settings, Topic};
+use chatring_machines::ids::{Birth, Incarnation, SessionId, Term};
+use chatring_machines::machine::{Answer, Query, Store};
+use chatring_machines::names::{GroupName, Nick, NodeKey};
+use chatring_machines::peer::{Change, GroupReport};
+use chatring_machines::time::{Jitter, Time};
+use chatring_machines::view::{Metric, NodeInfo, RingParams};
+use chatring_machines::wire::Text;
+
+const GROUPS: [&str; 6] = ["#a", "#ab", "#b", "#Ünï", "#zz", "@joe"];
+const TEXTS: [&str; 6] = ["", "plain", "two\nlines", "nul\0inside", "7:net,string:", "ünï 🦀 'quoted' \"twice\""];
+
+/// The change that begins a network.
+pub fn found() -> Change {
+    Change::Found { network: "net".into(), params: RingParams { metric: Metric::Linear, points: 3 }, generation: 1 }
+}
+
+/// Some change, often of little sense.
+pub fn change(jitter: &mut Jitter) -> Change {
+    match jitter.below(12) {
+        0 if jitter.below(10) == 0 => {
+            Change::Found { network: "net".into(), params: RingParams::default(), generation: 1 + jitter.below(3) as u32 }
+        }
+        0 => Change::Directories { addresses: (0..jitter.below(4)).map(|n| format!("192.0.2.{n}:7410").into()).collect() },
+        1 | 2 => {
+            let since = Time(number(jitter));
+            Change::Admit { node: NodeInfo { key: node(jitter), name: text(jitter), incarnation: incarnation(jitter), since } }
+        }
+        3 => Change::Remove { key: node(jitter), incarnation: incarnation(jitter), why: text(jitter) },
+        _ => Change::Report { master: node(jitter), report: Box::new(report(jitter)) },
+    }
+}
+
+fn report(jitter: &mut Jitter) -> GroupReport {
+    GroupReport {
+        group: GroupName::new(pick(jitter, &GROUPS)).unwrap(),
+        birth: Birth(jitter.below(2)),
+        term: Term { generation: 1, number: jitter.below(3) },
+        seq: jitter.below(6),
+        closed: jitter.below(8) == 0,
+        full: jitter.below(5) == 0,
+        settings: settings(jitter),
+        joined: (0..jitter.below(4)).map(|_| member(jitter)).collect(),
+        left: (0..jitter.below(3)).map(|_| session(jitter)).collect(),
+    }
+}
+
+fn settings(jitter: &mut Jitter) -> Settings {
+    let topic = Topic { text: "a: topic,".into(), by: nick(jitter), time: Time(number(jitter)) };
+    let rank = Rank { founder: jitter.below(2) == 0, operator: true, voice: false };
+    Settings {
+        topic: Some(topic).filter(|_| jitter.below(2) == 0),
+        moderated: jitter.below(2) == 0,
+        key: Some(Text::from("k")).filter(|_| jitter.below(2) == 0),
+        limit: Some(number(jitter)).filter(|_| jitter.below(2) == 0),
+        bans: (0..jitter.below(3)).map(|n| Ban { mask: text(jitter), by: nick(jitter), time: Time(n) }).collect(),
+        ranks: (0..jitter.below(3)).map(|_| (nick(jitter), rank)).collect(),
+        ..Settings::new(Time(number(jitter)))
+    }
+}
+
+fn member(jitter: &mut Jitter) -> MemberRow {
+    let person = Person { nick: nick(jitter), user: text(jitter), host: text(jitter), account: text(jitter), real: text(jitter) };
+    MemberRow { session: session(jitter), person: Arc::new(person), node: node(jitter), since: Time(number(jitter)) }
+}
+
+fn pick<'a>(jitter: &mut Jitter, from: &[&'a str]) -> &'a str {
+    from[jitter.below(from.len() as u64) as usize]
+}
+
+fn text(jitter: &mut Jitter) -> Text {
+    pick(jitter, &TEXTS).into()
+}
+
+fn nick(jitter: &mut Jitter) -> Nick {
+    Nick::new(pick(jitter, &["joe", "Bob", "x^", "[z]"])).unwrap()
+}
+
+fn node(jitter: &mut Jitter) -> NodeKey {
+    NodeKey::new(pick(jitter, &["192.0.2.1", "192.0.2.2:7412", "2001:db8::1"])).unwrap()
+}
+
+fn incarnation(jitter: &mut Jitter) -> Incarnation {
+    Incarnation(jitter.below(2).wrapping_sub(1))
+}
+
+/// Small, or so large that it needs all 64 bits.
+fn session(jitter: &mut Jitter) -> SessionId {
+    SessionId(jitter.below(6).wrapping_sub(2))
+}
+
+fn number(jitter: &mut Jitter) -> u64 {
+    jitter.below(4).wrapping_sub(1)
+}
+
+/// The answers to everything a store can be asked.
+pub fn answers(store: &mut impl Store) -> Vec<(Query, Answer)> {
+    let patterns = ["*", "#*", "#a*", "#A?", "?b", "#", "", "#zz", "*Ü*"];
+    let mut queries: Vec<Query> = GROUPS.iter().map(|name| Query::Record(GroupName::new(name).unwrap())).collect();
+    queries.extend(patterns.iter().map(|&pattern| Query::Groups { pattern: pattern.into(), limit: 100 }));
+    queries.push(Query::Groups { pattern: "*".into(), limit: 2 });
+    queries.push(Query::Groups { pattern: "*".into(), limit: 0 });
+    queries.push(Query::Counts);
+    queries.into_iter().map(|query| (query.clone(), store.query(&query).unwrap())).collect()
+}

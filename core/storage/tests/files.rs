@@ -1,0 +1,93 @@
+//! Which files are opened: those of every past version, brought up to date; and which are refused, untouched, with a word on what to do.
+
+use std::path::Path;
+
+use chatring_machines::machine::{Answer, Query, Store};
+use chatring_machines::names::GroupName;
+use chatring_storage::{SCHEMA_VERSION, SqliteStore};
+use rusqlite::Connection;
+
+/// For each past version, its migration and what a server of that version had written.
+const PAST: [(&str, &str); 1] =
+    [(include_str!("../../../migrations/directory/0001_ring_and_groups.sql"), include_str!("fixtures/version_1.sql"))];
+
+/// Makes a file as that version had left it.
+fn make(path: &Path, version: usize) {
+    let conn = Connection::open(path).unwrap();
+    PAST[..version].iter().for_each(|(migration, _)| conn.execute_batch(migration).unwrap());
+    conn.execute_batch(PAST[version - 1].1).unwrap();
+    conn.pragma_update(None, "user_version", version as i64).unwrap();
+}
+
+#[test]
+fn every_past_version_climbs_to_the_newest() {
+    assert_eq!(PAST.len() as i64, SCHEMA_VERSION, "the newest schema needs a fixture, too");
+    for version in 1..=PAST.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("directory.db");
+        make(&path, version);
+        let (mut store, state) = SqliteStore::open(&path).unwrap();
+        let view = state.view();
+        assert_eq!((view.to_string(), &*view.nodes[0].name), ("net epoch 1.4 with 1 super nodes".to_string(), "alpha"));
+        assert_eq!(state.views().map(|view| view.epoch.number).collect::<Vec<_>>(), [3, 4]);
+        let Ok(Answer::Record(Some(record))) = store.query(&Query::Record(GroupName::new("#erlang").unwrap())) else { panic!() };
+        assert_eq!((record.seq, record.members[0].person.mask()), (17, "joe!j@host".to_string()));
+        assert_eq!(&*record.settings.topic.unwrap().text, "hello");
+        let now: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(now, SCHEMA_VERSION);
+    }
+}
+
+/// Opens a file that `damage` was done to and compares the refusal, from the first colon.
+#[track_caller]
+fn check(damage: impl FnOnce(&Path), expect: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("directory.db");
+    damage(&path);
+    let before = std::fs::read(&path).ok();
+    let refused = SqliteStore::open(&path).unwrap_err().to_string();
+    assert_eq!(refused.strip_prefix(&format!("{}: ", path.display())), Some(expect));
+    assert_eq!(std::fs::read(&path).ok(), before, "a refused file was changed");
+}
+
+fn make_then(sql: &str) -> impl FnOnce(&Path) {
+    move |path| {
+        make(path, PAST.len());
+        Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    }
+}
+
+#[test]
+fn refused() {
+    let foreign = "not a directory server's file: name another one, or move it out of the way";
+    check(|path| std::fs::write(path, "a letter to my aunt, long enough to be looked at\n".repeat(99)).unwrap(), foreign);
+    check(|path| Connection::open(path).unwrap().execute_batch("CREATE TABLE recipes (name TEXT)").unwrap(), foreign);
+    let newer =
+        format!("written by a newer chatring (schema 99; this one knows up to {SCHEMA_VERSION}): run that version, or restore a backup");
+    check(make_then("PRAGMA user_version = 99"), &newer);
+    let rest = "restore a backup, or move the file away and let the super nodes register again";
+    check(
+        make_then("UPDATE super_nodes SET incarnation = 'x'; PRAGMA journal_mode = WAL"),
+        &format!("super node '192.0.2.1' can't be read: argument '': must be 16 hexadecimal digits: {rest}"),
+    );
+    check(
+        make_then("UPDATE past_views SET record = CAST('9:1.3,' AS BLOB); PRAGMA journal_mode = WAL"),
+        &format!("past view 1.3 can't be read: argument '': must be netstrings: {rest}"),
+    );
+}
+
+#[test]
+fn a_path_that_is_not_there() {
+    let refused = SqliteStore::open("/nonexistent/directory.db").unwrap_err().to_string();
+    assert!(refused.ends_with("check that its directory exists and that this user may write there"), "{refused}");
+}
+
+#[test]
+fn a_damaged_group_stops_the_answer_and_names_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("directory.db");
+    make_then("UPDATE groups SET record = CAST('1:x,' AS BLOB)")(&path);
+    let (mut store, _) = SqliteStore::open(&path).unwrap();
+    let error = store.query(&Query::Record(GroupName::new("#erlang").unwrap())).unwrap_err().to_string();
+    assert!(error.contains("group #erlang can't be read: argument 'created': must be a number"), "{error}");
+}
