@@ -1,4 +1,29 @@
 //! The driver: sockets, threads and time around one pure machine.
+//!
+//! [`Reactor`] runs any [`Machine`](chatring_machines::Machine) on a thread of its own: it accepts, reads and decodes, hands inputs in, carries effects out and flushes, in
+//! that order, turn after turn. What may block (authenticators, the store, name look-ups) happens on other threads and comes back through one mailbox. Recipient lists and what is told to
+//! them are kept in [`fanout`], which is where the program spends its time.
+//!
+//! There are no protocol decisions here. Every buffer, queue and loop has a bound: see [`Limits`], [`Tuning`] and the constants beside the code.
 #![warn(missing_docs)]
 
+mod clock;
+mod connections;
+mod counters;
+mod dialing;
+mod driver;
+mod effects;
 pub mod fanout;
+mod judges;
+mod mailbox;
+mod reactor;
+mod reading;
+mod resolve;
+mod setup;
+mod store;
+
+pub use counters::Counters;
+pub use judges::JudgePool;
+pub use mailbox::{Full, Handle};
+pub use reactor::Reactor;
+pub use setup::{Limits, Listening, ReactorError, Setup, Tuning, listen};

@@ -22,7 +22,7 @@ pub use flush::Flushed;
 
 use chatring_machines::ids::ListId;
 use pool::Pool;
-use reader::{ENDLESS, NIL, NO_LIST, Private, Reader, Sub, UNLINKED};
+use reader::{ENDLESS, NO_LIST, Private, Reader, Sub, UNLINKED};
 use smallvec::SmallVec;
 use stream::{Member, Stream};
 
@@ -157,6 +157,19 @@ impl Fanout {
                 self.release(slot, place);
             }
         }
+    }
+
+    /// Takes a recipient off all lists, and has it flushed even if it has read everything: its end is near.
+    pub fn delist_all(&mut self, slot: u32) {
+        for place in self.reader(slot).places() {
+            self.release(slot, place);
+        }
+        self.mark_dirty(slot);
+    }
+
+    /// What class a recipient is of.
+    pub fn class(&self, slot: u32) -> Class {
+        self.reader(slot).class
     }
 
     /// Takes everyone off a list: they still hear all that was told until here.

@@ -1,0 +1,205 @@
+//! Everything around the machine: what is here, and the few verbs that all phases of a turn share.
+//!
+//! Holds no protocol decisions. What the machine shall hear goes to `inbox` and is handed in by the turn, so nothing here calls back into the machine.
+//!
+//! Sockets are registered once, for reading and writing. Being edge-triggered, the interest in writing costs nothing while nothing is left to write: the kernel reports room
+//! only after it had refused some. Asking anew for each leftover would be two system calls for every time a reader lags.
+
+use std::collections::VecDeque;
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use chatring_host::{Authenticator, Transport};
+use chatring_machines::ids::Conn;
+use chatring_machines::machine::{Note, StoreError};
+use chatring_machines::wire::Argv;
+use chatring_machines::{Input, Time};
+use mio::Poll;
+use mio::net::TcpListener;
+
+use crate::connections::{CLOSING, Connections, DIALLED_BY_US, FULL, OWED, READABLE, SHUT};
+use crate::counters::Counters;
+use crate::dialing::Dials;
+use crate::fanout::{Fall, Fanout};
+use crate::judges::JudgePool;
+use crate::mailbox::Mailbox;
+use crate::reading::Reading;
+use crate::setup::{Limits, ReactorError, Tuning};
+use crate::store::StoreThread;
+
+/// A listener at work.
+pub(crate) struct Listener {
+    pub name: Arc<str>,
+    /// Gone once the machine has stopped.
+    pub socket: Option<TcpListener>,
+    pub codec: u16,
+    pub auth: Arc<[Arc<Authenticator>]>,
+    pub limits: Limits,
+    pub clients: usize,
+    /// Someone may wait to be accepted.
+    pub ready: bool,
+    /// Out of file descriptors: nobody is accepted before this.
+    pub rests_until: Option<Time>,
+}
+
+pub(crate) struct Driver {
+    pub poll: Poll,
+    pub now: Time,
+    pub listeners: Vec<Listener>,
+    pub transports: Vec<Arc<Transport>>,
+    pub dial_codec: u16,
+    pub connections: Connections,
+    pub fanout: Fanout,
+    pub dials: Dials,
+    pub mailbox: Arc<Mailbox>,
+    pub judges: Arc<JudgePool>,
+    pub store: Option<StoreThread>,
+    pub notes: Box<dyn FnMut(Note) + Send>,
+    pub tuning: Tuning,
+    pub counters: Counters,
+    /// What the machine hears next.
+    pub inbox: VecDeque<Input>,
+    /// Connections that stopped before their socket had nothing more, or were given leave to go on.
+    pub owed: Vec<u32>,
+    pub reading: Reading,
+    /// Those that hear their last words, and until when; in that order.
+    pub lingering: VecDeque<(Time, Conn)>,
+    /// The machine is done: until when the last words may take.
+    pub stopping: Option<Time>,
+    pub failed: Option<ReactorError>,
+    pub argv: Argv,
+    pub encoded: Vec<u8>,
+    pub dirty: Vec<u32>,
+    pub falls: Vec<Fall>,
+}
+
+impl Driver {
+    /// Gives a connection a turn, if it has a reason for one.
+    pub fn owe(&mut self, slot: u32) {
+        if let Some(connection) = self.connections.at(slot)
+            && connection.has_input()
+            && !connection.is(OWED)
+        {
+            connection.set(OWED);
+            self.owed.push(slot);
+        }
+    }
+
+    /// The bounds of a connection.
+    pub fn limits(&mut self, slot: u32) -> Limits {
+        let listener = self.connections.at(slot).map_or(DIALLED_BY_US, |connection| connection.listener);
+        self.listeners.get(listener as usize).map_or(self.tuning.dialled, |listener| listener.limits)
+    }
+
+    /// Something was put into a connection's private output: looks after its bounds.
+    pub fn bound_output(&mut self, slot: u32) {
+        let limits = self.limits(slot);
+        let (bytes, skips) = (self.fanout.private_len(slot), self.fanout.skips_len(slot));
+        if bytes <= limits.output_soft && skips < SKIPS_SOFT {
+            return;
+        }
+        if bytes > limits.output_hard || skips > SKIPS_HARD {
+            self.counters.overflowed += 1;
+            self.cut(slot);
+            return;
+        }
+        if let Some(connection) = self.connections.at(slot)
+            && !connection.is(FULL)
+        {
+            connection.set(FULL);
+            self.counters.held += 1;
+        }
+    }
+
+    /// A connection took something: maybe it may be listened to again.
+    pub fn relieve(&mut self, slot: u32) {
+        let half = self.limits(slot).output_soft / 2;
+        let relieved = self.fanout.private_len(slot) <= half && self.fanout.skips_len(slot) <= SKIPS_SOFT / 2;
+        if relieved && self.connections.at(slot).is_some_and(|connection| connection.unset(FULL)) {
+            self.owe(slot);
+        }
+    }
+
+    /// The machine has nothing more to do with this connection: it hears what it still has to, then it goes.
+    pub fn finish(&mut self, slot: u32) {
+        let Some(connection) = self.connections.at(slot) else {
+            return;
+        };
+        if connection.is(CLOSING) {
+            return;
+        }
+        connection.set(CLOSING);
+        connection.held = None;
+        self.fanout.delist_all(slot);
+        self.lingering.push_back((self.now + self.tuning.linger_ms, self.connections.name(slot)));
+    }
+
+    /// As [`Driver::finish`], and the machine hears of it: the peer is gone, or can't be trusted any more.
+    pub fn lose(&mut self, slot: u32) {
+        self.report_lost(slot);
+        self.finish(slot);
+    }
+
+    /// The connection goes at once.
+    pub fn cut(&mut self, slot: u32) {
+        self.report_lost(slot);
+        self.remove(slot);
+    }
+
+    /// The connection goes at once, and nobody hears of it.
+    pub fn remove(&mut self, slot: u32) {
+        self.fanout.close(slot);
+        if let Some(connection) = self.connections.remove(slot)
+            && let Some(listener) = self.listeners.get_mut(connection.listener as usize)
+        {
+            listener.clients -= 1;
+        }
+    }
+
+    /// A closing connection has heard everything: says so to the peer and waits for its end, because closing with something unread would destroy the last words on their way.
+    pub fn shut(&mut self, slot: u32) {
+        let Some(connection) = self.connections.at(slot) else {
+            return;
+        };
+        if connection.is(CLOSING) && !connection.is(SHUT) {
+            connection.set(SHUT);
+            if connection.socket.shutdown(Shutdown::Write).is_err() {
+                self.cut(slot);
+                return;
+            }
+            connection.set(READABLE);
+            self.owe(slot);
+        }
+    }
+
+    /// Cuts those whose time for last words is over.
+    pub fn reap(&mut self) {
+        while let Some(&(until, conn)) = self.lingering.front() {
+            let gone = self.connections.at(conn.slot).is_none() || self.connections.name(conn.slot) != conn;
+            if !gone && until > self.now {
+                return;
+            }
+            self.lingering.pop_front();
+            if !gone {
+                self.cut(conn.slot);
+            }
+        }
+    }
+
+    /// The store can't be relied on: the loop ends after this turn.
+    pub fn fail(&mut self, error: StoreError) {
+        self.failed.get_or_insert(ReactorError::Store(error));
+    }
+
+    fn report_lost(&mut self, slot: u32) {
+        if self.connections.at(slot).is_some_and(|connection| !connection.is(CLOSING)) {
+            let conn = self.connections.name(slot);
+            self.inbox.push_back(Input::Lost { conn });
+        }
+    }
+}
+
+/// Stretches of a group that a connection leaves out, at which nothing more is read from it until half of them are behind it.
+const SKIPS_SOFT: usize = 64;
+/// Stretches at which it is cut.
+const SKIPS_HARD: usize = 1024;

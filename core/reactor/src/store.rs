@@ -1,0 +1,121 @@
+//! The thread that makes things durable: many commits, one transaction.
+//!
+//! It takes all that is queued, so that what one turn asked for, and whatever came while the disk was busy, becomes durable together. Questions are answered in their place between the
+//! commits. When the store fails, or panics, the reactor hears so and ends: it must not go on from what it can't keep.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use chatring_machines::Input;
+use chatring_machines::ids::Ticket;
+use chatring_machines::machine::{Query, Store, StoreError};
+use chatring_machines::peer::Change;
+
+use crate::mailbox::{Arrival, Mailbox};
+
+/// Jobs that may wait: a store further behind than this is taken for broken.
+const JOBS_MAX: usize = 256 * 1024;
+/// Changes in one transaction.
+const BATCH_MAX: usize = 4096;
+
+pub(crate) enum Job {
+    Commit(Ticket, Change),
+    Query(Ticket, Query),
+}
+
+/// A running store.
+pub(crate) struct StoreThread {
+    jobs: Option<Sender<Job>>,
+    waiting: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StoreThread {
+    pub fn start(store: Box<dyn Store>, mailbox: Arc<Mailbox>) -> std::io::Result<StoreThread> {
+        let (jobs, queue) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let worker = Worker { store, queue, waiting: waiting.clone(), mailbox, done: false };
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || worker.work())?;
+        Ok(StoreThread { jobs: Some(jobs), waiting, thread: Some(thread) })
+    }
+
+    /// Queues a job.
+    pub fn push(&self, job: Job) -> Result<(), StoreError> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= JOBS_MAX {
+            return Err(StoreError("the store is too far behind".into()));
+        }
+        let jobs = self.jobs.as_ref().expect("it is there until the thread is dropped");
+        jobs.send(job).map_err(|_| StoreError("the store's thread has ended".into()))
+    }
+}
+
+impl Drop for StoreThread {
+    /// Waits until all that was queued is done, so that the store closes in order.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // its panic was reported already
+        }
+    }
+}
+
+struct Worker {
+    store: Box<dyn Store>,
+    queue: Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
+    mailbox: Arc<Mailbox>,
+    done: bool,
+}
+
+impl Worker {
+    fn work(mut self) {
+        let (mut tickets, mut changes) = (Vec::new(), Vec::new());
+        let mut next = None;
+        let ended = loop {
+            let Some(job) = next.take().or_else(|| self.queue.recv().ok()) else {
+                break Ok(());
+            };
+            match job {
+                Job::Commit(ticket, change) => {
+                    tickets.push(ticket);
+                    changes.push(change);
+                    match self.queue.try_recv() {
+                        Ok(job @ Job::Commit(..)) if changes.len() < BATCH_MAX => {
+                            next = Some(job);
+                            continue;
+                        }
+                        other => next = other.ok(),
+                    }
+                    if let Err(error) = self.store.commit(&changes) {
+                        break Err(error);
+                    }
+                    changes.clear();
+                    tickets.drain(..).for_each(|ticket| self.answer(Input::Committed { ticket }));
+                }
+                Job::Query(ticket, query) => match self.store.query(&query) {
+                    Ok(answer) => self.answer(Input::Answered { ticket, answer }),
+                    Err(error) => break Err(error),
+                },
+            }
+        };
+        self.done = true;
+        if let Err(error) = ended {
+            self.mailbox.answer(Arrival::StoreBroken(error));
+        }
+    }
+
+    fn answer(&self, input: Input) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.mailbox.answer(Arrival::Input(input));
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.done {
+            self.mailbox.answer(Arrival::StoreBroken(StoreError("the store panicked".into())));
+        }
+    }
+}
