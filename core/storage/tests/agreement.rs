@@ -2,14 +2,16 @@
 
 mod common;
 
-use chatring_machines::directory::MemoryStore;
+use chatring_machines::directory::{MemoryStore, VIEWS_KEPT};
 use chatring_machines::machine::Store;
 use chatring_machines::peer::Change;
 use chatring_machines::time::Jitter;
 use chatring_storage::SqliteStore;
+use rusqlite::Connection;
+use tempfile::TempDir;
 
 #[track_caller]
-fn check(seed: u64, batches: u64) {
+fn check(seed: u64, batches: u64) -> TempDir {
     let mut jitter = Jitter::new(seed);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("directory.db");
@@ -34,6 +36,7 @@ fn check(seed: u64, batches: u64) {
             assert_eq!(disk, memory, "seed {seed}, batch {batch}");
         }
     }
+    dir
 }
 
 #[test]
@@ -45,5 +48,8 @@ fn random_changes() {
 
 #[test]
 fn so_many_that_old_views_are_forgotten() {
-    check(1_000, 400);
+    let file = check(1_000, 400);
+    let count = "SELECT count(*) FROM past_views";
+    let past: i64 = Connection::open(file.path().join("directory.db")).unwrap().query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(past, VIEWS_KEPT as i64 - 1, "with the current one there are VIEWS_KEPT");
 }
