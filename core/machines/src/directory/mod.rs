@@ -4,8 +4,8 @@
 //! a command → checked here → Effect::Commit → Input::Committed → DirectoryState::apply → answer, and the new view to who watches
 //! ```
 //!
-//! Durable state changes in one place only, when the store has confirmed the change ([`state`]); a replicated log can take the store's place without
-//! anything here noticing. Heartbeats, suspicion and leases are soft state ([`pulses`]) and are forgotten at a restart, after which every node gets a
+//! Durable state changes in one place only, when the store has confirmed the change (`state`); a replicated log can take the store's place without
+//! anything here noticing. Heartbeats, suspicion and leases are soft state (`pulses`) and are forgotten at a restart, after which every node gets a
 //! full lease. What masters report of groups passes through to the store and is read back from it; the machine holds none of it.
 //!
 //! Nothing a client can send changes anything here: only connections that proved to know the network's secret may register, report or suspect.

@@ -1,7 +1,7 @@
 //! When each super node was last heard: soft state, never written down.
 //!
 //! One pulse for every node that is in the ring or will be once what is under way is durable. A node that is silent for a lease has lapsed; a node that
-//! someone suspects is to be dialled, at most once in [`PROBE_GAP_MS`]. A clock stands still while we could not have heard the node: before
+//! someone suspects is to be dialled, at most once in `PROBE_GAP_MS`. A clock stands still while we could not have heard the node: before
 //! its admission is durable, and while we don't read from its connection.
 //!
 //! Invariant: each pulse stands in `due` at most once, at the time it next wants attention.
