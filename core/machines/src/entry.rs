@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::ids::{EntryId, SessionId, Term};
-use crate::names::{Nick, NodeKey};
+use crate::names::{GroupName, Nick, NodeKey};
 use crate::time::Time;
 use crate::wire::{Argv, Bad, Field, Reader, Text};
 use crate::{wire_enum, wire_struct, wire_words};
@@ -65,6 +65,8 @@ wire_enum! {
         "return" Return { node: NodeKey },
         /// The sender is away, or back when the text is empty. Only in a person's own group; not shown to people.
         "away" Away { text: Text },
+        /// The sender invites the person whose group this is. Not shown as an entry: their session hears `invited`.
+        "call" Call { group: GroupName },
     }
 }
 

@@ -89,12 +89,12 @@ impl Event {
 
     /// A refusal.
     pub fn error(code: Code, text: impl Into<Text>) -> Event {
-        Event::Reply(Reply::Error { code, text: text.into(), subject: Given(None) })
+        Event::Reply(Reply::Error { code, text: text.into(), subject: Rest(Vec::new()) })
     }
 
-    /// A refusal that concerns a nick or a group.
-    pub fn error_about(code: Code, text: impl Into<Text>, subject: impl Into<Text>) -> Event {
-        Event::Reply(Reply::Error { code, text: text.into(), subject: Given(Some(subject.into())) })
+    /// A refusal that concerns a nick, a group, or a nick in a group.
+    pub fn error_about(code: Code, text: impl Into<Text>, subject: impl IntoIterator<Item = Text>) -> Event {
+        Event::Reply(Reply::Error { code, text: text.into(), subject: Rest(subject.into_iter().collect()) })
     }
 
     /// Done, and nothing more to say.
@@ -213,7 +213,7 @@ wire_enum! {
         /// Done.
         "ok" Ok { text: Text },
         /// Not done.
-        "error" Error { code: Code, text: Text, subject: Given<Text> },
+        "error" Error { code: Code, text: Text, subject: Rest<Text> },
         /// A number.
         "integer" Integer { value: u64 },
         /// A text.
@@ -245,7 +245,7 @@ wire_enum! {
         /// People: group, user, host, node, nick, flags, real name.
         "who-is" WhoIs { query: Text, cells: Rest<Text> },
         /// A person.
-        "whois-is" WhoisIs { nick: Nick, user: Text, host: Text, real: Text, node: Text, account: Text, idle_ms: u64, signon: Time, away: Text },
+        "whois-is" WhoisIs { nick: Nick, user: Text, host: Text, real: Text, node: Text, account: Text, idle_ms: Option<u64>, signon: Time, away: Text },
         /// Groups: name, members, topic.
         "list-is" ListIs { cells: Rest<Text> },
         /// Who of those asked for is there.

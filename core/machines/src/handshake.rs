@@ -182,7 +182,12 @@ mod tests {
     use super::*;
 
     fn identity(key: &str, secret: &str, network: &str) -> Identity {
-        Identity { network: network.into(), secret: NetworkSecret::new(secret), key: NodeKey::new(key).unwrap(), incarnation: Incarnation(1) }
+        Identity {
+            network: network.into(),
+            secret: NetworkSecret::new(secret),
+            key: NodeKey::new(key).unwrap(),
+            incarnation: Incarnation(1),
+        }
     }
 
     /// Runs an exchange to its end and says who failed how.

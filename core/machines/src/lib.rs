@@ -18,6 +18,7 @@ pub mod ids;
 pub mod machine;
 pub mod names;
 pub mod peer;
+pub mod redis;
 pub mod ring;
 pub mod secret;
 pub mod super_node;

@@ -60,6 +60,8 @@ wire_enum! {
         "nick" Renick { person: Arc<Person> },
         /// Away, or back when empty (in one's own `@` group).
         "away" Away { text: Text },
+        /// Invite the person whose `@` group this is to a group.
+        "call" Call { group: GroupName },
     }
 }
 
@@ -87,8 +89,8 @@ wire_enum! {
         /// Not done.
         "refused" Refused { code: Code, text: Text },
         /// A member from here on: entries after `seq` follow on the stream. `missed` lie between the mark and `seq`; `lost` says that
-        /// some of them are no longer known.
-        "joined" Joined { birth: Birth, seq: u64, members: u64, topic: Option<Topic>, missed: Vec<Arc<Entry>>, lost: bool, names: Vec<NameRow> },
+        /// some of them are no longer known; `coming` that the join itself is the first of the stream.
+        "joined" Joined { coming: bool, birth: Birth, seq: u64, members: u64, topic: Option<Topic>, missed: Vec<Arc<Entry>>, lost: bool, names: Vec<NameRow> },
         /// In the log, and heard by so many.
         "said" Said { seq: u64, heard: u64, away: Text },
         /// The topic.
@@ -273,5 +275,5 @@ pub type Stream = (GroupName, Arc<Entry>);
 
 /// For readers of [`Content`]: whether people may see it.
 pub fn is_shown(content: &Content) -> bool {
-    !matches!(content, Content::Return { .. } | Content::Away { .. })
+    !matches!(content, Content::Return { .. } | Content::Away { .. } | Content::Call { .. })
 }

@@ -24,6 +24,8 @@ pub struct NodeConfig {
     pub directories: Vec<Text>,
     /// Whether it carries groups. A gateway or front tier does not.
     pub in_ring: bool,
+    /// The process it runs in, for INFO.
+    pub process_id: u32,
     /// The message of the day.
     pub motd: Vec<Text>,
     /// Spans.

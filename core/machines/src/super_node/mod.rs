@@ -1,5 +1,323 @@
-//! Under construction.
+//! A super node: edge and master in one process, and the links between them and to others.
+//!
+//! The *edge* holds the sessions of connected people; the *master* orders the groups this node is responsible for. They talk in typed letters, whether the other is here or at
+//! another node, and never call each other. This file only sorts inputs and delivers letters; each part decides for itself.
 
 mod config;
+mod ctx;
+mod edge;
+mod group;
+mod home;
+mod links;
+mod log;
+mod master;
+
+use std::collections::VecDeque;
 
 pub use config::{NodeConfig, NodeLimits, NodeTiming};
+
+use crate::command::Command;
+use crate::event::Event;
+use crate::handshake::Identity;
+use crate::ids::Conn;
+use crate::machine::{Effect, Input, Level, Machine, Note};
+use crate::names::NodeKey;
+use crate::peer::LinkEvent;
+use crate::ring::Ring;
+use crate::time::{Time, earlier};
+use crate::view::SharedView;
+use ctx::{Ctx, Ids, Letter, Placement};
+use edge::Edge;
+use home::{Home, Told};
+use links::{Change, Links};
+use master::Master;
+
+/// How long a node that was told to stop waits for its groups to be handed over.
+const DRAIN_MS: u64 = 3_000;
+
+#[derive(Debug, PartialEq)]
+enum Going {
+    /// On duty.
+    No,
+    /// Told to stop; until then groups are handed over.
+    Until(Time),
+    /// All is said.
+    Gone,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct SuperNode {
+    config: NodeConfig,
+    identity: Identity,
+    placement: Placement,
+    ids: Ids,
+    post: VecDeque<Letter>,
+    edge: Edge,
+    master: Master,
+    links: Links,
+    home: Home,
+    going: Going,
+}
+
+/// Makes a `Ctx` out of the node's fields, so that a part can be borrowed beside it.
+macro_rules! ctx {
+    ($node:ident, $now:ident, $effects:ident) => {
+        &mut Ctx {
+            now: $now,
+            config: &$node.config,
+            placement: &$node.placement,
+            ids: &mut $node.ids,
+            post: &mut $node.post,
+            effects: $effects,
+        }
+    };
+}
+
+impl SuperNode {
+    /// A node that has not started.
+    pub fn new(config: NodeConfig) -> SuperNode {
+        let identity = Identity {
+            network: config.network.clone(),
+            secret: config.secret.clone(),
+            key: config.key.clone(),
+            incarnation: config.incarnation,
+        };
+        SuperNode {
+            ids: Ids::new(config.seed),
+            config,
+            identity,
+            placement: Placement::default(),
+            post: VecDeque::new(),
+            edge: Edge::default(),
+            master: Master::default(),
+            links: Links::default(),
+            home: Home::new(),
+            going: Going::No,
+        }
+    }
+
+    /// How many groups this node masters, opening and leaving ones included.
+    pub fn groups_held(&self) -> usize {
+        self.master.groups_held()
+    }
+
+    /// How many people are connected.
+    pub fn people(&self) -> usize {
+        self.edge.people()
+    }
+
+    fn heard(&mut self, now: Time, conn: Conn, command: Command, effects: &mut Vec<Effect>) {
+        match command {
+            Command::Client(command) => self.edge.command(ctx!(self, now, effects), conn, command),
+            Command::Peer(command) => {
+                let Some((from, command)) = self.links.heard(ctx!(self, now, effects), &self.identity, conn, command) else {
+                    if self.links.is_peer(conn) {
+                        self.edge.forget(conn);
+                    }
+                    return;
+                };
+                self.master.hear(ctx!(self, now, effects), from, Some(conn), command);
+            }
+        }
+    }
+
+    fn told(&mut self, now: Time, conn: Conn, event: Event, effects: &mut Vec<Effect>) {
+        if self.home.owns(conn) {
+            match self.home.told(ctx!(self, now, effects), &self.identity, event) {
+                Told::Nothing => {}
+                Told::Settled => {
+                    effects.push(log(Level::Info, "the directory knows us".into()));
+                    self.master.reconnected(ctx!(self, now, effects));
+                }
+                Told::Event(event) => self.told_by_directory(now, event, effects),
+            }
+            return;
+        }
+        match self.links.told(ctx!(self, now, effects), &self.identity, conn, event) {
+            Ok(Some((from, event))) => self.told_by_node(now, &from, event, effects),
+            Ok(None) => {}
+            Err(change) => self.link_changed(now, change, effects),
+        }
+    }
+
+    fn told_by_directory(&mut self, now: Time, event: LinkEvent, effects: &mut Vec<Effect>) {
+        match event {
+            LinkEvent::View { view } => self.view_changed(now, view, effects),
+            LinkEvent::Record { ticket, record } => self.master.recorded(ctx!(self, now, effects), ticket, record),
+            LinkEvent::Stored { ticket } => self.master.stored(ctx!(self, now, effects), ticket),
+            event => self.edge.directory_answered(ctx!(self, now, effects), event),
+        }
+    }
+
+    fn told_by_node(&mut self, now: Time, from: &NodeKey, event: Event, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Entry(group, entry) => self.edge.entry(ctx!(self, now, effects), &group, entry),
+            Event::Link(LinkEvent::Adopted { group }) => self.master.adopted(ctx!(self, now, effects), from, &group),
+            Event::Link(LinkEvent::NotHeld { group }) => self.master.not_held(ctx!(self, now, effects), &group),
+            Event::Link(event) => self.edge.hear(ctx!(self, now, effects), from, event),
+            _ => effects.push(log(Level::Warn, format!("{from} said something that is not for a peer"))),
+        }
+    }
+
+    fn view_changed(&mut self, now: Time, view: SharedView, effects: &mut Vec<Effect>) {
+        if self.placement.view.is_some() && view.epoch <= self.placement.epoch() {
+            return;
+        }
+        effects.push(log(Level::Info, format!("ring: {view}")));
+        self.placement = Placement { ring: Ring::new(&view), view: Some(view.clone()) };
+        effects.push(Effect::Note(Note::View(view)));
+        self.links.view_changed(ctx!(self, now, effects));
+        self.master.check(ctx!(self, now, effects));
+        self.edge.view_changed(ctx!(self, now, effects));
+    }
+
+    fn link_changed(&mut self, now: Time, change: Change, effects: &mut Vec<Effect>) {
+        match change {
+            Change::None => {}
+            Change::Down { to, .. } => {
+                self.home.suspect(ctx!(self, now, effects), to.clone());
+                self.edge.link_down(ctx!(self, now, effects), &to);
+            }
+            Change::Gone { from } => self.master.lost_edge(ctx!(self, now, effects), &from),
+        }
+    }
+
+    fn lost(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
+        if self.home.owns(conn) {
+            return self.home.lost(ctx!(self, now, effects));
+        }
+        let change = self.links.lost(ctx!(self, now, effects), conn);
+        self.link_changed(now, change, effects);
+        self.edge.end(ctx!(self, now, effects), conn, "connection lost");
+    }
+
+    fn fell(&mut self, now: Time, conn: Conn, list: crate::ids::ListId, lost: u64, effects: &mut Vec<Effect>) {
+        if self.links.is_peer(conn) {
+            // An edge that can't keep up comes back and asks for what it missed.
+            effects.push(log(Level::Warn, format!("an edge fell {lost} entries behind; its link is closed")));
+            effects.push(Effect::Close { conn });
+            return self.lost(now, conn, effects);
+        }
+        self.edge.fell(ctx!(self, now, effects), conn, list, lost);
+    }
+
+    fn tick(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.home.tick(ctx!(self, now, effects));
+        for change in self.links.tick(ctx!(self, now, effects)) {
+            self.link_changed(now, change, effects);
+        }
+        self.master.tick(ctx!(self, now, effects));
+        self.edge.tick(ctx!(self, now, effects));
+    }
+
+    /// Delivers letters until there are none. Each leads to a bounded number of others, and no part answers an answer.
+    fn deliver(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        while let Some(letter) = self.post.pop_front() {
+            match letter {
+                Letter::Master { to, command } if to == self.config.key => self.master.hear(ctx!(self, now, effects), to, None, command),
+                Letter::Master { to, command } => {
+                    if !self.links.can_send(&to, now) {
+                        self.edge.unsent(ctx!(self, now, effects), &command);
+                    }
+                    self.links.send(ctx!(self, now, effects), to, command);
+                }
+                Letter::Edge { event } => {
+                    let me = self.config.key.clone();
+                    self.edge.hear(ctx!(self, now, effects), &me, event);
+                }
+                Letter::Entry { group, entry } => self.edge.entry(ctx!(self, now, effects), &group, entry),
+                Letter::Directory(command) => self.home.send(ctx!(self, now, effects), command),
+                Letter::Check { asker, group } => match asker {
+                    Some(asker) => self.master.forced_check(ctx!(self, now, effects), asker, group),
+                    None => self.master.check(ctx!(self, now, effects)),
+                },
+                Letter::Checked { asker, cells } => self.edge.checked(ctx!(self, now, effects), asker, cells),
+            }
+        }
+    }
+
+    fn stop(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.going == Going::No {
+            self.going = Going::Until(now + DRAIN_MS);
+            effects.push(log(Level::Info, format!("going: {} groups are handed over", self.master.groups_held())));
+            self.home.leave(ctx!(self, now, effects));
+        }
+    }
+
+    /// A node that is to stop says good-bye when all its groups are elsewhere, or nobody is there to take them.
+    fn go(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let Going::Until(until) = self.going else { return };
+        let alone = self.placement.view.as_ref().is_none_or(|view| view.nodes.iter().all(|node| node.key == self.config.key));
+        let empty = self.master.groups_held() == 0;
+        if (self.home.has_left() && (empty || alone)) || now >= until {
+            self.edge.close_all(ctx!(self, now, effects), "the node is going down");
+            effects.push(Effect::Stopped);
+            self.going = Going::Gone;
+        }
+    }
+}
+
+fn log(level: Level, text: String) -> Effect {
+    Effect::Note(Note::Log { level, text })
+}
+
+impl Machine for SuperNode {
+    fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        if self.going == Going::Gone {
+            return;
+        }
+        match input {
+            Input::Start => {
+                self.master.start(ctx!(self, now, effects));
+                self.edge.start(ctx!(self, now, effects));
+                self.home.tick(ctx!(self, now, effects));
+            }
+            Input::Opened { conn, listener, peer } => self.edge.opened(ctx!(self, now, effects), conn, listener, peer),
+            Input::Heard { conn, command: Ok(command) } => self.heard(now, conn, command, effects),
+            Input::Heard { conn, command: Err(bad) } => self.edge.bad(ctx!(self, now, effects), conn, &bad),
+            Input::Told { conn, event: Ok(event) } => self.told(now, conn, event, effects),
+            Input::Told { conn, event: Err(bad) } => {
+                effects.push(log(Level::Warn, format!("a peer is not understood: {bad}")));
+                effects.push(Effect::Close { conn });
+                self.lost(now, conn, effects);
+            }
+            Input::Lost { conn } => self.lost(now, conn, effects),
+            Input::Dialed { ticket, result } => {
+                let change = match self.links.is_dialing(ticket) {
+                    true => self.links.dialed(ctx!(self, now, effects), &self.identity, ticket, result),
+                    false => {
+                        self.home.dialed(ctx!(self, now, effects), &self.identity, ticket, result);
+                        Change::None
+                    }
+                };
+                self.link_changed(now, change, effects);
+            }
+            Input::Judged { ticket, verdict } => self.edge.judged(ctx!(self, now, effects), ticket, verdict),
+            Input::Fell { conn, list, lost } => self.fell(now, conn, list, lost, effects),
+            Input::Stop => self.stop(now, effects),
+            Input::Deadline => self.tick(now, effects),
+            // Of other machines.
+            Input::Committed { .. } | Input::Answered { .. } | Input::Wish(_) => {}
+        }
+        self.deliver(now, effects);
+        self.go(now, effects);
+        #[cfg(debug_assertions)]
+        self.check_invariants();
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let going = match self.going {
+            Going::Until(until) => Some(until),
+            Going::Gone => return None,
+            Going::No => None,
+        };
+        let parts = [self.home.deadline(), self.links.deadline(), self.master.deadline(), self.edge.deadline()];
+        parts.into_iter().fold(going, earlier)
+    }
+
+    fn check_invariants(&self) {
+        self.master.check_invariants();
+        self.edge.check_invariants();
+    }
+}

@@ -1,0 +1,129 @@
+//! What the parts of a super node share while they handle an input: the time, the ring, and where their effects and letters go.
+//!
+//! Edge and master never call each other. They post letters, and the node delivers them: over a link, or at once when the other part is in this process.
+//! That is why they behave the same in both cases.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::config::NodeConfig;
+use crate::entry::Entry;
+use crate::event::Event;
+use crate::ids::{Conn, ListId, Ticket};
+use crate::machine::{Effect, Level, Note};
+use crate::names::{GroupName, NodeKey};
+use crate::peer::{LinkEvent, PeerCommand};
+use crate::ring::Ring;
+use crate::time::{Jitter, Time};
+use crate::view::SharedView;
+
+/// Something for another part, here or at another node.
+#[derive(Clone, Debug)]
+pub(super) enum Letter {
+    /// For the master part of a node.
+    Master { to: NodeKey, command: PeerCommand },
+    /// For our own edge part, from our own master part.
+    Edge { event: LinkEvent },
+    /// An entry, for our own edge. Other edges hear entries through a recipient list.
+    Entry { group: GroupName, entry: Arc<Entry> },
+    /// For the directory. Dropped when there is none in reach; whoever needs an answer keeps the time.
+    Directory(PeerCommand),
+    /// A session asks for an ownership check, or the node does (no one waits).
+    Check { asker: Option<(Conn, u64)>, group: Option<GroupName> },
+    /// The result of a check, for the session that asked.
+    Checked { asker: (Conn, u64), cells: Vec<crate::wire::Text> },
+}
+
+/// The ring as this node knows it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Placement {
+    pub view: Option<SharedView>,
+    pub ring: Ring,
+}
+
+impl Placement {
+    pub fn epoch(&self) -> crate::ids::Epoch {
+        self.view.as_ref().map(|view| view.epoch).unwrap_or_default()
+    }
+
+    pub fn master(&self, group: &GroupName) -> Option<&NodeKey> {
+        self.ring.master(group.as_str())
+    }
+
+    pub fn contains(&self, key: &NodeKey) -> bool {
+        self.view.as_ref().is_some_and(|view| view.node(key).is_some())
+    }
+}
+
+/// Numbers given out.
+#[derive(Debug)]
+pub(super) struct Ids {
+    last_ticket: u64,
+    free_lists: Vec<ListId>,
+    last_list: u32,
+    pub jitter: Jitter,
+}
+
+impl Ids {
+    pub fn new(seed: u64) -> Ids {
+        Ids { last_ticket: 0, free_lists: Vec::new(), last_list: 0, jitter: Jitter::new(seed) }
+    }
+
+    pub fn ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
+    }
+
+    pub fn list(&mut self) -> ListId {
+        self.free_lists.pop().unwrap_or_else(|| {
+            self.last_list += 1;
+            ListId(self.last_list)
+        })
+    }
+
+    pub fn free(&mut self, list: ListId) {
+        self.free_lists.push(list);
+    }
+}
+
+/// Everything a part may use while it handles an input.
+pub(super) struct Ctx<'a> {
+    pub now: Time,
+    pub config: &'a NodeConfig,
+    pub placement: &'a Placement,
+    pub ids: &'a mut Ids,
+    pub post: &'a mut VecDeque<Letter>,
+    pub effects: &'a mut Vec<Effect>,
+}
+
+impl Ctx<'_> {
+    pub fn me(&self) -> &NodeKey {
+        &self.config.key
+    }
+
+    pub fn tell(&mut self, conn: Conn, event: impl Into<Event>) {
+        self.effects.push(Effect::Tell { conn, event: event.into() });
+    }
+
+    pub fn post_master(&mut self, to: &NodeKey, command: PeerCommand) {
+        self.post.push_back(Letter::Master { to: to.clone(), command });
+    }
+
+    /// Answers whoever sent our master part something: over their link, or with a letter when it was our own edge. At once in the first
+    /// case, so that it goes out before entries that follow.
+    pub fn tell_edge(&mut self, conn: Option<Conn>, event: LinkEvent) {
+        match conn {
+            Some(conn) => self.tell(conn, event),
+            None => self.post.push_back(Letter::Edge { event }),
+        }
+    }
+
+    pub fn log(&mut self, level: Level, text: String) {
+        self.effects.push(Effect::Note(Note::Log { level, text }));
+    }
+
+    /// Whether this node should be the master of a group, as far as it knows.
+    pub fn is_mine(&self, group: &GroupName) -> bool {
+        self.placement.master(group) == Some(self.me())
+    }
+}

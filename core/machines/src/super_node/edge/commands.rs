@@ -1,0 +1,482 @@
+//! What people's programs ask for, turned into questions to masters and the directory, or answered at once.
+//!
+//! Every command has exactly one answer, in its turn, unless its transport wants none (SAY, PONG). Who may send what stands in the command table.
+
+use std::sync::Arc;
+
+use super::answers::{Claim, JoinStyle, Purpose};
+use super::session::{GUEST_PREFIX, Gate};
+use super::{Asked, Edge, Query};
+use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk};
+use crate::entry::{Person, SayKind};
+use crate::event::{Code, Event, Push, Reply};
+use crate::ids::{Conn, Ticket};
+use crate::machine::{Ask, Effect, Verdict};
+use crate::names::{GroupName, Nick};
+use crate::peer::{Mark, Op, PeerCommand};
+use crate::redis;
+use crate::secret::session_of_token;
+use crate::super_node::ctx::{Ctx, Letter};
+use crate::wire::{At, Bad, Caller, Given, Rest, Text};
+
+/// Wrong passwords after which a connection is closed.
+const FAILURES_MAX: u8 = 3;
+/// Groups in one SUBSCRIBE, nicks in one ISON or USERHOST.
+const WORDS_MAX: usize = 32;
+/// Longest user, real and account name, in bytes.
+const NAME_MAX: usize = 64;
+
+impl Edge {
+    /// Something that should have been a command.
+    pub fn bad(&mut self, ctx: &mut Ctx<'_>, conn: Conn, bad: &Bad) {
+        let event = match bad {
+            Bad::Unknown(word) => {
+                Event::error_about(Code::Unknown, format!("unknown command '{word}'; COMMAND LIST lists them"), [word.as_str().into()])
+            }
+            Bad::Value { what: "nick" | "target", .. } => Event::error(Code::NoSuchNick, bad.to_string()),
+            Bad::Value { what: "group" | "groups", .. } => Event::error(Code::BadGroup, bad.to_string()),
+            Bad::Value { what: "changes", .. } => Event::error(Code::UnknownMode, bad.to_string()),
+            _ => Event::error(Code::Syntax, bad.to_string()),
+        };
+        self.say(ctx, conn, event);
+    }
+
+    /// A command.
+    pub fn command(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand) {
+        let now = ctx.now;
+        let Some(session) = self.session(conn) else { return };
+        (session.heard, session.pinged) = (now, false);
+        let spec = command.spec();
+        if spec.at == At::Directory {
+            let text = format!("{} is answered by directory servers; this is super node {}", spec.word, ctx.config.key);
+            return self.say(ctx, conn, Event::error_about(Code::Err, text, [spec.word.into()]));
+        }
+        if spec.caller == Caller::Session {
+            if session.registers && !session.named {
+                return self.say(ctx, conn, Event::error(Code::NoNick, "you have not registered"));
+            }
+            if !matches!(session.gate, Gate::Open) {
+                return self.judge(ctx, conn, None, command);
+            }
+        }
+        match command {
+            ClientCommand::Hello { options } => self.hello(ctx, conn, options),
+            ClientCommand::Auth { ref credentials } => self.judge(ctx, conn, Some(credentials.0.clone()), command),
+            ClientCommand::Login { ref nick, ref account, ref password, .. } => {
+                let name = || account.clone().unwrap_or_else(|| nick.clone());
+                let account = password.clone().map(|password| Account { name: name(), password });
+                session.registers = true;
+                self.judge(ctx, conn, account, command);
+            }
+            command => self.run(ctx, conn, command),
+        }
+        let pending_max = ctx.config.limits.pending_per_session;
+        if self.session(conn).is_some_and(|session| session.slots.len() >= pending_max) {
+            self.pause(ctx, conn);
+        }
+    }
+
+    fn hello(&mut self, ctx: &mut Ctx<'_>, conn: Conn, options: Hello) {
+        match options.version {
+            None | Some(2 | 3) => {}
+            Some(_) => {
+                return self.say(
+                    ctx,
+                    conn,
+                    Event::error(Code::NoProto, "unsupported protocol version: this server speaks RESP2 and RESP3"),
+                );
+            }
+        }
+        if let (Some(session), Some(version)) = (self.session(conn), options.version) {
+            session.proto = version as u8;
+        }
+        if options.account.is_some() || options.nick.is_some() {
+            let account = options.account.clone();
+            return self.judge(ctx, conn, account, ClientCommand::Hello { options });
+        }
+        self.greet(ctx, conn);
+    }
+
+    pub(super) fn greet(&mut self, ctx: &mut Ctx<'_>, conn: Conn) {
+        let Some(session) = self.session(conn) else { return };
+        let pairs = redis::hello(session.proto, conn, "super node");
+        self.say(ctx, conn, Reply::Hello { pairs: Rest(pairs) });
+    }
+
+    /// Asks the authenticators, and reads nothing more until they have decided.
+    fn judge(&mut self, ctx: &mut Ctx<'_>, conn: Conn, account: Option<Account>, then: ClientCommand) {
+        let Some(session) = self.session(conn) else { return };
+        // Someone who is in already, as themselves, needs not be asked again.
+        if account.is_none() && matches!(session.gate, Gate::Open) {
+            return self.admitted(ctx, conn, then);
+        }
+        session.gate = Gate::Asked(Box::new(then));
+        let (listener, peer) = (session.listener, session.peer);
+        let ticket = ctx.ids.ticket();
+        self.judging.insert(ticket, conn);
+        self.pause(ctx, conn);
+        ctx.effects.push(Effect::Judge { ticket, listener, ask: Ask { account, peer } });
+    }
+
+    pub fn judged(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, verdict: Verdict) {
+        let Some(conn) = self.judging.remove(&ticket) else { return };
+        let Some(session) = self.session(conn) else { return };
+        let Gate::Asked(then) = std::mem::replace(&mut session.gate, Gate::Shut) else { return };
+        match verdict {
+            Verdict::Accept(account) => {
+                session.gate = Gate::Open;
+                if let Some(account) = account {
+                    session.person = Arc::new(Person { account, ..(*session.person).clone() });
+                }
+                self.resume(ctx, conn);
+                self.admitted(ctx, conn, *then);
+            }
+            Verdict::Deny(reason) => {
+                let shown = matches!(*then, ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Hello { .. });
+                session.failures += u8::from(shown);
+                let failures = session.failures;
+                self.say(ctx, conn, Event::error(if shown { Code::WrongPass } else { Code::NoAuth }, reason));
+                if failures >= FAILURES_MAX {
+                    return self.close(ctx, conn, "too many wrong passwords");
+                }
+                self.resume(ctx, conn);
+            }
+            Verdict::Busy => {
+                self.say(ctx, conn, Event::error(Code::Busy, "too many people are logging in: try again in a moment"));
+                self.resume(ctx, conn);
+            }
+        }
+    }
+
+    /// What was waiting for the authenticators.
+    fn admitted(&mut self, ctx: &mut Ctx<'_>, conn: Conn, then: ClientCommand) {
+        match then {
+            ClientCommand::Auth { .. } => self.say(ctx, conn, Event::ok()),
+            ClientCommand::Hello { options: Hello { nick: Some(nick), .. } } => self.claim(ctx, conn, &nick, Claim::Hello),
+            ClientCommand::Hello { .. } => self.greet(ctx, conn),
+            ClientCommand::Login { nick, user, real, .. } => {
+                let Some(session) = self.session(conn) else { return };
+                session.registers = true;
+                session.person = Arc::new(Person { user: trimmed(&user), real: trimmed(&real), ..(*session.person).clone() });
+                self.claim(ctx, conn, &nick, Claim::Login);
+            }
+            command => self.run(ctx, conn, command),
+        }
+    }
+
+    fn run(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand) {
+        match command {
+            ClientCommand::Publish { group, text } => self.speak(ctx, conn, SayKind::Message, group, text, None, true, Purpose::Publish),
+            ClientCommand::Msg { target, text, counter } => {
+                self.speak(ctx, conn, SayKind::Message, target.group(), text, counter, true, Purpose::Msg { target });
+            }
+            ClientCommand::Say { kind, target, echo, text } => {
+                self.speak(ctx, conn, kind, target.group(), text.clone(), None, echo, Purpose::Say { kind, target, echo, text });
+            }
+            ClientCommand::Ping { text } => self.say(ctx, conn, Reply::Pong { text }),
+            ClientCommand::Pong { .. } => {}
+            ClientCommand::Session { token } => self.resume_session(ctx, conn, &token),
+            ClientCommand::Nick { nick } => self.claim(ctx, conn, &nick, Claim::Nick),
+            ClientCommand::Quit { reason } => {
+                self.say(ctx, conn, Event::ok());
+                self.close(ctx, conn, reason.as_deref().unwrap_or("quit"));
+            }
+            ClientCommand::Join { group, key, birth, seq } => {
+                self.join_native(ctx, conn, group, key, birth.zip(seq).map(|(birth, seq)| Mark { birth, seq }))
+            }
+            ClientCommand::Enter { group, key } => self.join(ctx, conn, group, key, None, JoinStyle::Enter),
+            ClientCommand::Subscribe { groups: Rest(groups) } => self.subscribe(ctx, conn, groups),
+            ClientCommand::Unsubscribe { groups: Rest(groups) } => self.unsubscribe(ctx, conn, groups),
+            ClientCommand::Part { group, reason } => {
+                let reason = reason.unwrap_or_else(|| "".into());
+                self.question(ctx, conn, group, Op::Part { reason }, Purpose::Part { unsubscribe: false });
+            }
+            ClientCommand::Topic { group, text: Given(None) } => self.question(ctx, conn, group, Op::ShowTopic {}, Purpose::ShowTopic),
+            ClientCommand::Topic { group, text: Given(Some(text)) } => {
+                self.question(ctx, conn, group, Op::SetTopic { text }, Purpose::Change)
+            }
+            ClientCommand::Names { group } => self.question(ctx, conn, group, Op::Names {}, Purpose::Names),
+            ClientCommand::Who { target } => {
+                self.question(ctx, conn, target.group(), Op::Names {}, Purpose::Who { query: target.as_str().into() })
+            }
+            ClientCommand::Whois { nick } => self.question(ctx, conn, nick.group(), Op::Names {}, Purpose::Whois { nick }),
+            ClientCommand::Mode { group, changes } => match changes {
+                ModeAsk::Show => self.question(ctx, conn, group, Op::ShowModes {}, Purpose::ShowModes),
+                ModeAsk::Bans => self.question(ctx, conn, group, Op::ShowBans {}, Purpose::ShowBans),
+                ModeAsk::Change(changes) => self.question(ctx, conn, group, Op::SetModes { changes }, Purpose::Change),
+            },
+            ClientCommand::Kick { group, nick, reason } => {
+                let reason = reason.unwrap_or_else(|| nick.as_str().into());
+                let op = Op::Kick { nick: nick.clone(), reason };
+                self.question(ctx, conn, group, op, Purpose::About { nick });
+            }
+            ClientCommand::Invite { nick, group } => {
+                self.question(ctx, conn, group.clone(), Op::Invite { nick: nick.clone() }, Purpose::Invite { group, nick });
+            }
+            ClientCommand::Away { text } => self.away(ctx, conn, text.unwrap_or_else(|| "".into())),
+            ClientCommand::Ison { nicks: Rest(nicks) } => self.gather(ctx, conn, &nicks, false),
+            ClientCommand::Userhost { nicks: Rest(nicks) } => self.gather(ctx, conn, &nicks, true),
+            ClientCommand::Motd {} => {
+                let lines = Rest(ctx.config.motd.clone());
+                self.say(ctx, conn, Reply::Motd { lines });
+            }
+            ClientCommand::List { pattern } => {
+                let pattern = pattern.unwrap_or_else(|| "*".into());
+                self.ask_directory(ctx, conn, |ticket| PeerCommand::GroupList { ticket, pattern });
+            }
+            ClientCommand::Lusers {} => self.ask_directory(ctx, conn, |ticket| PeerCommand::Count { ticket }),
+            ClientCommand::Client { words: Rest(words) } => self.client(ctx, conn, &words),
+            ClientCommand::Info { .. } => self.info(ctx, conn),
+            ClientCommand::Command { words: Rest(words) } => self.say(ctx, conn, redis::command(&words)),
+            ClientCommand::Ring {} => match &ctx.placement.view {
+                Some(view) => self.say(ctx, conn, Reply::Ring { view: view.clone() }),
+                None => self.say(ctx, conn, Event::error(Code::TryAgain, "this node has not heard from a directory server yet")),
+            },
+            ClientCommand::Check { group } => self.check_now(ctx, conn, group),
+            // Handled before, or refused by the table.
+            ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } => {}
+            ClientCommand::Nodes {} | ClientCommand::Groups { .. } | ClientCommand::Members { .. } => {}
+        }
+    }
+
+    /// Asks a group's master for a session, and keeps the answer's place.
+    pub(super) fn question(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, op: Op, purpose: Purpose) {
+        let Some(session) = self.session(conn) else { return };
+        let slot = Some(session.slots.open());
+        let (session, person) = (session.id, session.person.clone());
+        self.ask(ctx, Asked { conn: Some(conn), slot, session, person, group, op, purpose, to: None, since: ctx.now });
+    }
+
+    /// Asks without an answer for the person.
+    pub(super) fn errand(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, op: Op, purpose: Purpose) {
+        let Some(session) = self.session(conn) else { return };
+        let (session, person) = (session.id, session.person.clone());
+        self.ask(ctx, Asked { conn: Some(conn), slot: None, session, person, group, op, purpose, to: None, since: ctx.now });
+    }
+
+    #[allow(clippy::too_many_arguments)] // what three commands have in common
+    fn speak(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        conn: Conn,
+        kind: SayKind,
+        group: GroupName,
+        text: Text,
+        counter: Option<u64>,
+        echo: bool,
+        purpose: Purpose,
+    ) {
+        let Some(session) = self.session(conn) else { return };
+        session.echo = echo;
+        let counter = counter.unwrap_or(session.counter + 1);
+        session.counter = session.counter.max(counter);
+        let op = Op::Say { kind, text, counter };
+        self.question(ctx, conn, group, op, purpose);
+    }
+
+    fn resume_session(&mut self, ctx: &mut Ctx<'_>, conn: Conn, token: &str) {
+        let Some(session) = self.session(conn) else { return };
+        let printable = (8..=64).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
+        if !printable || session.named || !session.groups.is_empty() {
+            let text = "a token is 8 to 64 printable characters, and comes before nick and groups";
+            return self.say(ctx, conn, Event::error(Code::Syntax, text));
+        }
+        let (id, old_id) = (session_of_token(token), session.id);
+        if let Some(older) = self.by_id.get(&id).copied().filter(|older| *older != conn) {
+            self.supersede(ctx, older);
+        }
+        let Some(session) = self.session(conn) else { return };
+        session.id = id;
+        self.by_id.remove(&old_id);
+        self.by_id.insert(id, conn);
+        self.say(ctx, conn, Event::ok());
+    }
+
+    /// The same session came again on another connection. It stays in its groups; the new connection takes the seats by joining.
+    fn supersede(&mut self, ctx: &mut Ctx<'_>, conn: Conn) {
+        let Some(session) = self.take(conn) else { return };
+        self.by_id.remove(&session.id);
+        for asked in self.asked.values_mut().filter(|asked| asked.conn == Some(conn)) {
+            (asked.conn, asked.slot) = (None, None);
+        }
+        let own = session.named.then(|| session.person.nick.group());
+        for group in session.groups.iter().cloned().chain(own) {
+            self.unseat(ctx, &group, conn);
+            if let Some(attachment) = self.attachments.get_mut(&group) {
+                attachment.stale = true;
+            }
+        }
+        ctx.tell(conn, Push::Closing { reason: "this session goes on over another connection".into() });
+        ctx.effects.push(Effect::Close { conn });
+    }
+
+    fn join_native(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, key: Option<Text>, mark: Option<Mark>) {
+        let owner = ctx.placement.master(&group).cloned();
+        match owner.as_ref().and_then(|owner| owner.address()) {
+            Some(address) if owner.as_ref() != Some(ctx.me()) => {
+                let text = format!("{} {address}", ctx.placement.epoch());
+                self.say(ctx, conn, Event::error_about(Code::Moved, text, [group.as_str().into()]));
+            }
+            Some(_) => {
+                if let Some(session) = self.session(conn) {
+                    session.native = true;
+                }
+                self.join(ctx, conn, group, key, mark, JoinStyle::Native);
+            }
+            None => self.say(ctx, conn, Event::error(Code::TryAgain, "the ring is empty: no super node is known yet")),
+        }
+    }
+
+    fn join(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, key: Option<Text>, mark: Option<Mark>, style: JoinStyle) {
+        let groups_max = ctx.config.limits.groups_per_session;
+        let Some(session) = self.session(conn) else { return };
+        if group.is_person() {
+            return self.say(
+                ctx,
+                conn,
+                Event::error_about(Code::BadGroup, "a person can't be joined, only written to", [group.as_str().into()]),
+            );
+        }
+        if session.groups.len() >= groups_max && !session.is_in(&group) {
+            let text = format!("you are in {groups_max} groups already");
+            return self.say(ctx, conn, Event::error_about(Code::TooMany, text, [group.as_str().into()]));
+        }
+        let names = style == JoinStyle::Enter;
+        self.question(ctx, conn, group, Op::Join { key, mark, names }, Purpose::Join { style });
+    }
+
+    fn subscribe(&mut self, ctx: &mut Ctx<'_>, conn: Conn, groups: Vec<GroupName>) {
+        if groups.is_empty() || groups.len() > WORDS_MAX {
+            return self.say(ctx, conn, Event::error(Code::Syntax, format!("SUBSCRIBE takes 1 to {WORDS_MAX} groups")));
+        }
+        groups.into_iter().for_each(|group| self.join(ctx, conn, group, None, None, JoinStyle::Subscribe));
+    }
+
+    fn unsubscribe(&mut self, ctx: &mut Ctx<'_>, conn: Conn, mut groups: Vec<GroupName>) {
+        let Some(session) = self.session(conn) else { return };
+        if groups.is_empty() {
+            groups = session.groups.to_vec();
+        }
+        if groups.is_empty() {
+            return self.say(ctx, conn, Push::Unsubscribed { group: None, count: 0 });
+        }
+        for group in groups {
+            let op = Op::Part { reason: "".into() };
+            self.question(ctx, conn, group, op, Purpose::Part { unsubscribe: true });
+        }
+    }
+
+    /// Claims a nick: joins the person's own group.
+    fn claim(&mut self, ctx: &mut Ctx<'_>, conn: Conn, wanted: &Text, then: Claim) {
+        let Some(session) = self.session(conn) else { return };
+        let nick = match Nick::new(wanted) {
+            Ok(nick)
+                if nick.as_str().len() >= GUEST_PREFIX.len() && nick.as_str()[..GUEST_PREFIX.len()].eq_ignore_ascii_case(GUEST_PREFIX) =>
+            {
+                let text = format!("nicks that begin with {GUEST_PREFIX} are given out by the network");
+                return self.say(ctx, conn, Event::error_about(Code::BadNick, text, [wanted.clone()]));
+            }
+            Ok(nick) => nick,
+            Err(bad) => return self.say(ctx, conn, Event::error_about(Code::BadNick, bad.to_string(), [wanted.clone()])),
+        };
+        let person = Arc::new(Person { nick: nick.clone(), ..(*session.person).clone() });
+        let slot = Some(session.slots.open());
+        let (id, group) = (session.id, nick.group());
+        // What comes behind a registration needs the nick.
+        if session.registers && !session.named {
+            self.pause(ctx, conn);
+        }
+        let op = Op::Join { key: None, mark: None, names: false };
+        let purpose = Purpose::Claim { person: person.clone(), then };
+        self.ask(ctx, Asked { conn: Some(conn), slot, session: id, person, group, op, purpose, to: None, since: ctx.now });
+    }
+
+    fn away(&mut self, ctx: &mut Ctx<'_>, conn: Conn, text: Text) {
+        let Some(session) = self.session(conn) else { return };
+        if !session.named {
+            return self.say(ctx, conn, Event::error(Code::NoNick, "take a nick first: away is a property of a nick"));
+        }
+        let (group, away) = (session.person.nick.group(), !text.is_empty());
+        self.question(ctx, conn, group, Op::Away { text }, Purpose::Away { away });
+    }
+
+    fn ask_directory(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: impl FnOnce(Ticket) -> PeerCommand) {
+        let Some(session) = self.session(conn) else { return };
+        let slot = session.slots.open();
+        let ticket = ctx.ids.ticket();
+        self.queries.insert(ticket, Query { conn, slot, since: ctx.now });
+        self.sweep_at.get_or_insert(ctx.now + super::SWEEP_MS);
+        ctx.post.push_back(Letter::Directory(command(ticket)));
+    }
+
+    fn gather(&mut self, ctx: &mut Ctx<'_>, conn: Conn, words: &[Text], hosts: bool) {
+        let nicks: Vec<Nick> =
+            words.iter().flat_map(|word| word.split(' ')).filter_map(|word| Nick::new(word).ok()).take(WORDS_MAX).collect();
+        let Some(session) = self.session(conn) else { return };
+        if nicks.is_empty() {
+            let event = if hosts { Reply::UserhostIs { cells: Rest(vec![]) } } else { Reply::IsonIs { nicks: Rest(vec![]) } };
+            return self.say(ctx, conn, event);
+        }
+        let slot = session.slots.open();
+        let gather = self.begin_gather(conn, slot, nicks.len(), hosts);
+        for (ix, nick) in nicks.into_iter().enumerate() {
+            self.errand(ctx, conn, nick.group(), Op::Names {}, Purpose::Gather { gather, ix });
+        }
+    }
+
+    fn client(&mut self, ctx: &mut Ctx<'_>, conn: Conn, words: &[Text]) {
+        let Some(session) = self.session(conn) else { return };
+        let nick = session.named.then(|| session.person.nick.to_string());
+        match redis::client(words, conn, session.peer, nick.as_deref(), session.groups.len()) {
+            redis::ClientAnswer::Event(event) => self.say(ctx, conn, event),
+            redis::ClientAnswer::SetName(name) => self.claim(ctx, conn, &name, Claim::Nick),
+        }
+    }
+
+    fn info(&mut self, ctx: &mut Ctx<'_>, conn: Conn) {
+        let facts = [
+            ("role", "super node".to_string()),
+            ("node", ctx.config.key.to_string()),
+            ("name", ctx.config.name.to_string()),
+            ("network", ctx.config.network.to_string()),
+            ("epoch", ctx.placement.epoch().to_string()),
+            ("incarnation", ctx.config.incarnation.to_string()),
+            ("process_id", ctx.config.process_id.to_string()),
+            ("connected_clients", self.people().to_string()),
+            ("groups_attached", self.groups().to_string()),
+        ];
+        self.say(ctx, conn, redis::info(&facts));
+    }
+
+    fn check_now(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: Option<GroupName>) {
+        if self.checked_at.is_some_and(|at| ctx.now.since_ms(at) < 1_000) {
+            return self.say(ctx, conn, Event::error(Code::TryAgain, "a check was made less than 1 s ago: try again in 1000 ms"));
+        }
+        self.checked_at = Some(ctx.now);
+        let Some(session) = self.session(conn) else { return };
+        let slot = session.slots.open();
+        self.letter_check(ctx, (conn, slot), group);
+    }
+
+    /// The result of a check that a session asked for.
+    pub fn checked(&mut self, ctx: &mut Ctx<'_>, (conn, slot): (Conn, u64), cells: Vec<Text>) {
+        self.fill(ctx, conn, slot, vec![Reply::Checked { cells: Rest(cells) }.into()]);
+    }
+}
+
+/// Cut to what others have to carry around.
+fn trimmed(text: &Text) -> Text {
+    if text.len() <= NAME_MAX {
+        return text.clone();
+    }
+    let end = (0..=NAME_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text[..end].into()
+}
+
+/// Where a message goes that a person wrote to: for the echo.
+pub(super) fn direct(target: &GroupOrNick) -> Option<Nick> {
+    match target {
+        GroupOrNick::Nick(nick) => Some(nick.clone()),
+        GroupOrNick::Group(group) => group.as_str().strip_prefix('@').and_then(|nick| Nick::new(nick).ok()),
+    }
+}

@@ -1,0 +1,531 @@
+//! One group: who is in it, what may be done, and what was.
+//!
+//! Knows nothing of connections, nodes' links or bytes. [`Group::decide`] says what an operation would change, or why it may not;
+//! [`Group::append`] turns that into an entry and [`Group::apply`] carries it out. State changes only by applying entries, so whoever applies the same
+//! entries (a standby, a handover's receiver) has the same state. Invariants: `seq` only grows, entry times never run back, a person's `@` group has at most one member.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::config::NodeLimits;
+use super::log::{Log, Since};
+use crate::command::TEXT_BYTES_MAX;
+use crate::entry::{Ban, Content, Entry, MemberRow, Mode, ModeChange, Modes, Person, Rank, Settings, Topic};
+use crate::event::Code;
+use crate::ids::{Birth, EntryId, SessionId, Term};
+use crate::names::{GroupName, Nick, NodeKey, glob};
+use crate::peer::{GroupRecord, Mark, NameRow, Op};
+use crate::time::Time;
+use crate::wire::Text;
+
+/// Longest topic, kick or part reason, key and ban mask, in bytes.
+pub const SHORT_TEXT_MAX: usize = 390;
+/// Invitations a group remembers; the oldest go first.
+const INVITES_MAX: usize = 64;
+/// How long a session's counter is remembered after it said something and left.
+const COUNTER_KEPT_MS: u64 = 10 * 60 * 1000;
+
+/// Why an operation is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its kind.
+    pub code: Code,
+    /// For people.
+    pub text: Text,
+}
+
+fn refuse<T>(code: Code, text: impl Into<Text>) -> Result<T, Refusal> {
+    Err(Refusal { code, text: text.into() })
+}
+
+/// Someone in a group.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Who.
+    pub person: Arc<Person>,
+    /// Their edge.
+    pub node: NodeKey,
+    /// Since when.
+    pub since: Time,
+    /// What they may do.
+    pub rank: Rank,
+    /// In which round of their edge's attaching they were last shown.
+    pub round: u32,
+    /// Joined over the edge's present link, perhaps while it was showing its sessions.
+    pub fresh: bool,
+}
+
+/// The highest counter of a session, and what became of it.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    counter: u64,
+    seq: u64,
+    at: Time,
+}
+
+/// A group as its master holds it.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its name.
+    pub name: GroupName,
+    /// Its life.
+    pub birth: Birth,
+    /// Who assigns places: the epoch since when this master does.
+    pub term: Term,
+    /// The last place given out.
+    pub seq: u64,
+    /// What it keeps when all have left.
+    pub settings: Settings,
+    members: BTreeMap<SessionId, Member>,
+    counters: BTreeMap<SessionId, Counted>,
+    invited: Vec<Nick>,
+    away: Text,
+    last_time: Time,
+    log: Log,
+}
+
+impl Group {
+    /// A group nobody has heard of.
+    pub fn new(name: GroupName, birth: Birth, term: Term, now: Time, limits: &NodeLimits) -> Group {
+        Group {
+            name,
+            birth,
+            term,
+            seq: 0,
+            settings: Settings::new(now),
+            members: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            invited: Vec::new(),
+            away: "".into(),
+            last_time: now,
+            log: Log::new(limits.log_entries, limits.log_bytes),
+        }
+    }
+
+    /// A group of which only the directory's memory is left: settings and members, no history.
+    pub fn from_record(name: GroupName, record: GroupRecord, birth: Birth, term: Term, now: Time, limits: &NodeLimits) -> Group {
+        let mut group = Group::new(name, birth, term, now, limits);
+        group.seq = record.seq;
+        group.settings = record.settings;
+        record.members.into_iter().for_each(|row| group.seat(row));
+        group
+    }
+
+    /// Puts in a member who is one already as far as everyone knows.
+    pub fn seat(&mut self, row: MemberRow) {
+        let rank = self.remembered_rank(&row.person.nick);
+        self.members.insert(row.session, Member { person: row.person, node: row.node, since: row.since, rank, round: 0, fresh: false });
+    }
+
+    /// Takes over an older log (of a handover). Entries must follow each other and end at `seq`.
+    pub fn restore_log(&mut self, entries: impl IntoIterator<Item = Arc<Entry>>) {
+        for entry in entries {
+            self.last_time = self.last_time.max(entry.time);
+            self.log.push(entry);
+        }
+    }
+
+    /// Remembers what a session had said last (of a handover).
+    pub fn restore_counter(&mut self, session: SessionId, counter: u64, now: Time) {
+        if counter > 0 {
+            self.counters.insert(session, Counted { counter, seq: 0, at: now });
+        }
+    }
+
+    /// Who is in it.
+    pub fn members(&self) -> &BTreeMap<SessionId, Member> {
+        &self.members
+    }
+
+    /// A member, to note where they are.
+    pub fn member_mut(&mut self, session: SessionId) -> Option<&mut Member> {
+        self.members.get_mut(&session)
+    }
+
+    /// Whoever joined at this edge so far has to be shown from now on.
+    pub fn settle_members(&mut self, node: &NodeKey) {
+        self.members.values_mut().filter(|member| member.node == *node).for_each(|member| member.fresh = false);
+    }
+
+    /// The highest counter heard from a session; 0 if none.
+    pub fn counter(&self, session: SessionId) -> u64 {
+        self.counters.get(&session).map_or(0, |counted| counted.counter)
+    }
+
+    /// Its history, as far as kept.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// What someone has missed who last heard `mark`. Nothing is known to be missed without one.
+    pub fn missed(&self, mark: Option<Mark>) -> Since {
+        match mark {
+            Some(mark) if mark.birth == self.birth => self.log.since(mark.seq, self.seq),
+            Some(_) => Since { entries: Vec::new(), lost: true },
+            None => Since { entries: Vec::new(), lost: false },
+        }
+    }
+
+    /// Whether nothing would be lost by forgetting it.
+    pub fn is_disposable(&self) -> bool {
+        self.members.is_empty() && self.settings.ranks.is_empty()
+    }
+
+    /// The member of this nick. Looks through all: for rare commands.
+    pub fn by_nick(&self, nick: &Nick) -> Option<(SessionId, &Member)> {
+        self.members.iter().find(|(_, member)| member.person.nick.is(nick)).map(|(session, member)| (*session, member))
+    }
+
+    /// The members as people see them.
+    pub fn names(&self) -> Vec<NameRow> {
+        let row = |member: &Member| NameRow {
+            rank: member.rank,
+            person: member.person.clone(),
+            node: member.node.clone(),
+            since: member.since,
+            away: self.away.clone(),
+        };
+        self.members.values().map(row).collect()
+    }
+
+    /// A retry of something said: the place it got, or why that isn't known any more. `None` if it is new.
+    pub fn said_before(&self, id: EntryId) -> Option<Result<u64, Refusal>> {
+        let counted = self.counters.get(&id.session).filter(|counted| id.counter <= counted.counter && id.counter > 0)?;
+        if counted.counter == id.counter && counted.seq > 0 {
+            return Some(Ok(counted.seq));
+        }
+        let found = self.log.iter().rev().find(|entry| entry.id == id).map(|entry| entry.seq);
+        Some(found.ok_or(Refusal { code: Code::Expired, text: "this was said too long ago to tell whether it was heard".into() }))
+    }
+
+    /// What an operation changes, or why it may not.
+    pub fn decide(&self, session: SessionId, person: &Person, node: &NodeKey, op: &Op, limits: &NodeLimits) -> Result<Content, Refusal> {
+        match op {
+            Op::Join { key, .. } => {
+                self.may_join(session, person, key.as_deref(), limits).map(|()| match self.members.contains_key(&session) {
+                    true => Content::Return { node: node.clone() },
+                    false => Content::Join { node: node.clone() },
+                })
+            }
+            Op::Part { reason } => self.inside(session).map(|_| Content::Part { reason: short(reason) }),
+            Op::Say { kind, text, .. } => {
+                self.may_say(session, person, text).map(|()| Content::Message { kind: *kind, text: text.clone() })
+            }
+            Op::SetTopic { text } => self.may_set_topic(session, text).map(|()| Content::Topic { text: text.clone() }),
+            Op::SetModes { changes } => self.may_set_modes(session, changes, limits).map(|changes| Content::Mode { changes }),
+            Op::Kick { nick, reason } => self.may_kick(session, nick).map(|nick| Content::Kick { nick, reason: short(reason) }),
+            Op::Invite { nick } => self.may_invite(session, nick).map(|()| Content::Invite { nick: nick.clone() }),
+            Op::Renick { person } => self.inside(session).map(|_| Content::Nick { new: person.nick.clone() }),
+            Op::Away { text } => self.inside(session).map(|_| Content::Away { text: short(text) }),
+            Op::Call { group } if !self.members.is_empty() => Ok(Content::Call { group: group.clone() }),
+            Op::Call { .. } => refuse(Code::NoSuchNick, "nobody of that name is there"),
+            Op::ShowTopic {} | Op::ShowModes {} | Op::ShowBans {} | Op::Names {} => refuse(Code::Err, "a question changes nothing"),
+        }
+    }
+
+    fn inside(&self, session: SessionId) -> Result<&Member, Refusal> {
+        self.members.get(&session).ok_or(Refusal { code: Code::NotMember, text: "you are not in that group".into() })
+    }
+
+    fn steering(&self, session: SessionId) -> Result<&Member, Refusal> {
+        let member = self.inside(session)?;
+        if member.rank.steers() { Ok(member) } else { refuse(Code::NeedOp, "only operators of the group may do that") }
+    }
+
+    fn may_join(&self, session: SessionId, person: &Person, key: Option<&str>, limits: &NodeLimits) -> Result<(), Refusal> {
+        if self.members.contains_key(&session) {
+            return Ok(());
+        }
+        if self.name.is_person() {
+            let taken = !self.members.is_empty();
+            return if taken { refuse(Code::NickInUse, "that nick belongs to someone else") } else { Ok(()) };
+        }
+        if self.remembered_rank_of(person).steers() {
+            return Ok(());
+        }
+        let settings = &self.settings;
+        let invited = self.invited.iter().any(|nick| nick.is(&person.nick));
+        let full = settings.limit.is_some_and(|limit| self.members.len() as u64 >= limit) || self.members.len() >= limits.members_per_group;
+        if settings.key.as_deref().is_some_and(|wanted| Some(wanted) != key) {
+            refuse(Code::BadKey, "the group's key is missing or wrong")
+        } else if settings.invite_only && !invited {
+            refuse(Code::InviteOnly, "only the invited may join")
+        } else if self.is_banned(person) && !invited {
+            refuse(Code::Banned, "you are banned from that group")
+        } else if full {
+            refuse(Code::Full, "the group is full")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_banned(&self, person: &Person) -> bool {
+        !self.settings.bans.is_empty() && {
+            let mask = person.mask();
+            self.settings.bans.iter().any(|ban| glob(&ban.mask, &mask))
+        }
+    }
+
+    fn may_say(&self, session: SessionId, person: &Person, text: &str) -> Result<(), Refusal> {
+        if text.len() > TEXT_BYTES_MAX {
+            return refuse(Code::TooLong, format!("a message has at most {TEXT_BYTES_MAX} bytes"));
+        }
+        if self.name.is_person() {
+            let here = !self.members.is_empty();
+            return if here { Ok(()) } else { refuse(Code::NoSuchNick, "nobody of that name is there") };
+        }
+        let member = self.members.get(&session);
+        let voiced = member.is_some_and(|member| member.rank.voice || member.rank.steers());
+        if member.is_none() && self.settings.no_external {
+            refuse(Code::CannotSend, "only members may speak there")
+        } else if self.settings.moderated && !voiced {
+            refuse(Code::CannotSend, "the group is moderated: only voices and operators may speak")
+        } else if !voiced && self.is_banned(person) {
+            refuse(Code::CannotSend, "you are banned from that group")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn may_set_topic(&self, session: SessionId, text: &str) -> Result<(), Refusal> {
+        if self.settings.topic_lock {
+            self.steering(session)?
+        } else {
+            self.inside(session)?
+        };
+        if text.len() > SHORT_TEXT_MAX { refuse(Code::TooLong, format!("a topic has at most {SHORT_TEXT_MAX} bytes")) } else { Ok(()) }
+    }
+
+    /// Checks each change and leaves out those that change nothing.
+    fn may_set_modes(&self, session: SessionId, changes: &Modes, limits: &NodeLimits) -> Result<Modes, Refusal> {
+        self.steering(session)?;
+        let mut effective = Vec::new();
+        for change in &changes.0 {
+            if self.check_mode(change, limits)? {
+                effective.push(change.clone());
+            }
+        }
+        Ok(Modes(effective))
+    }
+
+    fn check_mode(&self, change: &ModeChange, limits: &NodeLimits) -> Result<bool, Refusal> {
+        let ModeChange { add, mode, argument } = change;
+        if argument.len() > SHORT_TEXT_MAX || argument.chars().any(|c| c.is_control() || (c == ' ' && *mode != Mode::Ban)) {
+            return refuse(Code::Syntax, format!("'{}' is no argument for mode {}", argument.escape_debug(), mode.letter()));
+        }
+        match mode {
+            Mode::Operator | Mode::Voice => {
+                let nick = Nick::new(argument).map_err(|bad| Refusal { code: Code::BadNick, text: bad.to_string().into() })?;
+                let Some((_, member)) = self.by_nick(&nick) else {
+                    return refuse(Code::NotInGroup, format!("{nick} is not in that group"));
+                };
+                if *add && member.rank.is_plain() && self.settings.ranks.len() >= limits.bans_per_group {
+                    return refuse(Code::Full, "the group has as many operators and voices as it can remember");
+                }
+                let has = if *mode == Mode::Operator { member.rank.operator } else { member.rank.voice };
+                Ok(has != *add)
+            }
+            Mode::Ban => {
+                let set = self.settings.bans.iter().any(|ban| ban.mask.eq_ignore_ascii_case(argument));
+                if *add && !set && self.settings.bans.len() >= limits.bans_per_group {
+                    return refuse(Code::Full, "the group's ban list is full");
+                }
+                Ok(set != *add)
+            }
+            Mode::Key if *add && argument.is_empty() => refuse(Code::Syntax, "a key can't be empty"),
+            Mode::Key => Ok(if *add { self.settings.key.as_ref() != Some(argument) } else { self.settings.key.is_some() }),
+            Mode::Limit if *add => match argument.parse::<u64>() {
+                Ok(limit) if limit > 0 => Ok(self.settings.limit != Some(limit)),
+                _ => refuse(Code::Syntax, format!("'{argument}' is no limit: it must be a number above 0")),
+            },
+            Mode::Limit => Ok(self.settings.limit.is_some()),
+            Mode::InviteOnly => Ok(self.settings.invite_only != *add),
+            Mode::Moderated => Ok(self.settings.moderated != *add),
+            Mode::NoExternal => Ok(self.settings.no_external != *add),
+            Mode::TopicLock => Ok(self.settings.topic_lock != *add),
+        }
+    }
+
+    fn may_kick(&self, session: SessionId, nick: &Nick) -> Result<Nick, Refusal> {
+        let by = self.steering(session)?;
+        let Some((_, target)) = self.by_nick(nick) else {
+            return refuse(Code::NotInGroup, format!("{nick} is not in that group"));
+        };
+        if target.rank.founder && !by.rank.founder {
+            return refuse(Code::NeedOp, "the group's founder can't be removed");
+        }
+        Ok(target.person.nick.clone())
+    }
+
+    fn may_invite(&self, session: SessionId, nick: &Nick) -> Result<(), Refusal> {
+        if self.settings.invite_only {
+            self.steering(session)?
+        } else {
+            self.inside(session)?
+        };
+        if self.by_nick(nick).is_some() { refuse(Code::AlreadyIn, format!("{nick} is in that group already")) } else { Ok(()) }
+    }
+
+    /// Gives content its place. The caller tells everyone.
+    pub fn append(&mut self, now: Time, id: EntryId, sender: Arc<Person>, content: Content) -> Arc<Entry> {
+        let time = now.max(self.last_time);
+        let entry = Arc::new(Entry { seq: self.seq + 1, term: self.term, id, time, sender, content });
+        self.apply(&entry);
+        entry
+    }
+
+    /// Carries out an entry. It must be the next one.
+    pub fn apply(&mut self, entry: &Arc<Entry>) {
+        assert_eq!(entry.seq, self.seq + 1, "entries are applied in order");
+        self.seq = entry.seq;
+        self.last_time = entry.time;
+        match &entry.content {
+            Content::Message { .. } => self.count(entry),
+            Content::Join { node } => self.enter(entry, node),
+            Content::Return { node } => match self.members.get_mut(&entry.id.session) {
+                Some(member) => member.node = node.clone(),
+                None => self.enter(entry, node),
+            },
+            Content::Part { .. } => self.leave(entry.id.session),
+            Content::Kick { nick, .. } => {
+                if let Some((session, _)) = self.by_nick(nick) {
+                    self.leave(session);
+                }
+            }
+            Content::Topic { text } => {
+                let topic = || Topic { text: text.clone(), by: entry.sender.nick.clone(), time: entry.time };
+                self.settings.topic = (!text.is_empty()).then(topic);
+            }
+            Content::Mode { changes } => changes.0.iter().for_each(|change| self.set_mode(entry, change)),
+            Content::Nick { new } => self.rename(entry.id.session, new),
+            Content::Invite { nick } => {
+                if self.invited.len() == INVITES_MAX {
+                    self.invited.remove(0);
+                }
+                self.invited.push(nick.clone());
+            }
+            Content::Away { text } => self.away = text.clone(),
+            Content::Call { .. } => {}
+        }
+        self.log.push(entry.clone());
+    }
+
+    fn count(&mut self, entry: &Entry) {
+        if entry.id.counter > 0 {
+            self.counters.insert(entry.id.session, Counted { counter: entry.id.counter, seq: entry.seq, at: entry.time });
+        }
+    }
+
+    fn enter(&mut self, entry: &Entry, node: &NodeKey) {
+        let person = entry.sender.clone();
+        self.invited.retain(|nick| !nick.is(&person.nick));
+        let rank = self.rank_of_newcomer(&person);
+        let member = Member { person, node: node.clone(), since: entry.time, rank, round: 0, fresh: false };
+        self.remember(&member);
+        self.members.insert(entry.id.session, member);
+    }
+
+    /// What someone who comes may do: whoever opens a group is its founder, whoever owns a nick has what is remembered under it.
+    pub fn rank_of_newcomer(&self, person: &Person) -> Rank {
+        let founded = self.settings.ranks.iter().any(|(_, rank)| rank.founder);
+        if !self.name.is_person() && self.members.is_empty() && !founded {
+            return Rank { founder: true, operator: true, voice: false };
+        }
+        self.remembered_rank_of(person)
+    }
+
+    /// A guest's rank ends with their stay, an account's is kept.
+    fn leave(&mut self, session: SessionId) {
+        if let Some(member) = self.members.remove(&session)
+            && !owns_nick(&member.person)
+        {
+            self.settings.ranks.retain(|(nick, _)| !nick.is(&member.person.nick));
+        }
+    }
+
+    fn rename(&mut self, session: SessionId, new: &Nick) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        let old = member.person.nick.clone();
+        let kept = owns_nick(&member.person);
+        member.person = Arc::new(Person { nick: new.clone(), ..(*member.person).clone() });
+        let member = member.clone();
+        if !kept {
+            self.settings.ranks.retain(|(nick, _)| !nick.is(&old));
+        }
+        self.remember(&member);
+    }
+
+    fn set_mode(&mut self, entry: &Entry, change: &ModeChange) {
+        let ModeChange { add, mode, argument } = change;
+        match mode {
+            Mode::Operator | Mode::Voice => self.set_rank(argument, *mode, *add),
+            Mode::Ban if *add => self.settings.bans.push(Ban { mask: argument.clone(), by: entry.sender.nick.clone(), time: entry.time }),
+            Mode::Ban => self.settings.bans.retain(|ban| !ban.mask.eq_ignore_ascii_case(argument)),
+            Mode::Key => self.settings.key = add.then(|| argument.clone()),
+            Mode::Limit => self.settings.limit = argument.parse().ok().filter(|_| *add),
+            Mode::InviteOnly => self.settings.invite_only = *add,
+            Mode::Moderated => self.settings.moderated = *add,
+            Mode::NoExternal => self.settings.no_external = *add,
+            Mode::TopicLock => self.settings.topic_lock = *add,
+        }
+    }
+
+    fn set_rank(&mut self, nick: &str, mode: Mode, add: bool) {
+        let session = Nick::new(nick).ok().and_then(|nick| self.by_nick(&nick).map(|(session, _)| session));
+        let Some(member) = session.and_then(|session| self.members.get_mut(&session)) else { return };
+        match mode {
+            Mode::Operator => member.rank.operator = add,
+            _ => member.rank.voice = add,
+        }
+        let member = member.clone();
+        self.remember(&member);
+    }
+
+    /// Keeps `settings.ranks` in step with a member's rank.
+    fn remember(&mut self, member: &Member) {
+        let nick = &member.person.nick;
+        self.settings.ranks.retain(|(known, _)| !known.is(nick));
+        if !member.rank.is_plain() {
+            self.settings.ranks.push((nick.clone(), member.rank));
+        }
+    }
+
+    fn remembered_rank(&self, nick: &Nick) -> Rank {
+        self.settings.ranks.iter().find(|(known, _)| known.is(nick)).map_or(Rank::default(), |(_, rank)| *rank)
+    }
+
+    /// Only who owns a nick inherits what is remembered under it.
+    fn remembered_rank_of(&self, person: &Person) -> Rank {
+        if owns_nick(person) { self.remembered_rank(&person.nick) } else { Rank::default() }
+    }
+
+    /// Forgets counters of sessions that left long ago.
+    pub fn forget_counters(&mut self, now: Time) {
+        let members = &self.members;
+        self.counters.retain(|session, counted| members.contains_key(session) || now.since_ms(counted.at) < COUNTER_KEPT_MS);
+    }
+
+    /// Why the person is away; empty when they are here.
+    pub fn away(&self) -> &Text {
+        &self.away
+    }
+
+    /// Panics when an invariant is broken.
+    pub fn check_invariants(&self) {
+        assert!(!self.name.is_person() || self.members.len() <= 1, "{} is more than one person", self.name);
+        assert!(self.log.iter().next_back().is_none_or(|last| last.seq == self.seq), "{} log ends elsewhere", self.name);
+    }
+}
+
+/// An account's nick is its own; a guest's is anyone's when they are gone.
+fn owns_nick(person: &Person) -> bool {
+    !person.account.is_empty() && person.account.eq_ignore_ascii_case(person.nick.as_str())
+}
+
+fn short(text: &Text) -> Text {
+    if text.len() <= SHORT_TEXT_MAX {
+        return text.clone();
+    }
+    let end = (0..=SHORT_TEXT_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text[..end].into()
+}

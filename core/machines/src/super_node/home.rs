@@ -1,0 +1,240 @@
+//! The link to the directory: a place in the ring, views, heartbeats, and questions.
+//!
+//! Dials the directory servers it knows one after the other until one answers. While none does, the node goes on with the last view it had. The handshake and the
+//! registration are steps of one state; answers to questions are given to the parts that asked, by ticket.
+
+use super::ctx::Ctx;
+use crate::command::Command;
+use crate::event::Event;
+use crate::handshake::{Dialling, Identity};
+use crate::ids::{Conn, Ticket};
+use crate::machine::{DialError, Effect, Level};
+use crate::names::NodeKey;
+use crate::peer::{LinkEvent, PeerCommand};
+use crate::time::{Time, earlier};
+
+/// First and longest pause between two tries.
+const RETRY_MS: (u64, u64) = (50, 1_000);
+/// How long a step may take before the next server is tried.
+const STEP_MS: u64 = 3_000;
+
+#[derive(Debug)]
+enum State {
+    Waiting { until: Time },
+    Dialing { ticket: Ticket },
+    Shaking { conn: Conn, dialling: Dialling },
+    Proving { conn: Conn },
+    Registering { conn: Conn, ticket: Ticket },
+    Up { conn: Conn },
+}
+
+/// What the node has to do about something it was told.
+#[derive(Debug)]
+pub(super) enum Told {
+    Nothing,
+    /// The directory has us in the ring, or lets us watch.
+    Settled,
+    /// For the parts.
+    Event(LinkEvent),
+}
+
+/// The link to the directory.
+#[derive(Debug)]
+pub(super) struct Home {
+    state: State,
+    /// Which server is next.
+    next: usize,
+    tries: u32,
+    step_until: Time,
+    beat_at: Option<Time>,
+    /// When the last confirmed heartbeat was sent: the lease runs from there.
+    confirmed: Option<Time>,
+    leaving: Option<Ticket>,
+    gone: bool,
+}
+
+impl Home {
+    pub fn new() -> Home {
+        let state = State::Waiting { until: Time(0) };
+        Home { state, next: 0, tries: 0, step_until: Time(0), beat_at: None, confirmed: None, leaving: None, gone: false }
+    }
+
+    pub fn owns(&self, conn: Conn) -> bool {
+        self.conn() == Some(conn)
+    }
+
+    fn conn(&self) -> Option<Conn> {
+        match &self.state {
+            State::Shaking { conn, .. } | State::Proving { conn } | State::Registering { conn, .. } | State::Up { conn } => Some(*conn),
+            _ => None,
+        }
+    }
+
+    /// Whether the directory is in reach.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, State::Up { .. })
+    }
+
+    /// Whether the directory has let us go.
+    pub fn has_left(&self) -> bool {
+        self.gone
+    }
+
+    pub fn send(&mut self, ctx: &mut Ctx<'_>, command: PeerCommand) {
+        if let State::Up { conn } = self.state {
+            ctx.tell(conn, Event::Command(Command::Peer(command)));
+        }
+    }
+
+    /// Asks to be let go: groups are handed over as soon as the ring says so.
+    pub fn leave(&mut self, ctx: &mut Ctx<'_>) {
+        let ticket = ctx.ids.ticket();
+        self.leaving = Some(ticket);
+        if self.is_up() && ctx.config.in_ring {
+            self.send(ctx, PeerCommand::Leave { ticket });
+        } else {
+            self.gone = true;
+        }
+    }
+
+    fn dial(&mut self, ctx: &mut Ctx<'_>) {
+        let servers = &ctx.config.directories;
+        let Some(address) = servers.get(self.next % servers.len().max(1)).cloned() else { return };
+        self.next += 1;
+        let ticket = ctx.ids.ticket();
+        self.state = State::Dialing { ticket };
+        self.step_until = ctx.now + STEP_MS;
+        ctx.effects.push(Effect::Dial { ticket, address });
+    }
+
+    pub fn dialed(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, ticket: Ticket, result: Result<Conn, DialError>) {
+        if !matches!(self.state, State::Dialing { ticket: ours } if ours == ticket) {
+            return result.into_iter().for_each(|conn| ctx.effects.push(Effect::Close { conn }));
+        }
+        match result {
+            Ok(conn) => {
+                let (dialling, hello) = Dialling::start(identity, None, ctx.ids.jitter.draw());
+                ctx.tell(conn, Event::Command(Command::Peer(hello)));
+                self.state = State::Shaking { conn, dialling };
+                self.step_until = ctx.now + STEP_MS;
+            }
+            Err(_) => self.fail(ctx, "does not answer"),
+        }
+    }
+
+    fn fail(&mut self, ctx: &mut Ctx<'_>, why: &str) {
+        let server = ctx.config.directories.get(self.next.saturating_sub(1) % ctx.config.directories.len().max(1)).cloned();
+        let level = if self.tries == 0 { Level::Warn } else { Level::Debug };
+        ctx.log(level, format!("directory server {} {why}; going on with what is known", server.as_deref().unwrap_or("(none configured)")));
+        if let Some(conn) = self.conn() {
+            ctx.effects.push(Effect::Close { conn });
+        }
+        let pause = (RETRY_MS.0 << self.tries.min(6)).min(RETRY_MS.1);
+        self.tries += 1;
+        self.beat_at = None;
+        self.state = State::Waiting { until: ctx.now + pause / 2 + ctx.ids.jitter.below(pause / 2 + 1) };
+        if self.leaving.is_some() {
+            self.gone = true;
+        }
+    }
+
+    pub fn lost(&mut self, ctx: &mut Ctx<'_>) {
+        self.state = State::Waiting { until: ctx.now };
+        self.fail(ctx, "closed the connection");
+    }
+
+    pub fn told(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, event: Event) -> Told {
+        let refused = match &event {
+            Event::Link(LinkEvent::Refused { text, .. }) => Some(text.to_string()),
+            Event::Reply(crate::event::Reply::Error { text, .. }) => Some(text.to_string()),
+            _ => None,
+        };
+        if let Some(text) = refused {
+            // Also how a directory tells a node it had declared dead to come back in.
+            self.fail(ctx, &format!("refuses us: {text}"));
+            return Told::Nothing;
+        }
+        let Event::Link(event) = event else {
+            self.fail(ctx, "said something that is not for a peer");
+            return Told::Nothing;
+        };
+        match (&self.state, event) {
+            (State::Shaking { conn, dialling }, event) => match dialling.challenged(identity, &event) {
+                Ok((_, prove)) => {
+                    let conn = *conn;
+                    ctx.tell(conn, Event::Command(Command::Peer(prove)));
+                    self.state = State::Proving { conn };
+                    Told::Nothing
+                }
+                Err(error) => {
+                    self.fail(ctx, &format!("can't be used: {error}"));
+                    Told::Nothing
+                }
+            },
+            (State::Proving { conn }, LinkEvent::Proven {}) => self.enter(ctx, *conn),
+            (State::Registering { conn, ticket }, LinkEvent::Registered { ticket: answered, .. }) if *ticket == answered => {
+                self.up(ctx, *conn);
+                Told::Settled
+            }
+            (State::Up { .. }, LinkEvent::Beat { sent, .. }) => {
+                self.confirmed = Some(sent);
+                Told::Nothing
+            }
+            (State::Up { .. }, LinkEvent::Left { ticket }) if self.leaving == Some(ticket) => {
+                self.gone = true;
+                Told::Nothing
+            }
+            (_, event) => Told::Event(event),
+        }
+    }
+
+    fn enter(&mut self, ctx: &mut Ctx<'_>, conn: Conn) -> Told {
+        if ctx.config.in_ring && self.leaving.is_none() {
+            let ticket = ctx.ids.ticket();
+            let command = PeerCommand::Register { ticket, name: ctx.config.name.clone() };
+            ctx.tell(conn, Event::Command(Command::Peer(command)));
+            self.state = State::Registering { conn, ticket };
+            Told::Nothing
+        } else {
+            ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch {})));
+            self.up(ctx, conn);
+            Told::Settled
+        }
+    }
+
+    fn up(&mut self, ctx: &mut Ctx<'_>, conn: Conn) {
+        self.state = State::Up { conn };
+        self.tries = 0;
+        self.beat_at = ctx.config.in_ring.then_some(ctx.now);
+    }
+
+    /// A connection to this node broke: the directory should have a look.
+    pub fn suspect(&mut self, ctx: &mut Ctx<'_>, key: NodeKey) {
+        self.send(ctx, PeerCommand::Suspect { key });
+    }
+
+    pub fn deadline(&self) -> Option<Time> {
+        match &self.state {
+            State::Waiting { until } => Some(*until),
+            State::Up { .. } => self.beat_at,
+            _ => earlier(Some(self.step_until), None),
+        }
+    }
+
+    pub fn tick(&mut self, ctx: &mut Ctx<'_>) {
+        match &self.state {
+            State::Waiting { until } if *until <= ctx.now && self.leaving.is_none() => self.dial(ctx),
+            State::Waiting { .. } if self.leaving.is_some() => self.state = State::Waiting { until: Time(u64::MAX) },
+            State::Up { .. } if self.beat_at.is_some_and(|at| at <= ctx.now) => {
+                self.beat_at = Some(ctx.now + (ctx.config.timing.lease_ms / 3).max(1));
+                self.send(ctx, PeerCommand::Heartbeat { sent: ctx.now });
+            }
+            State::Dialing { .. } | State::Shaking { .. } | State::Proving { .. } | State::Registering { .. }
+                if self.step_until <= ctx.now =>
+            {
+                self.fail(ctx, "does not answer in time");
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Links to other nodes: one that we dialled to each master we need, and those that others dialled to us.
+//!
+//! A link is dialled when there is something to send, proves itself (see [`crate::handshake`]), and stays up. What is to be sent meanwhile waits, bounded;
+//! past the bound, and while a node can't be reached, it is dropped: whoever needs an answer asks again. What others tell us goes to the parts by letters.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::ctx::Ctx;
+use crate::command::Command;
+use crate::event::Event;
+use crate::handshake::{Accepting, Dialling, HandshakeError, Identity, Peer};
+use crate::ids::{Conn, Ticket};
+use crate::machine::{DialError, Effect, Level};
+use crate::names::NodeKey;
+use crate::peer::{LinkEvent, PeerCommand};
+use crate::time::{Time, earlier};
+
+/// Commands that wait for a link to come up; at the bound the newest is dropped.
+const QUEUE_MAX: usize = 8_192;
+/// First and longest pause before a node is dialled again.
+const RETRY_MS: (u64, u64) = (50, 2_000);
+/// How long a handshake may take.
+const SHAKE_MS: u64 = 3_000;
+
+#[derive(Debug)]
+enum Out {
+    Dialing { ticket: Ticket, queue: VecDeque<PeerCommand> },
+    Shaking { conn: Conn, since: Time, dialling: Dialling, queue: VecDeque<PeerCommand> },
+    Proving { conn: Conn, since: Time, queue: VecDeque<PeerCommand> },
+    Up { conn: Conn },
+    Down { until: Time },
+}
+
+#[derive(Debug)]
+enum In {
+    Accepting(Box<Accepting>),
+    Up(NodeKey),
+}
+
+/// What the node has to know of a change of links.
+#[derive(Debug, PartialEq)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// What we sent to this node and was not answered may not have arrived. Refused: nobody listens there any more.
+    Down { to: NodeKey, refused: bool },
+    /// A node that had dialled us is gone.
+    Gone { from: NodeKey },
+}
+
+/// All links of a node, but for the one to the directory.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    out: BTreeMap<NodeKey, Out>,
+    tries: BTreeMap<NodeKey, u32>,
+    out_conns: BTreeMap<Conn, NodeKey>,
+    dials: BTreeMap<Ticket, NodeKey>,
+    inward: BTreeMap<Conn, In>,
+}
+
+impl Links {
+    /// Sends a command to a node, now or when the link is up.
+    pub fn send(&mut self, ctx: &mut Ctx<'_>, to: NodeKey, command: PeerCommand) {
+        match self.out.get_mut(&to) {
+            Some(Out::Up { conn }) => {
+                let conn = *conn;
+                ctx.tell(conn, Event::Command(Command::Peer(command)));
+            }
+            Some(Out::Dialing { queue, .. } | Out::Shaking { queue, .. } | Out::Proving { queue, .. }) => {
+                if queue.len() < QUEUE_MAX {
+                    queue.push_back(command);
+                }
+            }
+            Some(Out::Down { until }) if *until > ctx.now => {}
+            _ => {
+                let Some(address) = to.address() else { return };
+                let ticket = ctx.ids.ticket();
+                self.dials.insert(ticket, to.clone());
+                self.out.insert(to, Out::Dialing { ticket, queue: VecDeque::from([command]) });
+                ctx.effects.push(Effect::Dial { ticket, address: address.to_string().into() });
+            }
+        }
+    }
+
+    /// Whether what is sent to this node now may arrive.
+    pub fn can_send(&self, to: &NodeKey, now: Time) -> bool {
+        match self.out.get(to) {
+            Some(Out::Down { until }) => *until <= now,
+            Some(Out::Dialing { queue, .. } | Out::Shaking { queue, .. } | Out::Proving { queue, .. }) => queue.len() < QUEUE_MAX,
+            Some(Out::Up { .. }) => true,
+            None => to.address().is_some(),
+        }
+    }
+
+    /// Whether this dial is one of ours.
+    pub fn is_dialing(&self, ticket: Ticket) -> bool {
+        self.dials.contains_key(&ticket)
+    }
+
+    pub fn dialed(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, ticket: Ticket, result: Result<Conn, DialError>) -> Change {
+        let Some(to) = self.dials.remove(&ticket) else { return Change::None };
+        match (result, self.out.remove(&to)) {
+            (Ok(conn), Some(Out::Dialing { queue, .. })) => {
+                let (dialling, hello) = Dialling::start(identity, Some(to.clone()), ctx.ids.jitter.draw());
+                ctx.tell(conn, Event::Command(Command::Peer(hello)));
+                self.out_conns.insert(conn, to.clone());
+                self.out.insert(to, Out::Shaking { conn, since: ctx.now, dialling, queue });
+                Change::None
+            }
+            (Err(error), _) => self.fail(ctx, to, error == DialError::Refused),
+            (Ok(conn), other) => {
+                other.into_iter().for_each(|out| {
+                    self.out.insert(to.clone(), out);
+                });
+                ctx.effects.push(Effect::Close { conn });
+                Change::None
+            }
+        }
+    }
+
+    fn fail(&mut self, ctx: &mut Ctx<'_>, to: NodeKey, refused: bool) -> Change {
+        let tries = self.tries.entry(to.clone()).or_insert(0);
+        let pause = (RETRY_MS.0 << (*tries).min(6)).min(RETRY_MS.1);
+        *tries += 1;
+        let until = ctx.now + pause / 2 + ctx.ids.jitter.below(pause / 2 + 1);
+        self.out.insert(to.clone(), Out::Down { until });
+        Change::Down { to, refused }
+    }
+
+    /// Something on a link we dialled. Gives what is not about the link itself.
+    pub fn told(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, conn: Conn, event: Event) -> Result<Option<(NodeKey, Event)>, Change> {
+        let Some(to) = self.out_conns.get(&conn).cloned() else { return Ok(None) };
+        match self.out.remove(&to) {
+            Some(Out::Up { conn }) => {
+                self.out.insert(to.clone(), Out::Up { conn });
+                Ok(Some((to, event)))
+            }
+            Some(Out::Shaking { dialling, queue, since, .. }) => match challenged(&dialling, identity, &event) {
+                Ok((_, prove)) => {
+                    ctx.tell(conn, Event::Command(Command::Peer(prove)));
+                    self.out.insert(to, Out::Proving { conn, since, queue });
+                    Ok(None)
+                }
+                Err(error) => Err(self.give_up(ctx, conn, to, &error.to_string())),
+            },
+            Some(Out::Proving { queue, .. }) if event == Event::Link(LinkEvent::Proven {}) => {
+                self.tries.remove(&to);
+                queue.into_iter().for_each(|command| ctx.tell(conn, Event::Command(Command::Peer(command))));
+                self.out.insert(to, Out::Up { conn });
+                Ok(None)
+            }
+            _ => Err(self.give_up(ctx, conn, to, &describe(&event))),
+        }
+    }
+
+    fn give_up(&mut self, ctx: &mut Ctx<'_>, conn: Conn, to: NodeKey, why: &str) -> Change {
+        ctx.log(Level::Warn, format!("no link to {to}: {why}"));
+        ctx.effects.push(Effect::Close { conn });
+        self.out_conns.remove(&conn);
+        self.fail(ctx, to, false)
+    }
+
+    /// A command that only peers may send. Gives it with its sender when they have proved themselves.
+    pub fn heard(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, conn: Conn, command: PeerCommand) -> Option<(NodeKey, PeerCommand)> {
+        let step = match (self.inward.remove(&conn), &command) {
+            (Some(In::Up(from)), _) => {
+                self.inward.insert(conn, In::Up(from.clone()));
+                return Some((from, command));
+            }
+            (None, PeerCommand::Peer { .. }) => {
+                Accepting::start(identity, &command, ctx.ids.jitter.draw()).map(|(accepting, challenge)| {
+                    self.inward.insert(conn, In::Accepting(Box::new(accepting)));
+                    challenge
+                })
+            }
+            (Some(In::Accepting(accepting)), _) => accepting.proved(identity, &command).map(|Peer { key, .. }| {
+                self.inward.insert(conn, In::Up(key));
+                LinkEvent::Proven {}
+            }),
+            (None, _) => Err(HandshakeError::Order { expected: "PEER" }),
+        };
+        match step {
+            Ok(event) => ctx.tell(conn, event),
+            Err(error) => {
+                ctx.log(Level::Warn, format!("refused a peer: {error}"));
+                ctx.tell(conn, Event::error(crate::event::Code::NoPerm, error.to_string()));
+                ctx.effects.push(Effect::Close { conn });
+            }
+        }
+        None
+    }
+
+    /// Whether this connection is a peer's, or about to be.
+    pub fn is_peer(&self, conn: Conn) -> bool {
+        self.inward.contains_key(&conn)
+    }
+
+    /// A connection is gone: was it a link?
+    pub fn lost(&mut self, ctx: &mut Ctx<'_>, conn: Conn) -> Change {
+        if let Some(to) = self.out_conns.remove(&conn) {
+            self.out.remove(&to);
+            return self.fail(ctx, to, false);
+        }
+        match self.inward.remove(&conn) {
+            // Unless the same node has dialled us again already.
+            Some(In::Up(from)) if !self.inward.values().any(|other| matches!(other, In::Up(key) if *key == from)) => Change::Gone { from },
+            _ => Change::None,
+        }
+    }
+
+    /// Links of nodes that are not in the ring any more, and that we dialled, are closed.
+    pub fn view_changed(&mut self, ctx: &mut Ctx<'_>) {
+        let gone: Vec<NodeKey> = self.out.keys().filter(|key| !ctx.placement.contains(key)).cloned().collect();
+        for key in gone {
+            self.tries.remove(&key);
+            match self.out.remove(&key) {
+                Some(Out::Up { conn } | Out::Shaking { conn, .. } | Out::Proving { conn, .. }) => {
+                    self.out_conns.remove(&conn);
+                    ctx.effects.push(Effect::Close { conn });
+                }
+                Some(Out::Dialing { ticket, .. }) => {
+                    self.dials.remove(&ticket);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Time> {
+        let shaking = self.out.values().filter_map(|out| match out {
+            Out::Shaking { since, .. } | Out::Proving { since, .. } => Some(*since + SHAKE_MS),
+            _ => None,
+        });
+        earlier(shaking.min(), None)
+    }
+
+    pub fn tick(&mut self, ctx: &mut Ctx<'_>) -> Vec<Change> {
+        let now = ctx.now;
+        let slow = self.out.iter().filter_map(|(to, out)| match out {
+            Out::Shaking { since, conn, .. } | Out::Proving { since, conn, .. } if now.since_ms(*since) >= SHAKE_MS => {
+                Some((to.clone(), *conn))
+            }
+            _ => None,
+        });
+        let slow: Vec<_> = slow.collect();
+        slow.into_iter().map(|(to, conn)| self.give_up(ctx, conn, to, "it does not finish the handshake")).collect()
+    }
+}
+
+fn challenged(dialling: &Dialling, identity: &Identity, event: &Event) -> Result<(Peer, PeerCommand), HandshakeError> {
+    match event {
+        Event::Link(event) => dialling.challenged(identity, event),
+        _ => Err(HandshakeError::Order { expected: "challenge" }),
+    }
+}
+
+fn describe(event: &Event) -> String {
+    match event {
+        Event::Link(LinkEvent::Refused { text, .. }) => text.to_string(),
+        Event::Reply(crate::event::Reply::Error { text, .. }) => text.to_string(),
+        _ => "it said something else than the handshake".to_string(),
+    }
+}
