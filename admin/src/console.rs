@@ -3,7 +3,7 @@
 //! Knows no command by itself: lines become words, words go to whoever parses them. Ctrl-C gives up the line, Ctrl-D the console. From a pipe there is no prompt,
 //! and the first command that fails ends it, so that a script does not go on after something went wrong.
 
-use std::io::BufRead;
+use std::io;
 use std::path::PathBuf;
 
 use clap::Command;
@@ -67,8 +67,10 @@ pub fn interactive(commands: &mut dyn Commands, history: Option<PathBuf>) -> Res
 }
 
 /// Reads commands from a pipe or file; the first failure ends it. Blank lines and lines that begin with `# ` are left out.
-pub fn piped(commands: &mut dyn Commands, input: impl BufRead) -> Result<(), Failure> {
-    for (number, line) in (1..).zip(input.lines()) {
+///
+/// Takes one line at a time, so that a command that reads from the same pipe finds what follows it.
+pub fn piped(commands: &mut dyn Commands, mut next: impl FnMut() -> Option<io::Result<String>>) -> Result<(), Failure> {
+    for (number, line) in (1..).zip(std::iter::from_fn(&mut next)) {
         let line = line.map_err(|error| Failure::usage(format!("line {number} cannot be read: {error}")))?;
         if line.starts_with("# ") {
             continue;
@@ -148,7 +150,8 @@ mod tests {
     #[track_caller]
     fn check(input: &str, ran: &[&str], failure: Option<(FailureKind, &str)>) {
         let mut log = Log::default();
-        let result = piped(&mut log, input.as_bytes());
+        let mut lines = input.lines().map(|line| Ok(line.to_string()));
+        let result = piped(&mut log, || lines.next());
         assert_eq!(log.0, ran);
         assert_eq!(result.as_ref().err().map(|failure| (failure.kind, failure.what.as_str())), failure);
     }

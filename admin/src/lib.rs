@@ -9,6 +9,7 @@ pub mod complete;
 pub mod console;
 mod failure;
 mod output;
+pub mod prompt;
 pub mod reference;
 pub mod render;
 pub mod state;

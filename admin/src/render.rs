@@ -16,10 +16,7 @@ use crate::text::{clean, date};
 pub fn view(view: &View) -> Sheet {
     let ring = Ring::new(view);
     let shares = ring.shares();
-    let share = |key: &NodeKey| {
-        let covers = shares.binary_search_by(|share| share.key.cmp(key)).map_or(0, |at| shares[at].covers);
-        covers as f64 / (1u64 << 32) as f64
-    };
+    let share = |key: &NodeKey| shares.binary_search_by(|share| share.key.cmp(key)).map_or(0.0, |at| shares[at].fraction());
     let title = format!(
         "{}, epoch {}, {}, {} points per node, directories {}",
         clean(&view.network),
@@ -56,9 +53,9 @@ pub fn view(view: &View) -> Sheet {
 /// Who is responsible for a group, as everyone who has this ring works out. `None` in an empty ring.
 pub fn owner(ring: &Ring, group: &GroupName) -> Option<Sheet> {
     let at = point(group.as_str());
-    let master = ring.master_at(at)?;
+    let master = ring.master_of(at)?;
     let distance = ring.distance_to(at, master)?;
-    let standby = ring.standby_at(at);
+    let standby = ring.standby_of(at);
     // The standby keeps the copy; behind it, whoever would come next.
     let next = ring.order(at).filter(|key| *key != master && Some(*key) != standby);
     let standbys: Vec<&str> = standby.into_iter().chain(next).map(NodeKey::as_str).collect();

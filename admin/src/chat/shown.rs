@@ -36,7 +36,7 @@ fn line(group: &GroupName, entry: &Entry) -> Option<String> {
         Content::Mode { changes } => format!("--- {who} sets mode {}", words(changes)),
         Content::Nick { new } => format!("--- {who} is now {new}"),
         Content::Invite { nick } => format!("--- {who} invites {nick} to {}", clean(group.as_str())),
-        Content::Return { .. } | Content::Away { .. } => return None,
+        Content::Return { .. } | Content::Away { .. } | Content::Call { .. } => return None,
     })
 }
 
@@ -66,10 +66,10 @@ fn pushed(push: &Push) -> Option<String> {
 pub fn answer(reply: &Reply) -> Option<String> {
     Some(match reply {
         Reply::Ok { .. } | Reply::Pong { .. } | Reply::Null {} => return None,
-        Reply::Error { code, text, subject } => match &subject.0 {
-            Some(subject) => format!("!!! {}: {} ({})", clean(subject), clean(text), advice(*code)),
-            None => format!("!!! {} ({})", clean(text), advice(*code)),
-        },
+        Reply::Error { code, text, subject } => {
+            let about: String = subject.0.iter().map(|subject| format!("{}: ", clean(subject))).collect();
+            format!("!!! {about}{} ({})", clean(text), advice(*code))
+        }
         Reply::Text { text } => clean_lines(text),
         Reply::Names { members, .. } => {
             let shown = members.0.chunks(2).map(|pair| format!("{}{}", rank_sign(&pair[0]), clean(pair.get(1).map_or("", |nick| nick))));
@@ -80,13 +80,13 @@ pub fn answer(reply: &Reply) -> Option<String> {
         Reply::WhoisIs { nick, user, host, real, node, account, idle_ms, signon, away } => {
             let account = if account.is_empty() { "a guest".into() } else { format!("account {}", clean(account)) };
             let away = if away.is_empty() { String::new() } else { format!("; away: {}", clean(away)) };
+            let idle = idle_ms.map_or_else(String::new, |idle_ms| format!(", idle for {}", span(idle_ms)));
             format!(
-                "--- {nick} ({}@{}, {}) is at {}, {account}, idle for {}, here since {} UTC{away}",
+                "--- {nick} ({}@{}, {}) is at {}, {account}{idle}, here since {} UTC{away}",
                 clean(user),
                 clean(host),
                 clean(real),
                 clean(node),
-                span(*idle_ms),
                 date(*signon)
             )
         }
@@ -171,6 +171,7 @@ pub fn entry_json(group: &GroupName, entry: &Entry) -> Value {
         Content::Mode { changes } => drop(set("changes", json!(argv(changes)))),
         Content::Nick { new } => drop(set("new", json!(new.as_str()))),
         Content::Invite { nick } => drop(set("invited", json!(nick.as_str()))),
+        Content::Call { group } => drop(set("to", json!(group.as_str()))),
     }
     Value::Object(object)
 }

@@ -25,7 +25,8 @@ pub enum Typed {
 }
 
 /// Commands of the table that make no sense inside of a chat, whose client does them by itself.
-const NOT_HERE: [&str; 9] = ["HELLO", "AUTH", "SESSION", "LOGIN", "JOIN", "ENTER", "SUBSCRIBE", "UNSUBSCRIBE", "PONG"];
+const NOT_HERE: [&str; 12] =
+    ["HELLO", "AUTH", "SESSION", "LOGIN", "JOIN", "ENTER", "SUBSCRIBE", "UNSUBSCRIBE", "PART", "SAY", "PUBLISH", "PONG"];
 
 /// Reads a line typed into the chat of `group`.
 pub fn read(line: &str, group: &GroupName) -> Typed {

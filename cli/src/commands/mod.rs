@@ -1,0 +1,183 @@
+//! The commands of `chatctl`: parse, connect, print.
+//!
+//! One set of definitions serves the shell, the prompt and its completion. Each command returns a [`Failure`] or nothing; only [`main`] knows of exit codes.
+
+mod bench;
+mod chat;
+mod check;
+mod console;
+mod group;
+mod net;
+mod node;
+mod passwd;
+mod ring;
+mod send;
+mod tail;
+mod talk;
+
+use std::process::ExitCode;
+
+use chatring_admin::{EXIT_CODES, Failure, Output};
+use chatring_machines::wire::Text;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{daemon, demo};
+
+/// Talks to a chat network, and shows what goes on in it
+#[derive(Parser)]
+#[command(name = "chatctl", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    /// What to do; without it, a prompt for the same commands
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// A directory server of the network; repeat it for each
+    #[arg(
+        long = "directory",
+        global = true,
+        env = "CHATCTL_DIRECTORY",
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:7400",
+        value_parser = address
+    )]
+    directories: Vec<String>,
+    /// In which form results are wanted
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: Output,
+}
+
+impl Global {
+    fn directories(&self) -> Vec<Text> {
+        self.directories.iter().map(|address| Text::from(address.as_str())).collect()
+    }
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Start a whole network on this machine, to try things on
+    Demo(demo::DemoArgs),
+    /// Run a daemon: what the demo starts
+    #[command(hide = true)]
+    Serve(daemon::DaemonArgs),
+    /// Talk in a group
+    Chat(talk::TalkArgs),
+    /// Say something in a group: a text, or each line of standard input
+    Send(send::SendArgs),
+    /// Show what is said in a group
+    Tail(tail::TailArgs),
+    /// The ring of super nodes, and who is responsible for a group
+    #[command(subcommand)]
+    Ring(ring::RingCommand),
+    /// The super nodes
+    #[command(subcommand)]
+    Node(node::NodeCommand),
+    /// The groups of the network
+    #[command(subcommand)]
+    Group(group::GroupCommand),
+    /// Make every super node check now which groups it still owns; fails when one is blocked
+    Check(check::CheckArgs),
+    /// Make a line for the file of the authenticator `password`
+    Passwd(passwd::PasswdArgs),
+    /// Measure a server
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+}
+
+/// Runs `chatctl` with this process's command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.verb {
+        // A daemon has exit codes of its own.
+        Some(Verb::Serve(args)) => return daemon::run(args),
+        Some(verb) => run(verb, &cli.global),
+        None => console::run(&cli.global),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("chatctl: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
+    match verb {
+        Verb::Demo(args) => demo::run(args).map_err(|error| Failure::refused(format!("{error:#}"))),
+        Verb::Serve(_) => Err(Failure::usage("a daemon is started from a shell")),
+        Verb::Chat(args) => chat::run(args, global),
+        Verb::Send(args) => send::run(args, global),
+        Verb::Tail(args) => tail::run(args, global),
+        Verb::Ring(command) => ring::run(command, global),
+        Verb::Node(command) => node::run(command, global),
+        Verb::Group(command) => group::run(command, global),
+        Verb::Check(args) => check::run(args, global),
+        Verb::Passwd(args) => passwd::run(args),
+        Verb::Bench(command) => bench::run(command, global.output, |groups| ring::bench_target(groups, global)),
+    }
+}
+
+/// `HOST:PORT`, as far as one can tell without looking up the name.
+fn address(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    match port {
+        Some(1..) => Ok(text.to_string()),
+        _ => Err("write it as HOST:PORT, like 127.0.0.1:7400".into()),
+    }
+}
+
+/// The name of a group, for clap.
+fn group_name(text: &str) -> Result<chatring_machines::names::GroupName, String> {
+    let advice = if text.starts_with(['#', '@']) { "" } else { "; in a shell, quote the #: '#erlang'" };
+    chatring_machines::names::GroupName::new(text).map_err(|bad| format!("{bad}{advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    #[test]
+    fn definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[track_caller]
+    fn check(line: &str, expect: Result<&[&str], ErrorKind>) {
+        let parsed = Cli::try_parse_from(["chatctl"].into_iter().chain(line.split_whitespace()));
+        let found = parsed.map(|cli| cli.global.directories).map_err(|error| error.kind());
+        assert_eq!(found, expect.map(|expect| expect.iter().map(|text| text.to_string()).collect::<Vec<_>>()), "{line}");
+    }
+
+    #[test]
+    fn directories_are_given_before_or_after_the_command() {
+        check("ring show", Ok(&["127.0.0.1:7400"]));
+        check("--directory a:1 ring show", Ok(&["a:1"]));
+        check("ring show --directory a:1 --directory [::1]:2", Ok(&["a:1", "[::1]:2"]));
+        check("ring show --directory a:1,b:2", Ok(&["a:1", "b:2"]));
+        check("ring show --directory a", Err(ErrorKind::ValueValidation));
+        check("ring show --directory a:0", Err(ErrorKind::ValueValidation));
+        check("", Ok(&["127.0.0.1:7400"]));
+    }
+
+    #[test]
+    fn arguments_are_checked_before_anyone_is_asked() {
+        check("chat erlang", Err(ErrorKind::ValueValidation));
+        check("chat #erlang --nick 9joe", Err(ErrorKind::ValueValidation));
+        check("ring owner #erlang --nodes 192.0.2.1,192.0.2.2 --metric linear --points 8", Ok(&["127.0.0.1:7400"]));
+        check("ring owner #erlang --nodes localhost", Err(ErrorKind::ValueValidation));
+        check("ring owner #erlang --points 8", Err(ErrorKind::MissingRequiredArgument));
+        check("ring owner #erlang --nodes 192.0.2.1 --points 0", Err(ErrorKind::ValueValidation));
+        check("bench fanout --subs 0", Err(ErrorKind::ValueValidation));
+        check("tail #erlang --json --count 3 --output json", Ok(&["127.0.0.1:7400"]));
+        check("frob", Err(ErrorKind::InvalidSubcommand));
+    }
+}

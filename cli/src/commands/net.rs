@@ -1,0 +1,125 @@
+//! Driving a client machine: the reactor, with nothing but outgoing connections.
+
+use std::io::Read as _;
+use std::sync::{Arc, mpsc};
+
+use chatring_admin::Failure;
+use chatring_host::{Plugins, Transport};
+use chatring_machines::Machine;
+use chatring_machines::command::Command;
+use chatring_machines::event::{Code, Event, Reply};
+use chatring_machines::machine::Note;
+use chatring_machines::view::SharedView;
+use chatring_machines::wire::Text;
+use chatring_reactor::{JudgePool, Reactor, Setup, Tuning};
+
+use super::Global;
+
+/// For all servers that are asked together.
+const PATIENCE_MS: u64 = 6_000;
+
+/// A reactor around a machine that only dials.
+pub fn reactor<M: Machine>(machine: M, notes: impl FnMut(Note) + Send + 'static) -> Result<Reactor<M>, Failure> {
+    let broken = |error: &dyn std::fmt::Display| Failure::refused(format!("no client can be started on this machine: {error}"));
+    // Nobody comes in, so nobody is judged.
+    let judges = Arc::new(JudgePool::start(1, 1).map_err(|error| broken(&error))?);
+    let setup = Setup {
+        listeners: Vec::new(),
+        dial_transport: transport().map_err(|error| broken(&error))?,
+        store: None,
+        judges,
+        notes: Box::new(notes),
+        tuning: Tuning::default(),
+    };
+    Reactor::new(machine, setup).map_err(|error| broken(&error))
+}
+
+fn transport() -> Result<Arc<Transport>, String> {
+    let mut plugins = Plugins::new(Arc::new(|_, _| {}));
+    plugins.link(chatring_resp::entry(), "").map_err(|error| error.to_string())?;
+    plugins.transport("resp").ok_or_else(|| "the transport resp is missing".to_string())
+}
+
+/// Asks the first of these servers that answers; one reply for each command. A refusal is a failure.
+pub fn ask(servers: Vec<Text>, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+    let asked = servers.join(", ");
+    let expected = commands.len();
+    // Bounded by the number of commands.
+    let (tell, heard) = mpsc::channel();
+    let machine = chatring_machines::client::Asker::new(servers, commands, PATIENCE_MS);
+    let reactor = reactor(machine, move |note| {
+        // Nobody listens any more only when this function has returned.
+        let _ = tell.send(note);
+    })?;
+    reactor.run().map_err(|error| Failure::refused(format!("asking {asked} failed: {error}")))?;
+    let mut replies = Vec::new();
+    for note in heard {
+        match note {
+            Note::Answer(Event::Reply(Reply::Error { code, text, .. })) => return Err(refusal(&asked, code, &text)),
+            Note::Answer(Event::Reply(reply)) => replies.push(reply),
+            Note::GaveUp { why } => return Err(nobody(&asked, &why)),
+            _ => {}
+        }
+    }
+    if replies.len() == expected { Ok(replies) } else { Err(nobody(&asked, "it answers something that is no answer")) }
+}
+
+/// The network's ring as its directory has it.
+pub fn view(global: &Global) -> Result<SharedView, Failure> {
+    let ring = chatring_machines::command::ClientCommand::Ring {};
+    match ask(global.directories(), vec![ring.into()])?.pop() {
+        Some(Reply::Ring { view }) => Ok(view),
+        _ => Err(Failure::refused(format!("{} does not answer with the ring", global.directories.join(", ")))
+            .advise("Is it a directory server of chatring?")),
+    }
+}
+
+/// Fresh random bytes, as hexadecimal digits.
+pub fn random_hex(bytes: usize) -> Result<String, Failure> {
+    let mut random = vec![0; bytes];
+    getrandom::fill(&mut random).map_err(|error| Failure::refused(format!("this machine has no random source: {error}")))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A number for jitter.
+pub fn random_seed() -> Result<u64, Failure> {
+    let hex = random_hex(8)?;
+    Ok(u64::from_str_radix(&hex, 16).expect("16 hexadecimal digits are a u64"))
+}
+
+/// The next line of standard input, without its end. `None` at the end of it. Holds on to nothing between lines.
+pub fn stdin_line() -> Option<std::io::Result<String>> {
+    /// More than any command or message may have.
+    const LINE_BYTES_MAX: u64 = 64 * 1024;
+    let mut line = Vec::new();
+    let read = std::io::BufRead::read_until(&mut std::io::stdin().lock().take(LINE_BYTES_MAX), b'\n', &mut line);
+    match read {
+        Ok(0) => None,
+        Err(error) => Some(Err(error)),
+        Ok(_) => {
+            let text = String::from_utf8(line).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"));
+            Some(text.map(|text| text.trim_end_matches(['\r', '\n']).to_string()))
+        }
+    }
+}
+
+fn refusal(asked: &str, code: Code, text: &str) -> Failure {
+    let failure = Failure::refused(format!("{asked} refuses: {}", chatring_admin::text::clean(text)));
+    match code {
+        Code::NoAuth | Code::NoPerm => failure.advise("The server wants an account for that; chatctl asks as a guest."),
+        Code::TryAgain | Code::Busy => failure.advise("Try again in a moment."),
+        Code::Unknown => failure.advise("Is it another kind of server, or an older one?"),
+        _ => failure,
+    }
+}
+
+fn nobody(asked: &str, why: &str) -> Failure {
+    Failure::unreachable(format!("no answer from {asked}: {why}"))
+        .advise("Is the network running there? Name its directory servers with --directory HOST:PORT or CHATCTL_DIRECTORY; `chatctl demo` starts one here.")
+}
+
+/// A server answered, but not as a directory does.
+pub fn no_directory(global: &Global) -> Failure {
+    Failure::refused(format!("{} does not answer as a directory server does", global.directories.join(", ")))
+        .advise("Name a directory server with --directory HOST:PORT; super nodes and IRC ports are others.")
+}

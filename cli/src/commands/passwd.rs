@@ -1,0 +1,32 @@
+//! `chatctl passwd`: a line for the file of the authenticator `password`.
+
+use std::io::IsTerminal;
+
+use chatring_admin::{Failure, prompt};
+use clap::Args;
+
+use super::net;
+
+/// Whose line.
+#[derive(Clone, Debug, Args)]
+pub struct PasswdArgs {
+    /// The account's name
+    name: String,
+}
+
+/// Runs it: asks for the password twice, or takes it from a pipe.
+pub fn run(args: PasswdArgs) -> Result<(), Failure> {
+    let password = if std::io::stdin().is_terminal() {
+        let first = prompt::secret("Password: ")?;
+        if prompt::secret("Once more: ")? != first {
+            return Err(Failure::usage("these were two different passwords"));
+        }
+        first
+    } else {
+        let line = net::stdin_line().ok_or_else(|| Failure::usage("standard input is empty; it should hold the password"))?;
+        line.map_err(|error| Failure::usage(format!("the password cannot be read: {error}")))?
+    };
+    let line = chatring_auth_password::hash_line(&args.name, &password).map_err(|error| Failure::usage(error.to_string()))?;
+    println!("{line}");
+    Ok(())
+}
