@@ -1,0 +1,79 @@
+//! What people want is asked of masters, and asked again until it is answered or patience ends.
+
+use super::*;
+impl Edge {
+    pub(super) fn ask(&mut self, ctx: &mut Ctx<'_>, asked: Asked) {
+        let ticket = ctx.ids.ticket();
+        self.asked.insert(ticket, asked);
+        self.send(ctx, ticket);
+        self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
+    }
+
+    pub(super) fn send(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket) {
+        let Some(asked) = self.asked.get_mut(&ticket) else { return };
+        let Some(to) = ctx.placement.master(&asked.group).cloned() else {
+            asked.to = None;
+            self.retries.insert((ctx.now + RETRY_MS, ticket));
+            return;
+        };
+        let command = PeerCommand::Request {
+            ticket,
+            epoch: ctx.placement.epoch(),
+            group: asked.group.clone(),
+            session: asked.session,
+            person: asked.person.clone(),
+            op: asked.op.clone(),
+        };
+        ctx.post_master(&to, command);
+        asked.to = Some(to);
+    }
+
+    pub(super) fn again(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, ms: u64) {
+        if let Some(asked) = self.asked.get_mut(&ticket) {
+            asked.to = None;
+            self.retries.insert((ctx.now + ms, ticket));
+        }
+    }
+
+    /// This could not be sent: the node is not in reach.
+    pub fn unsent(&mut self, ctx: &mut Ctx<'_>, command: &PeerCommand) {
+        match command {
+            PeerCommand::Request { ticket, .. } => self.again(ctx, *ticket, RETRY_MS),
+            PeerCommand::Attach { group, .. } => self.adrift(ctx, group),
+            _ => {}
+        }
+    }
+
+    /// What was sent to this node and not answered is asked again, of whoever is responsible by then.
+    pub fn link_down(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
+        let unanswered: Vec<Ticket> =
+            self.asked.iter().filter(|(_, asked)| asked.to.as_ref() == Some(node)).map(|(ticket, _)| *ticket).collect();
+        unanswered.into_iter().for_each(|ticket| self.again(ctx, ticket, RETRY_MS));
+        let at_node = |standing: &Standing| matches!(standing, Standing::Attaching { to } | Standing::Live { to } if to == node);
+        let groups: Vec<GroupName> =
+            self.attachments.iter().filter(|(_, at)| at_node(&at.standing)).map(|(group, _)| group.clone()).collect();
+        groups.iter().for_each(|group| self.adrift(ctx, group));
+    }
+
+    /// Answers from masters.
+    pub fn hear(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, event: LinkEvent) {
+        match event {
+            LinkEvent::Answer { ticket, outcome, .. } => match outcome {
+                // They know a newer ring, which the directory is about to tell us, too, or they are behind and will catch up.
+                Outcome::NotMine { .. } => self.again(ctx, ticket, RETRY_MS),
+                Outcome::TryAgain { ms } => self.again(ctx, ticket, ms.clamp(10, 5_000)),
+                outcome => {
+                    if let Some(asked) = self.asked.remove(&ticket) {
+                        self.answered(ctx, from, asked, outcome);
+                    }
+                }
+            },
+            LinkEvent::Attached { group, round, birth, seq, missed, lost } => {
+                self.attached(ctx, from, group, round, Mark { birth, seq }, missed, lost)
+            }
+            LinkEvent::Unseated { group, session, code, text } => self.unseated(ctx, group, session, code, &text),
+            LinkEvent::Elsewhere { group, epoch } => self.elsewhere(ctx, from, &group, epoch),
+            _ => {}
+        }
+    }
+}

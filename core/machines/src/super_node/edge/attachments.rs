@@ -1,0 +1,239 @@
+//! The groups that this edge hears, who has a seat in them, and the entries that come.
+
+use super::*;
+impl Edge {
+    /// Gives a session its seat; it is enlisted when its join is heard, or at once when none will be.
+    pub(super) fn seat(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, mark: Mark, entering: Entering, coming: bool) {
+        let attachment = self.attachments.entry(group.clone()).or_insert_with(|| Attachment {
+            standing: Standing::Live { to: from.clone() },
+            adrift_since: None,
+            round: 0,
+            mark: Some(mark),
+            list: ctx.ids.list(),
+            seats: BTreeSet::new(),
+            stale: false,
+            entering: Vec::new(),
+        });
+        self.lists.insert(attachment.list, group.clone());
+        if !attachment.seats.insert(entering.conn) {
+            return self.deliver(ctx, entering.conn, entering.slot, entering.events);
+        }
+        if coming {
+            return attachment.entering.push(entering);
+        }
+        ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
+        self.deliver(ctx, entering.conn, entering.slot, entering.events);
+    }
+
+    /// Whoever's join this entry is begins to hear now. Gives their answer, which goes out after the entry.
+    pub(super) fn enlist(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, session: SessionId) -> Option<Entering> {
+        let attachment = self.attachments.get_mut(group)?;
+        let ix = attachment.entering.iter().position(|entering| entering.session == session)?;
+        let entering = attachment.entering.remove(ix);
+        ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
+        Some(entering)
+    }
+
+    pub(super) fn unseat(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn) {
+        if let Some(session) = self.session(conn) {
+            session.groups.retain(|other| other != group);
+        }
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        if !attachment.seats.remove(&conn) {
+            return;
+        }
+        let list = attachment.list;
+        let hearing = attachment.entering.len();
+        attachment.entering.retain(|entering| entering.conn != conn);
+        if attachment.seats.is_empty() {
+            ctx.effects.push(Effect::Disband { list });
+            ctx.ids.free(list);
+            self.lists.remove(&list);
+            self.attachments.remove(group);
+        } else if attachment.entering.len() == hearing {
+            ctx.effects.push(Effect::Delist { list, conn });
+        }
+    }
+
+    /// Shows a group's master all sessions we have in it.
+    pub(super) fn attach(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        let Some(to) = ctx.placement.master(group).cloned() else { return self.adrift(ctx, group) };
+        self.rounds += 1;
+        let round = self.rounds;
+        attachment.round = round;
+        attachment.stale = false;
+        attachment.standing = Standing::Attaching { to: to.clone() };
+        attachment.adrift_since.get_or_insert(ctx.now);
+        let sessions = &self.sessions;
+        let seated = attachment.seats.iter().filter_map(|conn| sessions.get(conn.slot as usize)?.as_deref());
+        let rows: Vec<_> = seated.map(|session| (session.id, session.person.clone())).collect();
+        let (epoch, mark, parts) = (ctx.placement.epoch(), attachment.mark, rows.chunks(ROWS_MAX).len());
+        for (ix, part) in rows.chunks(ROWS_MAX).enumerate() {
+            let command = PeerCommand::Attach { epoch, group: group.clone(), round, mark, last: ix + 1 == parts, sessions: part.to_vec() };
+            ctx.post_master(&to, command);
+        }
+    }
+
+    pub(super) fn adrift(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
+        if let Some(attachment) = self.attachments.get_mut(group) {
+            attachment.standing = Standing::Adrift;
+            attachment.adrift_since.get_or_insert(ctx.now);
+            self.reattach.insert((ctx.now + RETRY_MS, group.clone()));
+            self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
+        }
+    }
+
+    pub(super) fn elsewhere(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, epoch: Epoch) {
+        let Some(attachment) = self.attachments.get(group) else { return };
+        let concerned = matches!(&attachment.standing, Standing::Attaching { to } | Standing::Live { to } if to == from);
+        if !concerned {
+            return;
+        }
+        let known = epoch <= ctx.placement.epoch() && ctx.placement.master(group) != Some(from);
+        if known { self.attach(ctx, group) } else { self.adrift(ctx, group) }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the fields of one event
+    pub(super) fn attached(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        from: &NodeKey,
+        group: GroupName,
+        round: u64,
+        mark: Mark,
+        missed: Vec<Arc<Entry>>,
+        lost: bool,
+    ) {
+        let Some(attachment) = self.attachments.get_mut(&group) else { return };
+        if attachment.round != round || attachment.standing != (Standing::Attaching { to: from.clone() }) {
+            return;
+        }
+        let before = attachment.mark;
+        let reborn = before.is_some_and(|before| before.birth != mark.birth);
+        if lost || reborn {
+            let why = if reborn {
+                "the group's history was lost with its master"
+            } else {
+                "it was away for longer than the group's log reaches back"
+            };
+            let known = if reborn { None } else { missed.first().map(|first| first.seq - 1 - before.map_or(0, |before| before.seq)) };
+            let lost = known.map_or("?".to_string(), |lost| lost.to_string());
+            let gap = Push::Gap { group: group.clone(), lost: lost.into(), reason: why.into() };
+            attachment.seats.iter().for_each(|conn| ctx.tell(*conn, gap.clone()));
+        }
+        attachment.standing = Standing::Live { to: from.clone() };
+        attachment.adrift_since = None;
+        let first = missed.first().map_or(mark.seq, |first| first.seq - 1);
+        let seq = before.filter(|_| !lost && !reborn).map_or(first, |before| before.seq);
+        attachment.mark = Some(Mark { birth: mark.birth, seq });
+        for entry in missed {
+            self.entry(ctx, &group, entry);
+        }
+        let Some(attachment) = self.attachments.get_mut(&group) else { return };
+        if let Some(heard) = &mut attachment.mark {
+            heard.seq = heard.seq.max(mark.seq);
+        }
+        // Joins that were heard before this master had us: whoever came by them is in.
+        let (list, entering) = (attachment.list, std::mem::take(&mut attachment.entering));
+        for Entering { conn, slot, events, .. } in entering {
+            ctx.effects.push(Effect::Enlist { list, conn });
+            self.deliver(ctx, conn, slot, events);
+        }
+    }
+
+    /// A session lost its place: most likely its nick belongs to someone else by now.
+    pub(super) fn unseated(&mut self, ctx: &mut Ctx<'_>, group: GroupName, session: SessionId, code: Code, text: &str) {
+        let Some(conn) = self.by_id.get(&session).copied() else { return };
+        if group.is_person() {
+            self.rename_to_guest(ctx, conn);
+        } else {
+            ctx.tell(
+                conn,
+                Push::Gap { group: group.clone(), lost: "?".into(), reason: format!("you are not in it any more: {code} {text}").into() },
+            );
+            self.unseat(ctx, &group, conn);
+            let count = self.session(conn).map_or(0, |session| session.groups.len()) as u64;
+            ctx.tell(conn, Push::Unsubscribed { group: Some(group), count });
+        }
+    }
+
+    /// An entry of a group, from its master's stream.
+    pub fn entry(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: Arc<Entry>) {
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        let Some(mark) = &mut attachment.mark else { return };
+        if entry.seq <= mark.seq || !matches!(attachment.standing, Standing::Live { .. }) {
+            return;
+        }
+        if entry.seq > mark.seq + 1 {
+            ctx.log(Level::Warn, format!("{group}: heard {} after {}, attaching again", entry.seq, mark.seq));
+            return self.attach(ctx, group);
+        }
+        mark.seq = entry.seq;
+        let list = attachment.list;
+        let comes = matches!(entry.content, Content::Join { .. } | Content::Return { .. });
+        let entering = if comes { self.enlist(ctx, group, entry.id.session) } else { None };
+        if is_shown(&entry.content) {
+            let skip = self.skipped(group, &entry);
+            ctx.effects.push(Effect::TellAll { list, event: Event::Entry(group.clone(), entry.clone()), skip });
+        }
+        if let Some(Entering { conn, slot, events, .. }) = entering {
+            self.deliver(ctx, conn, slot, events);
+        }
+        self.follow(ctx, group, &entry);
+    }
+
+    /// Who on the list does not hear this entry: a sender who did not ask for an echo, and who changed their own nick (they were told).
+    pub(super) fn skipped(&mut self, group: &GroupName, entry: &Entry) -> Option<Conn> {
+        let may_skip = matches!(entry.content, Content::Message { .. } | Content::Nick { .. });
+        let conn = if may_skip { self.by_id.get(&entry.id.session).copied()? } else { return None };
+        let deaf = matches!(entry.content, Content::Nick { .. }) || self.session(conn).is_some_and(|session| !session.echo);
+        let seated = self.attachments.get(group).is_some_and(|attachment| attachment.seats.contains(&conn));
+        (deaf && seated).then_some(conn)
+    }
+
+    /// What an entry means for our own sessions.
+    pub(super) fn follow(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: &Entry) {
+        let sender = || self.by_id.get(&entry.id.session).copied();
+        match &entry.content {
+            Content::Part { .. } => {
+                if let Some(conn) = sender() {
+                    self.unseat(ctx, group, conn);
+                }
+            }
+            Content::Kick { nick, .. } => {
+                let Some(attachment) = self.attachments.get(group) else { return };
+                let sessions = &self.sessions;
+                let is_kicked = |conn: &&Conn| {
+                    let session = sessions.get(conn.slot as usize).and_then(|session| session.as_deref());
+                    session.is_some_and(|session| session.conn == **conn && session.person.nick.is(nick))
+                };
+                if let Some(conn) = attachment.seats.iter().find(is_kicked).copied() {
+                    self.unseat(ctx, group, conn);
+                }
+            }
+            Content::Call { group: called } => {
+                let Some(attachment) = self.attachments.get(group) else { return };
+                let Person { nick, user, host, .. } = (*entry.sender).clone();
+                let push = Push::Invited { group: called.clone(), time: entry.time, nick, user, host };
+                attachment.seats.iter().for_each(|conn| ctx.tell(*conn, push.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn deliver(&mut self, ctx: &mut Ctx<'_>, conn: Conn, slot: Option<u64>, events: Vec<Event>) {
+        match slot {
+            Some(slot) => self.fill(ctx, conn, slot, events),
+            None => events.into_iter().for_each(|event| ctx.tell(conn, event)),
+        }
+    }
+
+    /// Someone read so slowly that what they had not read is gone.
+    pub fn fell(&mut self, ctx: &mut Ctx<'_>, conn: Conn, list: ListId, lost: u64) {
+        if let Some(group) = self.lists.get(&list) {
+            let reason = "you read too slowly for what the node keeps".into();
+            ctx.tell(conn, Push::Gap { group: group.clone(), lost: lost.to_string().into(), reason });
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the edge does by itself: when the ring changes, on an interval, and when something takes too long.
+
+use super::*;
+impl Edge {
+    pub fn view_changed(&mut self, ctx: &mut Ctx<'_>) {
+        self.check(ctx);
+        let moved = |asked: &Asked| asked.to.is_none() || asked.to.as_ref() != ctx.placement.master(&asked.group);
+        let tickets: Vec<Ticket> = self.asked.iter().filter(|(_, asked)| moved(asked)).map(|(ticket, _)| *ticket).collect();
+        self.retries.clear();
+        for ticket in tickets {
+            self.send(ctx, ticket);
+        }
+        self.point_natives(ctx);
+    }
+
+    /// Is each group attached to its master? Orphans heal here.
+    pub(super) fn check(&mut self, ctx: &mut Ctx<'_>) {
+        let wrong = |group: &GroupName, at: &Attachment| match &at.standing {
+            Standing::Live { to } => at.stale || Some(to) != ctx.placement.master(group),
+            Standing::Attaching { to } => Some(to) != ctx.placement.master(group),
+            Standing::Adrift => true,
+        };
+        let groups: Vec<GroupName> =
+            self.attachments.iter().filter(|(group, at)| wrong(group, at)).map(|(group, _)| group.clone()).collect();
+        groups.iter().for_each(|group| self.attach(ctx, group));
+    }
+
+    /// Native clients would rather be at the master itself.
+    pub(super) fn point_natives(&mut self, ctx: &mut Ctx<'_>) {
+        for (group, attachment) in &self.attachments {
+            let Some(master) = ctx.placement.master(group).filter(|master| **master != ctx.config.key) else { continue };
+            let Some(address) = master.address() else { continue };
+            let moved = Push::Moved { group: group.clone(), epoch: ctx.placement.epoch(), address: address.to_string().into() };
+            for conn in &attachment.seats {
+                let session = self.sessions.get(conn.slot as usize).and_then(|session| session.as_deref());
+                if session.is_some_and(|session| session.native && !group.is_person()) {
+                    ctx.effects.push(Effect::Tell { conn: *conn, event: moved.clone().into() });
+                }
+            }
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Time> {
+        let retry = self.retries.first().map(|(at, _)| *at);
+        let reattach = self.reattach.first().map(|(at, _)| *at);
+        let timers = earlier(earlier(self.check_at, self.sweep_at), self.idle_at);
+        earlier(earlier(retry, reattach), timers)
+    }
+
+    pub fn tick(&mut self, ctx: &mut Ctx<'_>) {
+        while let Some((_, ticket)) = self.retries.first().copied().filter(|(at, _)| *at <= ctx.now) {
+            self.retries.pop_first();
+            self.send(ctx, ticket);
+        }
+        while self.reattach.first().is_some_and(|(at, _)| *at <= ctx.now)
+            && let Some((_, group)) = self.reattach.pop_first()
+        {
+            if self.attachments.get(&group).is_some_and(|at| at.standing == Standing::Adrift) {
+                self.attach(ctx, &group);
+            }
+        }
+        if self.check_at.is_some_and(|at| at <= ctx.now) {
+            self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
+            self.check(ctx);
+        }
+        if self.sweep_at.is_some_and(|at| at <= ctx.now) {
+            self.sweep(ctx);
+        }
+        if self.idle_at.is_some_and(|at| at <= ctx.now) {
+            self.idle_at = Some(ctx.now + ctx.config.timing.idle_ms / 4);
+            self.ping_the_silent(ctx);
+        }
+    }
+
+    /// Patience ends: for what was asked, for attachments without a master, and for nicks that can't be renewed.
+    pub(super) fn sweep(&mut self, ctx: &mut Ctx<'_>) {
+        let (now, timing) = (ctx.now, ctx.config.timing);
+        let over: Vec<Ticket> =
+            self.asked.iter().filter(|(_, asked)| now.since_ms(asked.since) >= timing.patience_ms).map(|(ticket, _)| *ticket).collect();
+        for ticket in over {
+            if let Some(asked) = self.asked.remove(&ticket) {
+                let text = format!("{} has no master in reach at the moment: try again in {RETRY_MS} ms", asked.group).into();
+                let me = ctx.config.key.clone();
+                self.answered(ctx, &me, asked, Outcome::Refused { code: Code::TryAgain, text });
+            }
+        }
+        let late: Vec<Ticket> =
+            self.queries.iter().filter(|(_, query)| now.since_ms(query.since) >= DIRECTORY_MS).map(|(ticket, _)| *ticket).collect();
+        for ticket in late {
+            if let Some(query) = self.queries.remove(&ticket) {
+                self.fill(ctx, query.conn, query.slot, vec![Event::error(Code::TryAgain, "no directory server answers at the moment")]);
+            }
+        }
+        let stuck = |at: &Attachment| {
+            matches!(at.standing, Standing::Attaching { .. }) && at.adrift_since.is_some_and(|since| now.since_ms(since) >= 2_000)
+        };
+        let stuck: Vec<GroupName> = self.attachments.iter().filter(|(_, at)| stuck(at)).map(|(group, _)| group.clone()).collect();
+        stuck.iter().for_each(|group| self.attach(ctx, group));
+        let unrenewed = |group: &GroupName, at: &Attachment| {
+            group.is_person() && at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.lapse_ms)
+        };
+        let unrenewed = self.attachments.iter().filter(|(group, at)| unrenewed(group, at));
+        let conns: Vec<Conn> = unrenewed.flat_map(|(_, at)| at.seats.iter().copied()).collect();
+        conns.into_iter().for_each(|conn| self.rename_to_guest(ctx, conn));
+        let busy = !self.asked.is_empty() || !self.queries.is_empty() || self.attachments.values().any(|at| at.adrift_since.is_some());
+        self.sweep_at = busy.then_some(now + SWEEP_MS);
+    }
+
+    pub(super) fn ping_the_silent(&mut self, ctx: &mut Ctx<'_>) {
+        let (now, idle_ms) = (ctx.now, ctx.config.timing.idle_ms);
+        let mut dead = Vec::new();
+        for session in self.sessions.iter_mut().flatten().filter(|session| session.registers) {
+            let silent_ms = now.since_ms(session.heard);
+            if silent_ms >= 2 * idle_ms {
+                dead.push(session.conn);
+            } else if silent_ms >= idle_ms && !std::mem::replace(&mut session.pinged, true) {
+                ctx.tell(session.conn, Push::Ping { text: ctx.config.name.clone() });
+            }
+        }
+        let reason = format!("no answer for {} s", 2 * idle_ms / 1_000);
+        dead.into_iter().for_each(|conn| self.close(ctx, conn, &reason));
+    }
+
+    pub fn check_invariants(&self) {
+        for (group, attachment) in &self.attachments {
+            assert!(!attachment.seats.is_empty(), "{group} is attached for nobody");
+            for conn in &attachment.seats {
+                let session = self.sessions.get(conn.slot as usize).and_then(|session| session.as_deref());
+                let session = session.filter(|session| session.conn == *conn);
+                assert!(session.is_some(), "{group} has a seat for nobody");
+                let known = session.is_some_and(|session| session.is_in(group) || (session.named && session.person.nick.group() == *group));
+                assert!(known, "{group} has a seat its session does not know of");
+            }
+            assert_eq!(self.lists.get(&attachment.list), Some(group));
+        }
+        assert_eq!(self.live, self.sessions.iter().flatten().count());
+    }
+
+    pub(super) fn letter_check(&mut self, ctx: &mut Ctx<'_>, asker: (Conn, u64), group: Option<GroupName>) {
+        ctx.post.push_back(Letter::Check { asker: Some(asker), group });
+    }
+}

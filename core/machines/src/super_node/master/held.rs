@@ -1,0 +1,232 @@
+//! A group that is held: its edges, who hears it, and what the directory has to be told.
+//!
+//! An edge is known by its node. What its link carried is in order, so a join may come while it shows its sessions; `round` and `fresh` tell the two apart. After a link broke, its members have
+//! until the lapse to be shown again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::reports::Due;
+use crate::entry::{Content, Entry, Person};
+use crate::event::{Code, Event};
+use crate::ids::{Conn, EntryId, ListId, SessionId};
+use crate::machine::Effect;
+use crate::names::NodeKey;
+use crate::peer::{LinkEvent, Mark, NameRow};
+use crate::super_node::ctx::{Ctx, Letter};
+use crate::super_node::group::{Group, Member};
+use crate::time::Time;
+
+/// An edge with members in a group.
+#[derive(Debug)]
+pub(super) struct EdgeAt {
+    /// Its link to us; `None` for our own edge, and while it is lost.
+    pub(super) conn: Option<Conn>,
+    /// Whether it hears entries.
+    pub(super) attached: bool,
+    /// Since when we wait for it to show its sessions again.
+    pub(super) lost: Option<Time>,
+    /// Grows when its members have to be shown again: at a new round of attaching, and when its link breaks.
+    pub(super) round: u32,
+    /// The round as the edge counts.
+    pub(super) shown_in: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) group: Group,
+    pub(super) point: u32,
+    pub(super) edges: BTreeMap<NodeKey, EdgeAt>,
+    /// Links of the edges that hear entries, other than our own.
+    pub(super) list: Option<ListId>,
+    pub(super) due: Due,
+    pub(super) leaving: Option<Leaving>,
+}
+
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) to: NodeKey,
+    pub(super) since: Time,
+    pub(super) sent: Time,
+}
+
+impl Held {
+    /// Gives content its place and lets everyone hear it.
+    pub(super) fn happen(&mut self, ctx: &mut Ctx<'_>, id: EntryId, sender: Arc<Person>, content: Content) -> u64 {
+        let leaver = match &content {
+            Content::Kick { nick, .. } => self.group.by_nick(nick).map(|(session, _)| session),
+            Content::Part { .. } | Content::Return { .. } => Some(id.session),
+            _ => None,
+        };
+        let left_node = leaver.and_then(|session| self.group.members().get(&session)).map(|member| member.node.clone());
+        let entry = self.group.append(ctx.now, id, sender, content);
+        self.note_due(&entry, leaver);
+        self.send(ctx, &entry);
+        if let Some(node) = left_node {
+            self.drop_edge_if_empty(ctx, &node);
+        }
+        entry.seq
+    }
+
+    pub(super) fn note_due(&mut self, entry: &Entry, leaver: Option<SessionId>) {
+        match &entry.content {
+            Content::Join { .. } | Content::Return { .. } | Content::Nick { .. } => {
+                self.due.left.remove(&entry.id.session);
+                self.due.joined.insert(entry.id.session);
+            }
+            Content::Part { .. } | Content::Kick { .. } => {
+                if let Some(session) = leaver {
+                    self.due.joined.remove(&session);
+                    self.due.left.insert(session);
+                }
+            }
+            Content::Topic { .. } | Content::Mode { .. } => self.due.settings = true,
+            Content::Message { .. } | Content::Away { .. } | Content::Call { .. } | Content::Invite { .. } => {}
+        }
+    }
+
+    pub(super) fn send(&self, ctx: &mut Ctx<'_>, entry: &Arc<Entry>) {
+        if let Some(list) = self.list {
+            let event = Event::Entry(self.group.name.clone(), entry.clone());
+            ctx.effects.push(Effect::TellAll { list, event, skip: None });
+        }
+        if self.edges.get(ctx.me()).is_some_and(|edge| edge.attached) {
+            ctx.post.push_back(Letter::Entry { group: self.group.name.clone(), entry: entry.clone() });
+        }
+    }
+
+    /// An edge without members does not hear the group any more.
+    pub(super) fn drop_edge_if_empty(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
+        if self.group.members().values().any(|member| member.node == *node) {
+            return;
+        }
+        if let Some(EdgeAt { conn: Some(conn), attached: true, .. }) = self.edges.remove(node)
+            && let Some(list) = self.list
+        {
+            ctx.effects.push(Effect::Delist { list, conn });
+        }
+    }
+
+    pub(super) fn edge(&mut self, node: &NodeKey, conn: Option<Conn>) -> &mut EdgeAt {
+        let edge = self.edges.entry(node.clone()).or_insert(EdgeAt { conn, attached: false, lost: None, round: 1, shown_in: 0 });
+        if edge.conn != conn {
+            (edge.conn, edge.attached) = (conn, false);
+        }
+        edge
+    }
+
+    pub(super) fn enlist(&mut self, ctx: &mut Ctx<'_>, conn: Option<Conn>) {
+        if let Some(conn) = conn {
+            let list = *self.list.get_or_insert_with(|| ctx.ids.list());
+            ctx.effects.push(Effect::Enlist { list, conn });
+        }
+    }
+
+    pub(super) fn row_of_newcomer(&self, ctx: &Ctx<'_>, person: &Arc<Person>, node: &NodeKey) -> NameRow {
+        let rank = self.group.rank_of_newcomer(person);
+        NameRow { rank, person: person.clone(), node: node.clone(), since: ctx.now, away: "".into() }
+    }
+
+    /// An edge shows (a part of) the sessions it has in this group.
+    #[allow(clippy::too_many_arguments)] // the fields of one command
+    pub(super) fn attach(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        from: &NodeKey,
+        conn: Option<Conn>,
+        round: u64,
+        mark: Option<Mark>,
+        last: bool,
+        sessions: Vec<(SessionId, Arc<Person>)>,
+    ) {
+        let edge = self.edge(from, conn);
+        edge.lost = None;
+        if std::mem::replace(&mut edge.shown_in, round) != round {
+            edge.round += 1;
+        }
+        let seen = edge.round;
+        for (session, person) in sessions {
+            self.show(ctx, from, conn, seen, session, person);
+        }
+        if !last {
+            return;
+        }
+        self.part_unseen(ctx, from);
+        let missed = self.group.missed(mark);
+        let (group, birth, seq) = (self.group.name.clone(), self.group.birth, self.group.seq);
+        ctx.tell_edge(conn, LinkEvent::Attached { group, round, birth, seq, missed: missed.entries, lost: missed.lost });
+        if let Some(edge) = self.edges.get_mut(from)
+            && !std::mem::replace(&mut edge.attached, true)
+        {
+            self.enlist(ctx, conn);
+        }
+    }
+
+    pub(super) fn show(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        from: &NodeKey,
+        conn: Option<Conn>,
+        round: u32,
+        session: SessionId,
+        person: Arc<Person>,
+    ) {
+        let content = match self.group.members().get(&session) {
+            Some(member) if member.node == *from => None,
+            None if self.group.name.is_person() && !self.group.members().is_empty() => {
+                let (code, text) = (Code::NickInUse, "that nick belongs to someone else".into());
+                return ctx.tell_edge(conn, LinkEvent::Unseated { group: self.group.name.clone(), session, code, text });
+            }
+            // Elsewhere until now, or of a group whose members were forgotten: either way nobody has to hear that they came.
+            _ => Some(Content::Return { node: from.clone() }),
+        };
+        if let Some(content) = content {
+            self.happen(ctx, EntryId { session, counter: 0 }, person, content);
+        }
+        if let Some(member) = self.group.member_mut(session) {
+            member.round = round;
+        }
+    }
+
+    /// Parts the members of an edge that it did not show, but for those who joined while it was showing.
+    pub(super) fn part_unseen(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
+        let Some(round) = self.edges.get(node).map(|edge| edge.round) else { return };
+        let unseen = |member: &Member| member.node == *node && member.round < round && !member.fresh;
+        let members = self.group.members().iter();
+        let gone: Vec<SessionId> = members.filter(|(_, member)| unseen(member)).map(|(session, _)| *session).collect();
+        gone.into_iter().for_each(|session| self.part(ctx, session, "connection lost"));
+        self.group.settle_members(node);
+    }
+
+    pub(super) fn part(&mut self, ctx: &mut Ctx<'_>, session: SessionId, reason: &str) {
+        if let Some(member) = self.group.members().get(&session) {
+            let person = member.person.clone();
+            self.happen(ctx, EntryId { session, counter: 0 }, person, Content::Part { reason: reason.into() });
+        }
+    }
+
+    /// Parts the members of edges that stayed away too long. Says when to look again.
+    pub(super) fn lapse(&mut self, ctx: &mut Ctx<'_>) -> Option<Time> {
+        self.group.forget_counters(ctx.now);
+        let lapse_ms = ctx.config.timing.lapse_ms;
+        let over = |edge: &EdgeAt| edge.lost.is_some_and(|lost| ctx.now.since_ms(lost) >= lapse_ms);
+        let nodes: BTreeSet<NodeKey> = self.edges.iter().filter(|(_, edge)| over(edge)).map(|(node, _)| node.clone()).collect();
+        if !nodes.is_empty() && self.leaving.is_none() {
+            for node in &nodes {
+                self.part_unseen(ctx, node);
+                if let Some(edge) = self.edges.get_mut(node) {
+                    edge.lost = None;
+                }
+                self.drop_edge_if_empty(ctx, node);
+            }
+        }
+        self.edges.values().filter_map(|edge| edge.lost).min().map(|lost| lost + lapse_ms)
+    }
+
+    pub(super) fn disband(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some(list) = self.list.take() {
+            ctx.effects.push(Effect::Disband { list });
+            ctx.ids.free(list);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the directory is told of groups that changed: about once in a second, one batch at a time.
+
+use std::collections::BTreeSet;
+
+use super::Master;
+use super::held::Held;
+use crate::entry::MemberRow;
+use crate::ids::{SessionId, Ticket};
+use crate::peer::{GroupReport, PeerCommand, ROWS_MAX};
+use crate::super_node::ctx::{Ctx, Letter};
+use crate::super_node::group::Member;
+use crate::time::earlier;
+
+/// Groups in one report to the directory.
+const REPORTS_MAX: usize = 8;
+
+/// What the directory has to be told of a group.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    pub(super) full: bool,
+    pub(super) settings: bool,
+    pub(super) joined: BTreeSet<SessionId>,
+    pub(super) left: BTreeSet<SessionId>,
+}
+
+impl Due {
+    pub(super) fn is_due(&self) -> bool {
+        self.full || self.settings || !self.joined.is_empty() || !self.left.is_empty()
+    }
+}
+
+impl Master {
+    /// The directory has us: everything we hold is told anew.
+    pub fn reconnected(&mut self, ctx: &mut Ctx<'_>) {
+        self.report_in_flight = None;
+        for (name, holding) in &mut self.groups {
+            if let (super::Holding::Held(held), false) = (holding, name.is_person()) {
+                held.due.full = true;
+                self.due.insert(name.clone());
+            }
+        }
+        self.report_at = Some(ctx.now);
+    }
+
+    pub fn stored(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket) {
+        if self.report_in_flight == Some(ticket) {
+            self.report_in_flight = None;
+            if !self.due.is_empty() {
+                self.report_at = earlier(self.report_at, Some(ctx.now));
+            }
+        }
+    }
+
+    pub(super) fn send_report(&mut self, ctx: &mut Ctx<'_>) {
+        if self.report_in_flight.is_some() || (self.due.is_empty() && self.farewells.is_empty()) {
+            return;
+        }
+        let mut reports: Vec<_> = self.farewells.drain(..self.farewells.len().min(REPORTS_MAX)).collect();
+        let mut rows = 0;
+        while reports.len() < REPORTS_MAX
+            && rows < ROWS_MAX
+            && let Some(name) = self.due.pop_first()
+        {
+            let Some(held) = self.held(&name) else { continue };
+            let (report, more) = held.report(ROWS_MAX - rows);
+            rows += report.joined.len() + report.left.len() + report.settings.bans.len() + report.settings.ranks.len();
+            reports.push(report);
+            if more {
+                self.due.insert(name);
+            }
+        }
+        let ticket = ctx.ids.ticket();
+        self.report_in_flight = Some(ticket);
+        ctx.post.push_back(Letter::Directory(PeerCommand::Report { ticket, reports }));
+    }
+}
+
+impl Held {
+    /// What the directory has to know, with at most so many rows. Says whether more is left.
+    pub(super) fn report(&mut self, rows_max: usize) -> (GroupReport, bool) {
+        let members = self.group.members();
+        let full = std::mem::take(&mut self.due.full);
+        self.due.settings = false;
+        if full {
+            self.due.left.clear();
+            self.due.joined = members.keys().copied().collect();
+        }
+        let take = |set: &mut BTreeSet<SessionId>, max: usize| -> Vec<SessionId> { (0..max).map_while(|_| set.pop_first()).collect() };
+        let joined = take(&mut self.due.joined, rows_max);
+        let left = take(&mut self.due.left, rows_max - joined.len());
+        let rows = joined.iter().filter_map(|session| members.get(session).map(|member| row(*session, member))).collect();
+        let group = &self.group;
+        let report = GroupReport {
+            group: group.name.clone(),
+            birth: group.birth,
+            term: group.term,
+            seq: group.seq,
+            closed: false,
+            full,
+            settings: group.settings.clone(),
+            joined: rows,
+            left,
+        };
+        (report, self.due.is_due())
+    }
+}
+
+pub(super) fn row(session: SessionId, member: &Member) -> MemberRow {
+    MemberRow { session, person: member.person.clone(), node: member.node.clone(), since: member.since }
+}
