@@ -107,7 +107,8 @@ impl Driver {
         if !connection.is_listened_to() {
             return false;
         }
-        connection.unset(UNDONE);
+        // First what is there already: reading on top of it would pile up what nobody has the time for.
+        let undone = connection.unset(UNDONE);
         let held = connection.held.take().map(|held| *held).unwrap_or_default();
         let reading = &mut self.reading;
         reading.conn = Some(conn);
@@ -116,7 +117,7 @@ impl Driver {
         reading.buffer[..kept].copy_from_slice(&held.bytes);
         (reading.filled, reading.used, reading.found, reading.broken, reading.commands) = (kept, 0, held.found, held.broken, 0);
         reading.after.clear();
-        if connection.is(READABLE) && !reading.broken {
+        if connection.is(READABLE) && !undone {
             let room = &mut reading.buffer[kept..kept + self.tuning.read_max];
             self.counters.reads += 1;
             match connection.socket.read(room) {

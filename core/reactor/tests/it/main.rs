@@ -1,0 +1,6 @@
+//! A reactor on real sockets.
+
+mod lists;
+mod peers;
+mod support;
+mod talk;
