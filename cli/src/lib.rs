@@ -1,7 +1,10 @@
-//! What `chatd` and `chatctl` do, apart from reading their command lines.
+//! What `chatd` and `chatctl` do.
 //!
-//! [`demo`] runs a whole network as child processes.
+//! [`daemon`] runs what a configuration describes; [`demo`] runs a whole network of such daemons as child processes; [`commands`] are chatctl's.
 
 #![warn(missing_docs)]
 
+pub mod commands;
+pub mod daemon;
 pub mod demo;
+mod logging;

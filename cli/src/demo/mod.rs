@@ -114,3 +114,35 @@ fn end(mut children: Vec<Child>, stop: &AtomicBool) -> anyhow::Result<()> {
     }
     if killed.is_empty() { Ok(()) } else { bail!("had to be killed: {}", killed.join(", ")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        demo: DemoArgs,
+    }
+
+    #[track_caller]
+    fn check(line: &str, expect: Result<(u8, Option<u16>), &str>) {
+        let parsed = Line::try_parse_from(["demo"].into_iter().chain(line.split_whitespace()));
+        match (parsed, expect) {
+            (Ok(Line { demo }), Ok(expect)) => assert_eq!((demo.super_nodes, demo.base_port), expect),
+            (Err(error), Err(expect)) => assert!(error.to_string().contains(expect), "{error}"),
+            (parsed, expect) => panic!("{:?} instead of {expect:?}", parsed.map(|line| line.demo)),
+        }
+    }
+
+    #[test]
+    fn arguments() {
+        check("", Ok((3, None)));
+        check("--super-nodes 5 --base-port 9000", Ok((5, Some(9000))));
+        check("--super-nodes 0", Err("0 is not in 1..=100"));
+        check("--super-nodes 101", Err("101 is not in 1..=100"));
+        check("--base-port 65100", Err("65100 is not in 1..=65000"));
+        check("--super-node 3", Err("a similar argument exists: '--super-nodes'"));
+    }
+}

@@ -34,16 +34,13 @@ pub(super) fn welcome(plan: &Plan, children: &[Child], files: &Files) -> String 
         "\nTalk, each in a terminal of its own:\n\n  \
          {chatctl} chat '#erlang' --nick joe --directory {directory}\n  \
          irssi -c {} -p {}                        then /join #erlang\n  \
-         redis-cli -h {} -p {} SUBSCRIBE '#erlang'\n  \
-         redis-cli -h {} -p {} PUBLISH '#erlang' 'hello from Redis'\n\n\
+         redis-cli -h {} -p {} SUBSCRIBE '#erlang'\n\n\
          See who is responsible for the group, kill that process, and watch the group go on elsewhere:\n\n  \
          {chatctl} ring owner '#erlang' --directory {directory}\n  \
          kill -9 PID\n\n\
          Configurations and logs are in {}\nCtrl-C ends the network.\n",
         irc.ip(),
         irc.port(),
-        redis.ip(),
-        redis.port(),
         redis.ip(),
         redis.port(),
         files.dir().display(),

@@ -1,0 +1,130 @@
+//! The daemon: from a configuration to running nodes, and back to an orderly end.
+//!
+//! Everything that can be refused is refused before the first thread starts: the file, the plugins it refers to, the ports. Then each role
+//! has a thread with a reactor of its own, and this one waits: for a signal, or for one of them to fail, which ends them all.
+
+mod lifecycle;
+mod plugins;
+mod ports;
+mod roles;
+mod words;
+
+use crate::logging;
+use chatring_config::{Config, LoadError, LogFormat};
+use chatring_host::Plugins;
+use chatring_reactor::JudgePool;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// What a daemon can be told.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DaemonArgs {
+    /// Run what this file describes
+    #[arg(long, value_name = "FILE", required_unless_present = "check_config")]
+    pub config: Option<PathBuf>,
+    /// Only say what is wrong with this file: exits 0 if nothing is, else 2
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub check_config: Option<PathBuf>,
+    /// How log lines look, whatever the file says
+    #[arg(long, value_name = "human|json", value_parser = log_format)]
+    pub log: Option<LogFormat>,
+    /// End when standard input does
+    #[arg(long, hide = true)]
+    pub exit_with_stdin: bool,
+}
+
+/// The exit code for a configuration that is wrong.
+const WRONG_CONFIG: u8 = 2;
+/// Threads that ask authenticators. (What is costly about it, the plugin bounds by itself.)
+const JUDGES: usize = 4;
+/// Log-ins that wait for an answer; past it one hears that nobody has time.
+const JUDGE_QUEUE_MAX: usize = 1024;
+
+/// Runs a daemon until it is told to stop, or checks its configuration.
+pub fn run(args: DaemonArgs) -> ExitCode {
+    let (Some(file), only_check) = (args.config.as_ref().or(args.check_config.as_ref()), args.check_config.is_some()) else {
+        return wrong("found no --config FILE");
+    };
+    let judges = match JudgePool::start(JUDGES, JUDGE_QUEUE_MAX) {
+        Ok(judges) => Arc::new(judges),
+        Err(error) => {
+            eprintln!("chatd: threads can't be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match load(file, args.log, &judges) {
+        Err(error) => wrong(error),
+        Ok(_) if only_check => {
+            println!("{}: nothing wrong", file.display());
+            ExitCode::SUCCESS
+        }
+        Ok((config, plugins)) => match serve(&config, &plugins, &judges, args.exit_with_stdin) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        },
+    }
+}
+
+/// Reads a configuration and starts its plugins: only they know whether what they are told is right.
+fn load(file: &Path, log: Option<LogFormat>, judges: &JudgePool) -> Result<(Config, Plugins), LoadError> {
+    let config = chatring_config::load(file)?;
+    logging::start(log.unwrap_or(config.log_format), config.log_level);
+    // Plugins know nothing of our file: their relative paths are meant from its folder, too.
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::env::set_current_dir(folder).map_err(|error| LoadError::Read { file: folder.into(), error })?;
+    }
+    let plugins = plugins::start(&config, judges.on_late())?;
+    Ok((config, plugins))
+}
+
+fn serve(config: &Config, plugins: &Plugins, judges: &Arc<JudgePool>, exit_with_stdin: bool) -> anyhow::Result<()> {
+    let (tell, news) = std::sync::mpsc::channel();
+    words::listen(&tell, exit_with_stdin)?;
+    allow_connections(config);
+    let ports = ports::Ports::bind(config)?;
+    let roles = roles::all(config, plugins, ports, judges)?;
+    for plugin in plugins.list() {
+        tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
+    }
+    lifecycle::run(roles, &tell, &news)?;
+    tracing::info!("ended in good order");
+    Ok(())
+}
+
+/// Raises the system's limit of open files, a connection being one, as far as it lets us.
+fn allow_connections(config: &Config) {
+    let directory = config.directory.iter().map(|directory| directory.limits);
+    let nodes = config.super_nodes.iter().flat_map(|node| {
+        let listeners = node.listeners.iter().map(|listener| listener.limits);
+        listeners.chain([node.native_limits])
+    });
+    let connections: usize = directory.chain(nodes).map(|limits| limits.clients_max).sum();
+    // Beside the clients: other nodes, dials, the database, libraries.
+    let wanted = connections as u64 + 1_024;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(allowed) if allowed < wanted => {
+            tracing::info!("the system allows {allowed} open files: fewer connections than the configured {connections}");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!("the limit of open files can't be read or raised: {error}"),
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected human or json".to_string()),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    tracing::error!("{error:#}");
+    ExitCode::FAILURE
+}
+
+fn wrong(what: impl std::fmt::Display) -> ExitCode {
+    eprintln!("chatd: {what}");
+    ExitCode::from(WRONG_CONFIG)
+}

@@ -1,0 +1,165 @@
+//! From the configuration to machines, each with its reactor: one for the directory, one for each super node.
+
+use super::lifecycle::Role;
+use super::plugins;
+use super::ports::{NodePorts, Ports};
+use anyhow::Context;
+use chatring_config::{Config, Directory, ListenerLimits, SuperNode};
+use chatring_host::Plugins;
+use chatring_machines::directory::{self, DirectoryConfig, DirectoryLimits};
+use chatring_machines::ids::Incarnation;
+use chatring_machines::machine::{Level, Note};
+use chatring_machines::names::NodeKey;
+use chatring_machines::super_node::{self, NodeConfig};
+use chatring_machines::wire::Text;
+use chatring_machines::{Input, Machine};
+use chatring_reactor::{JudgePool, Limits, Listening, Reactor, Setup, Tuning};
+use chatring_storage::SqliteStore;
+use std::sync::Arc;
+use tracing::Span;
+
+/// Everything this process is.
+pub fn all(config: &Config, plugins: &Plugins, ports: Ports, judges: &Arc<JudgePool>) -> anyhow::Result<Vec<Role>> {
+    let roles = Roles { config, plugins, judges };
+    let mut all = Vec::new();
+    if let (Some(directory), Some(port)) = (&config.directory, ports.directory) {
+        all.push(roles.directory(directory, port)?);
+    }
+    for (node, ports) in config.super_nodes.iter().zip(ports.nodes) {
+        all.push(roles.super_node(node, ports)?);
+    }
+    Ok(all)
+}
+
+struct Roles<'a> {
+    config: &'a Config,
+    plugins: &'a Plugins,
+    judges: &'a Arc<JudgePool>,
+}
+
+impl Roles<'_> {
+    fn directory(&self, directory: &Directory, port: std::net::TcpListener) -> anyhow::Result<Role> {
+        let span = tracing::info_span!("directory");
+        let network = &self.config.network;
+        let (store, state) = SqliteStore::open(&*directory.database)
+            .map_err(|error| self.config.error(directory.database.place(), format!("directory.database: {error}")))?;
+        let machine = directory::Directory::new(
+            DirectoryConfig {
+                address: directory.advertise.to_string().into(),
+                key: NodeKey::gateway(&format!("directory@{}", directory.advertise)),
+                network: network.name.as_str().into(),
+                secret: network.secret.clone(),
+                params: network.params,
+                directories: texts(&network.directories),
+                lease_ms: directory.lease_ms,
+                seed: draw()?,
+                incarnation: Incarnation(draw()?),
+                limits: DirectoryLimits::default(),
+            },
+            state,
+        )
+        .map_err(|error| self.config.error(network.name.place(), format!("network.name: {error}")))?;
+        let listening = Listening {
+            name: "directory".into(),
+            socket: port,
+            transport: plugins::transport(self.plugins, plugins::NATIVE)?,
+            auth: plugins::chain(self.plugins, &directory.auth)?,
+            limits: peers(directory.limits),
+        };
+        let mut setup = self.setup(vec![listening])?;
+        setup.store = Some(Box::new(store));
+        self.role("directory".to_string(), true, span, machine, setup)
+    }
+
+    fn super_node(&self, node: &SuperNode, ports: NodePorts) -> anyhow::Result<Role> {
+        let span = tracing::info_span!("node", name = %node.name);
+        let network = &self.config.network;
+        let machine = super_node::SuperNode::new(NodeConfig {
+            key: node.key.clone(),
+            name: node.name.as_str().into(),
+            network: network.name.as_str().into(),
+            secret: network.secret.clone(),
+            incarnation: Incarnation(draw()?),
+            seed: draw()?,
+            directories: texts(&network.directories),
+            in_ring: node.in_ring,
+            process_id: std::process::id(),
+            motd: texts(&node.motd),
+            timing: node.timing,
+            limits: node.limits,
+        });
+        // The machine takes the first for the node's own port.
+        let mut listening = vec![Listening {
+            name: "native".into(),
+            socket: ports.native,
+            transport: plugins::transport(self.plugins, plugins::NATIVE)?,
+            auth: plugins::chain(self.plugins, &node.auth)?,
+            limits: peers(node.native_limits),
+        }];
+        for (listener, socket) in node.listeners.iter().zip(ports.listeners) {
+            listening.push(Listening {
+                name: listener.name.as_str().into(),
+                socket,
+                transport: plugins::transport(self.plugins, &listener.transport)?,
+                auth: plugins::chain(self.plugins, &listener.auth)?,
+                limits: Limits { clients_max: listener.limits.clients_max, ..Limits::CLIENTS },
+            });
+        }
+        let setup = self.setup(listening)?;
+        self.role(format!("node {}", node.name), false, span, machine, setup)
+    }
+
+    fn setup(&self, listeners: Vec<Listening>) -> anyhow::Result<Setup> {
+        Ok(Setup {
+            listeners,
+            dial_transport: plugins::transport(self.plugins, plugins::NATIVE)?,
+            store: None,
+            judges: self.judges.clone(),
+            notes: Box::new(write_down),
+            tuning: Tuning::default(),
+        })
+    }
+
+    fn role<M>(&self, name: String, last: bool, span: Span, machine: M, setup: Setup) -> anyhow::Result<Role>
+    where
+        M: Machine + Send + 'static,
+    {
+        for listening in &setup.listeners {
+            let address = listening.socket.local_addr().context("reading an address back")?;
+            span.in_scope(|| tracing::info!("listening at {address} ({})", listening.name));
+        }
+        let reactor = Reactor::new(machine, setup).with_context(|| format!("setting up {name}"))?;
+        let handle = reactor.handle();
+        let run = move || span.in_scope(|| reactor.run()).map(drop).map_err(anyhow::Error::from);
+        let stop = move || {
+            // Its mailbox is full only if it doesn't run any more, or not in time: then the wait for it ends otherwise.
+            let _ = handle.input(Input::Stop);
+        };
+        Ok(Role { name, last, run: Box::new(run), stop: Box::new(stop) })
+    }
+}
+
+/// A server's notes are log lines.
+fn write_down(note: Note) {
+    match note {
+        Note::Log { level: Level::Debug, text } => tracing::debug!("{text}"),
+        Note::Log { level: Level::Info, text } => tracing::info!("{text}"),
+        Note::Log { level: Level::Warn, text } => tracing::warn!("{text}"),
+        Note::Log { level: Level::Error, text } => tracing::error!("{text}"),
+        Note::View(view) => tracing::debug!("the ring is now {view}"),
+        other => tracing::debug!("{other:?}"),
+    }
+}
+
+fn peers(limits: ListenerLimits) -> Limits {
+    Limits { clients_max: limits.clients_max, ..Limits::PEERS }
+}
+
+fn texts(lines: &[String]) -> Vec<Text> {
+    lines.iter().map(|line| line.as_str().into()).collect()
+}
+
+/// From the system's random source.
+fn draw() -> anyhow::Result<u64> {
+    getrandom::u64().context("drawing a random number")
+}
