@@ -333,12 +333,12 @@ wire_struct! {
 }
 
 impl Settings {
-    /// Of a group that was just opened: no messages from outside, topic for operators.
+    /// Of a group that was just opened: the topic is for operators. Messages from outside are let in, since Redis publishers are not members.
     pub fn new(created: Time) -> Settings {
         Settings {
             created,
             topic: None,
-            no_external: true,
+            no_external: false,
             topic_lock: true,
             moderated: false,
             invite_only: false,

@@ -111,7 +111,8 @@ impl Edge {
         }
         let before = attachment.mark;
         let reborn = before.is_some_and(|before| before.birth != mark.birth);
-        if lost || reborn {
+        // A person's group has no history worth a word: what was said to them has been heard.
+        if lost || (reborn && !group.is_person()) {
             let why = if reborn {
                 "the group's history was lost with its master"
             } else {
@@ -173,7 +174,8 @@ impl Edge {
         let list = attachment.list;
         let comes = matches!(entry.content, Content::Join { .. } | Content::Return { .. });
         let entering = if comes { self.enlist(ctx, group, entry.id.session) } else { None };
-        if is_shown(&entry.content) {
+        let shown = is_shown(&entry.content) && (!group.is_person() || matches!(entry.content, Content::Message { .. }));
+        if shown {
             let skip = self.skipped(group, &entry);
             ctx.effects.push(Effect::TellAll { list, event: Event::Entry(group.clone(), entry.clone()), skip });
         }
