@@ -19,9 +19,9 @@ pub use config::{NodeConfig, NodeLimits, NodeTiming};
 use crate::command::Command;
 use crate::event::Event;
 use crate::handshake::Identity;
-use crate::ids::Conn;
+use crate::ids::{Birth, Conn, Term};
 use crate::machine::{Effect, Input, Level, Machine, Note};
-use crate::names::NodeKey;
+use crate::names::{GroupName, NodeKey};
 use crate::peer::LinkEvent;
 use crate::ring::Ring;
 use crate::time::{Time, earlier};
@@ -100,6 +100,11 @@ impl SuperNode {
     /// How many groups this node masters, opening and leaving ones included.
     pub fn groups_held(&self) -> usize {
         self.master.groups_held()
+    }
+
+    /// The groups this node serves at the moment, with the life and the term of each: for those who watch it.
+    pub fn lives(&self) -> impl Iterator<Item = (&GroupName, Birth, Term)> {
+        self.master.lives()
     }
 
     /// How many people are connected.

@@ -20,7 +20,7 @@ use reports::Due;
 
 use super::ctx::{Ctx, Letter};
 use super::group::Group;
-use crate::ids::{Birth, Conn, Epoch, Ticket};
+use crate::ids::{Birth, Conn, Epoch, Term, Ticket};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{GroupRecord, GroupReport, LinkEvent, Outcome, PeerCommand};
 use crate::time::{Time, earlier};
@@ -81,6 +81,14 @@ impl Master {
 
     pub fn groups_held(&self) -> usize {
         self.groups.len()
+    }
+
+    /// The groups that are served at the moment.
+    pub fn lives(&self) -> impl Iterator<Item = (&GroupName, Birth, Term)> {
+        self.groups.values().filter_map(|holding| match holding {
+            Holding::Held(held) if held.leaving.is_none() => Some((&held.group.name, held.group.birth, held.group.term)),
+            _ => None,
+        })
     }
 
     /// Something for us as a master, from an edge or from another master. `conn` is its link, `None` when it comes from this process.
