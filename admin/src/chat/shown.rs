@@ -68,7 +68,7 @@ pub fn answer(reply: &Reply) -> Option<String> {
         Reply::Ok { .. } | Reply::Pong { .. } | Reply::Null {} => return None,
         Reply::Error { code, text, subject } => {
             let about: String = subject.0.iter().map(|subject| format!("{}: ", clean(subject))).collect();
-            format!("!!! {about}{} ({})", clean(text), advice(*code))
+            format!("!!! {about}{}{}", clean(text), meaning(*code))
         }
         Reply::Text { text } => clean_lines(text),
         Reply::Names { members, .. } => {
@@ -107,10 +107,10 @@ pub fn answer(reply: &Reply) -> Option<String> {
     })
 }
 
-/// What to do about a refusal, in a few words: the table's own explanation of the code.
-fn advice(code: Code) -> &'static str {
+/// What a code means, in the table's own words, where that says more than the text beside it.
+fn meaning(code: Code) -> String {
     let meaning = Code::WORDS.iter().find(|(word, _)| *word == code.as_str()).map_or("", |(_, meaning)| meaning);
-    meaning.trim().trim_end_matches('.')
+    if code == Code::Err { String::new() } else { format!(" ({})", meaning.trim().trim_end_matches('.')) }
 }
 
 fn rank_sign(ranks: &str) -> &'static str {

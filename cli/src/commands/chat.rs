@@ -9,7 +9,7 @@ use chatring_admin::Failure;
 use chatring_admin::chat::{self, Typed};
 use chatring_admin::prompt::{ChatPrompt, Line, Nicks, Printer};
 use chatring_machines::entry::Content;
-use chatring_machines::event::{Event, Reply};
+use chatring_machines::event::{Event, Push, Reply};
 use chatring_machines::ids::SessionId;
 use chatring_machines::machine::{Note, Wish};
 use chatring_machines::names::GroupName;
@@ -71,7 +71,12 @@ fn with_prompt(talk: Talk, notes: Receiver<Note>, view: View, mut typist: Typist
 /// Lines are read on a thread of their own, which ends with standard input, or with the process.
 fn with_lines(mut talk: Talk, notes: Receiver<Note>, mut view: View, mut typist: Typist, global: &Global) -> Result<(), Failure> {
     let voice = view.voice.clone();
+    // Commands make sense only in the group; a script does not look before it types.
+    let (open, opened) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
+        if opened.recv().is_err() {
+            return;
+        }
         while let Some(Ok(line)) = net::stdin_line() {
             match typist.type_line(&line) {
                 Next::Tell(lines) => {
@@ -87,6 +92,10 @@ fn with_lines(mut talk: Talk, notes: Receiver<Note>, mut view: View, mut typist:
     for note in notes {
         talk.note(&note);
         let unread = view.show(&note).iter().any(|line| !print(line));
+        if matches!(note, Note::Joined { .. }) {
+            // Only the first time is waited for.
+            let _ = open.try_send(());
+        }
         if unread || matches!(note, Note::GaveUp { .. }) {
             voice.stop();
         }
@@ -166,6 +175,8 @@ impl View {
                 tail::connection(note, &self.group).into_iter().collect()
             }
             Note::Away { .. } => tail::connection(note, &self.group).into_iter().collect(),
+            // One's own name, before it matters.
+            Note::Heard(Event::Push(Push::NickIs { .. })) if !self.joined => Vec::new(),
             Note::Heard(event) => {
                 self.learn(event);
                 if self.is_own(event) { Vec::new() } else { chat::event(event, &self.group).into_iter().collect() }

@@ -39,7 +39,11 @@ pub fn run(args: TailArgs, global: &Global) -> Result<(), Failure> {
         talk.note(&note);
         match note {
             Note::Heard(event) if left > 0 => {
-                let shown = if json { as_json(&event) } else { chat::event(&event, &args.talk.group) };
+                let shown = match &event {
+                    event if json => as_json(event),
+                    Event::Push(Push::NickIs { .. }) => None,
+                    event => chat::event(event, &args.talk.group),
+                };
                 let Some(line) = shown else { continue };
                 left = if print(&line) { left - 1 } else { 0 };
                 if left == 0 {

@@ -70,7 +70,11 @@ impl Event {
     /// Reads the record of something we were told on a connection we dialled.
     pub fn parse(args: &[&[u8]]) -> Result<Event, Bad> {
         let mut reader = Reader::new(args);
-        let word = reader.bytes()?;
+        // A map has no word of its own on the wire, and only HELLO is answered by one.
+        let word = match reader.bytes()? {
+            b"map" => b"hello",
+            word => word,
+        };
         let event = if let Some(link) = LinkEvent::take_args(word, &mut reader) {
             Event::Link(link?)
         } else if let Some(push) = Push::take_args(word, &mut reader) {
