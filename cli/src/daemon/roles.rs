@@ -126,7 +126,7 @@ impl Roles<'_> {
     {
         for listening in &setup.listeners {
             let address = listening.socket.local_addr().context("reading an address back")?;
-            span.in_scope(|| tracing::info!("listening at {address} ({})", listening.name));
+            span.in_scope(|| tracing::info!("listening at {address} for {}", listening.transport.name()));
         }
         let reactor = Reactor::new(machine, setup).with_context(|| format!("setting up {name}"))?;
         let handle = reactor.handle();
