@@ -94,16 +94,22 @@ impl Driver {
     /// Something was put into a connection's private output: looks after its bounds.
     pub fn bound_output(&mut self, slot: u32) {
         let limits = self.limits(slot);
-        let (bytes, skips) = (self.fanout.private_len(slot), self.fanout.skips_len(slot));
-        if bytes <= limits.output_soft && skips < SKIPS_SOFT {
-            return;
-        }
-        if bytes > limits.output_hard || skips > SKIPS_HARD {
+        let bytes = self.fanout.private_len(slot);
+        self.bound(slot, bytes > limits.output_soft, bytes > limits.output_hard);
+    }
+
+    /// A connection has to leave something out: looks after how many separate stretches that makes.
+    pub fn bound_skips(&mut self, slot: u32) {
+        let skips = self.fanout.skips_len(slot);
+        self.bound(slot, skips > SKIPS_SOFT, skips > SKIPS_HARD);
+    }
+
+    fn bound(&mut self, slot: u32, soft: bool, hard: bool) {
+        if hard {
             self.counters.overflowed += 1;
             self.cut(slot);
-            return;
-        }
-        if let Some(connection) = self.connections.at(slot)
+        } else if soft
+            && let Some(connection) = self.connections.at(slot)
             && !connection.is(FULL)
         {
             connection.set(FULL);
@@ -111,7 +117,7 @@ impl Driver {
         }
     }
 
-    /// A connection took something: maybe it may be listened to again.
+    /// A connection that was not listened to took something: maybe it may be again.
     pub fn relieve(&mut self, slot: u32) {
         let half = self.limits(slot).output_soft / 2;
         let relieved = self.fanout.private_len(slot) <= half && self.fanout.skips_len(slot) <= SKIPS_SOFT / 2;

@@ -100,7 +100,7 @@ impl Driver {
         drop(args);
         self.counters.deliveries += heard;
         if let Some(slot) = skip {
-            self.bound_output(slot);
+            self.bound_skips(slot);
         }
     }
 

@@ -48,39 +48,37 @@ impl Driver {
     /// Accepts the next one of a listener, if there is one.
     pub fn accept(&mut self, id: usize) -> Option<Input> {
         let listener = &mut self.listeners[id];
-        loop {
-            let (socket, address) = match listener.socket.as_ref()?.accept() {
-                Ok(accepted) => accepted,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    listener.ready = false;
-                    return None;
-                }
-                Err(error) if is_exhausted(&error) => {
-                    listener.rests_until = Some(self.now + REST_MS);
-                    self.counters.exhausted += 1;
-                    return None;
-                }
-                Err(_) => return None, // it went before it was accepted
-            };
-            if listener.clients >= listener.limits.clients_max {
-                self.counters.refused += 1;
+        let (socket, address) = match listener.socket.as_ref()?.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                listener.ready = false;
                 return None;
             }
-            let Ok(codec) = self.transports[listener.codec as usize].open(Role::Server) else {
-                self.counters.broken += 1;
-                return None;
-            };
-            let class = Class { codec: listener.codec, class: codec.class() };
-            let conn = self.connections.insert(Connection::new(socket, codec, id as u16));
-            listener.clients += 1;
-            self.fanout.open(conn.slot, class);
-            self.counters.accepted += 1;
-            if !self.register(conn) {
-                self.remove(conn.slot); // the machine has not heard of it
+            Err(error) if is_exhausted(&error) => {
+                listener.rests_until = Some(self.now + REST_MS);
+                self.counters.exhausted += 1;
                 return None;
             }
-            return Some(Input::Opened { conn, listener: ListenerId(id as u16), peer: address.ip() });
+            Err(_) => return None, // it went before it was accepted
+        };
+        if listener.clients >= listener.limits.clients_max {
+            self.counters.refused += 1;
+            return None;
         }
+        let Ok(codec) = self.transports[listener.codec as usize].open(Role::Server) else {
+            self.counters.broken += 1;
+            return None;
+        };
+        let class = Class { codec: listener.codec, class: codec.class() };
+        let conn = self.connections.insert(Connection::new(socket, codec, id as u16));
+        listener.clients += 1;
+        self.fanout.open(conn.slot, class);
+        self.counters.accepted += 1;
+        if !self.register(conn) {
+            self.remove(conn.slot); // the machine has not heard of it
+            return None;
+        }
+        Some(Input::Opened { conn, listener: ListenerId(id as u16), peer: address.ip() })
     }
 
     /// Has a connection polled.

@@ -119,3 +119,65 @@ impl Drop for Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
+
+    use chatring_machines::machine::Answer;
+
+    use super::*;
+    use crate::counters::Counters;
+
+    /// Each commit waits for a word, and says how many changes it made durable. A commit of 3 fails.
+    struct Slow {
+        go: Receiver<()>,
+        sizes: Sender<usize>,
+    }
+
+    impl Store for Slow {
+        fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+            self.sizes.send(changes.len()).unwrap();
+            self.go.recv().unwrap();
+            if changes.len() == 3 { Err(StoreError("disk full".into())) } else { Ok(()) }
+        }
+
+        fn query(&mut self, _: &Query) -> Result<Answer, StoreError> {
+            Ok(Answer::Counts { people: 0, groups: 0 })
+        }
+    }
+
+    fn commit(ticket: u64) -> Job {
+        Job::Commit(Ticket(ticket), Change::Directories { addresses: Vec::new() })
+    }
+
+    #[test]
+    fn what_waits_becomes_durable_together_and_a_failure_is_told() {
+        let mut poll = mio::Poll::new().unwrap();
+        let mailbox = Arc::new(Mailbox::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap()));
+        let ((go, wait), (sizes, size)) = (channel(), channel());
+        let store = StoreThread::start(Box::new(Slow { go: wait, sizes }), mailbox.clone()).unwrap();
+        let size = || size.recv_timeout(Duration::from_secs(20)).unwrap();
+        store.push(commit(1)).unwrap();
+        assert_eq!(size(), 1);
+        (2..=3).for_each(|ticket| store.push(commit(ticket)).unwrap());
+        store.push(Job::Query(Ticket(4), Query::Counts)).unwrap();
+        (5..=7).for_each(|ticket| store.push(commit(ticket)).unwrap());
+        go.send(()).unwrap();
+        assert_eq!(size(), 2);
+        go.send(()).unwrap();
+        assert_eq!(size(), 3);
+        go.send(()).unwrap();
+        let (mut events, mut arrivals, mut seen) = (mio::Events::with_capacity(1), VecDeque::new(), Vec::new());
+        while !seen.iter().any(|arrival: &String| arrival.contains("disk full")) {
+            poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+            mailbox.exchange(&mut arrivals, Counters::default());
+            seen.extend(arrivals.drain(..).map(|arrival| format!("{arrival:?}")));
+        }
+        let expected = ["Committed", "Committed", "Committed", "Answered", "StoreBroken"];
+        assert!(seen.len() == expected.len() && seen.iter().zip(expected).all(|(seen, word)| seen.contains(word)), "{seen:?}");
+        drop(store);
+    }
+}

@@ -69,12 +69,13 @@ pub struct Fanout {
     lists: Vec<SmallVec<[u32; 2]>>,
     streams: Vec<Option<Stream>>,
     streams_free: Vec<u32>,
-    /// Streams that were told something since the last spread.
+    /// Streams that were told something since the last spread. One that is gone, or another in its place, is passed over without harm.
     told: Vec<u32>,
     /// Recipients to flush.
     dirty: Vec<u32>,
     falls: Vec<Fall>,
     pool: Pool,
+    #[allow(clippy::vec_box)] // they come boxed from readers and go boxed to readers
     privates: Vec<Box<Private>>,
     private_bytes: usize,
     scratch: Vec<u8>,
@@ -489,7 +490,6 @@ impl Fanout {
             if list != NO_LIST {
                 self.lists[list as usize].retain(|other| *other != id);
             }
-            self.told.retain(|told| *told != id);
             self.streams[id as usize] = None;
             self.streams_free.push(id);
         }

@@ -1,6 +1,10 @@
 //! Dialling, and who judges.
 
+use std::ffi::CStr;
 use std::net::TcpListener;
+use std::sync::Mutex;
+
+use chatring_sdk::{Ask, Auth, Verdict};
 
 use crate::support::Server;
 use chatring_reactor::Tuning;
@@ -56,5 +60,38 @@ fn nobody_to_judge_means_no() {
     let mut client = server.client();
     client.say("AUTH joe secret\r\n");
     assert!(server.sees("judged").contains("Deny"));
+    server.stop().unwrap();
+}
+
+/// Answers once the test lets it.
+struct Patient;
+
+static GATE: Mutex<()> = Mutex::new(());
+
+impl Auth for Patient {
+    const NAME: &'static CStr = c"patient";
+
+    fn start(_: &str) -> Result<Patient, String> {
+        Ok(Patient)
+    }
+
+    fn check(&self, ask: &Ask<'_>) -> Verdict {
+        drop(GATE.lock());
+        Verdict::Accept(Some(format!("{}@{}", ask.name, ask.listener)))
+    }
+}
+
+#[test]
+fn slow_judges_hold_up_nobody_and_one_question_too_many_is_refused() {
+    let auth = chatring_sdk::entry::auth::<Patient>();
+    let server = Server::start_with_auth(chatring_reactor::Limits::CLIENTS, Tuning::default(), Some(auth));
+    let mut client = server.client();
+    let gate = GATE.lock().unwrap();
+    client.say("AUTH joe a\r\nAUTH ann b\r\nAUTH bob c\r\nPING on\r\n");
+    client.hears(&["on"]);
+    server.sees("judged Busy");
+    drop(gate);
+    server.sees("judged Accept(Some(\"joe@test\"))");
+    server.sees("judged Accept(Some(\"ann@test\"))");
     server.stop().unwrap();
 }

@@ -128,12 +128,20 @@ impl Server {
     }
 
     pub fn start_with(limits: Limits, tuning: Tuning) -> Server {
+        Server::start_with_auth(limits, tuning, None)
+    }
+
+    pub fn start_with_auth(limits: Limits, tuning: Tuning, auth: Option<&'static chatring_host::ChatEntry>) -> Server {
         let judges = JudgePool::start(1, 2).unwrap();
         let mut plugins = Plugins::new(judges.on_late());
         plugins.link(chatring_resp::entry(), "").unwrap();
         let transport = plugins.transport("resp").unwrap();
+        let auth = auth.map(|auth| {
+            plugins.link(auth, "").unwrap();
+            plugins.list().into_iter().filter_map(|plugin| plugins.auth(&plugin.name)).collect()
+        });
         let socket = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listening = Listening { name: "test".into(), socket, transport: transport.clone(), auth: Vec::new(), limits };
+        let listening = Listening { name: "test".into(), socket, transport: transport.clone(), auth: auth.unwrap_or_default(), limits };
         let (sender, seen) = channel();
         let notes = Mutex::new(sender.clone());
         let setup = Setup {
