@@ -61,6 +61,8 @@ impl Event {
         match self {
             Event::Entry(group, entry) => entry.put_in(group.as_str(), out),
             Event::Push(push) => push.put(out),
+            // Every Redis client waits for this word.
+            Event::Reply(Reply::Pong { text: Given(None) }) => ["pong", "PONG"].iter().for_each(|word| out.push(word.as_bytes())),
             Event::Reply(reply) => reply.put(out),
             Event::Link(link) => link.put(out),
             Event::Command(command) => command.put(out),

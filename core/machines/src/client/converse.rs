@@ -171,7 +171,8 @@ impl Client {
             (Some(Asked::Say), Reply::Sent { seq, .. }) => {
                 effects.extend(self.outbox.done().map(|number| Effect::Note(Note::Sent { number, seq })));
             }
-            (Some(Asked::Ping), Reply::Pong { .. }) => {}
+            // On the wire a plain PONG is a status like any other.
+            (Some(Asked::Ping), Reply::Pong { .. } | Reply::Ok { .. }) => {}
             _ => self.surprised(now, effects),
         }
     }

@@ -382,7 +382,7 @@ fn nobody_is_judged_for_a_time_in_which_the_directory_slept() {
 fn strangers_may_read_and_nothing_else() {
     check(&[
         ("open 1", ""),
-        ("1 PING", "1: pong"),
+        ("1 PING", "1: pong PONG"),
         ("1 PING hi", "1: pong hi"),
         ("1 HELLO 3", "1: hello server chatring version 0.1.0 proto 3 id 1 mode directory role master modules "),
         ("1 HELLO 4", "1: error NOPROTO unsupported protocol version: 2 and 3 are spoken here"),
@@ -474,7 +474,7 @@ fn past_a_bound_newcomers_get_in_and_the_idle_go() {
             ("until 2000", ""),
             ("open 2", ""),
             ("until 3000", ""),
-            ("1 PING", "1: pong"),
+            ("1 PING", "1: pong PONG"),
             ("open 3", "2: closing too many connections are waiting, and this one was silent longest | 2 closed"),
             ("1 GROUPS", "query Groups { pattern: \"*\", limit: 10000 } | 1 paused"),
             ("3 GROUPS", "3: error BUSY too many questions are waiting; ask again in a moment"),
