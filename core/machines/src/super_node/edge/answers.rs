@@ -51,7 +51,6 @@ pub(super) enum Purpose {
         kind: SayKind,
         target: GroupOrNick,
         echo: bool,
-        text: Text,
     },
     Change,
     About {
@@ -131,18 +130,18 @@ impl Edge {
     }
 
     fn told(&mut self, ctx: &mut Ctx<'_>, conn: Conn, asked: Asked, outcome: Outcome) {
-        let Asked { slot, group, .. } = asked;
+        let Asked { slot, group, op, .. } = asked;
         let events: Vec<Event> = match (asked.purpose, outcome) {
             (Purpose::Publish, Outcome::Said { heard, .. }) => vec![Reply::Integer { value: heard }.into()],
             (Purpose::Msg { target }, Outcome::Said { seq, away, .. }) => {
                 self.tell_away(ctx, conn, &target, &away);
                 vec![Reply::Sent { group, seq }.into()]
             }
-            (Purpose::Say { kind, target, echo, text }, Outcome::Said { seq, away, .. }) => {
+            (Purpose::Say { kind, target, echo }, Outcome::Said { seq, away, .. }) => {
                 if kind == SayKind::Message {
                     self.tell_away(ctx, conn, &target, &away);
                 }
-                if echo { self.echo(ctx, conn, group, seq, kind, text) } else { vec![] }
+                if echo { self.echo(ctx, conn, group, seq, &op) } else { vec![] }
             }
             (Purpose::Part { unsubscribe }, Outcome::Done {}) => {
                 self.unseat(ctx, &group, conn);
@@ -203,12 +202,13 @@ impl Edge {
     }
 
     /// Direct messages have no stream that comes back to the sender.
-    fn echo(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, seq: u64, kind: SayKind, text: Text) -> Vec<Event> {
+    fn echo(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, seq: u64, op: &Op) -> Vec<Event> {
+        let Op::Say { kind, text, counter } = op.clone() else { return vec![] };
         let Some(session) = self.session(conn).filter(|_| group.is_person()) else { return vec![] };
         if session.named && session.person.nick.group() == group {
             return vec![];
         }
-        let id = EntryId { session: session.id, counter: session.counter };
+        let id = EntryId { session: session.id, counter };
         let (sender, content) = (session.person.clone(), Content::Message { kind, text });
         let entry = Entry { seq, term: ctx.placement.epoch(), id, time: ctx.now, sender, content };
         vec![Event::Entry(group, Arc::new(entry))]

@@ -171,7 +171,7 @@ impl Edge {
                 self.speak(ctx, conn, SayKind::Message, target.group(), text, counter, true, Purpose::Msg { target });
             }
             ClientCommand::Say { kind, target, echo, text } => {
-                self.speak(ctx, conn, kind, target.group(), text.clone(), None, echo, Purpose::Say { kind, target, echo, text });
+                self.speak(ctx, conn, kind, target.group(), text, None, echo, Purpose::Say { kind, target, echo });
             }
             ClientCommand::Ping { text } => self.say(ctx, conn, Reply::Pong { text }),
             ClientCommand::Pong { .. } => {}
