@@ -26,6 +26,7 @@ use crate::peer::{LinkEvent, Mark, Op, Outcome, PeerCommand, ROWS_MAX, is_shown}
 use crate::time::{Time, earlier};
 use crate::wire::Text;
 use answers::Purpose;
+pub(super) use session::GUEST_PREFIX;
 use session::Session;
 
 /// Pause before something is asked again that could not be answered or sent.

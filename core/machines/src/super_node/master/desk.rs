@@ -10,6 +10,7 @@ use crate::ids::{Conn, EntryId, SessionId, Ticket};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, Mark, Op, Outcome};
 use crate::super_node::ctx::Ctx;
+use crate::super_node::edge::GUEST_PREFIX;
 use crate::super_node::group::Refusal;
 
 /// A request being served.
@@ -85,6 +86,7 @@ impl Desk<'_, '_> {
             Ok(content) => content,
             Err(refusal) => return self.refused(refusal),
         };
+        self.dismiss_ghost(&person);
         let returned = self.held.group.members().get(&self.session).map(|member| member.node.clone());
         let missed = self.held.group.missed(mark);
         let group = &self.held.group;
@@ -117,6 +119,17 @@ impl Desk<'_, '_> {
         }
         if let Some(member) = self.held.group.member_mut(self.session) {
             (member.round, member.fresh) = (round, true);
+        }
+    }
+
+    /// A nick has one owner in the network. Whoever else stands here under the newcomer's is someone whose connection was lost and who has not been parted yet; and the
+    /// newcomer's program would take that parting for its own. Guests are told apart by their names and are not looked for.
+    fn dismiss_ghost(&mut self, person: &Person) {
+        let group = &self.held.group;
+        let known = group.members().contains_key(&self.session) || person.nick.as_str().starts_with(GUEST_PREFIX);
+        let ghost = if known { None } else { group.by_nick(&person.nick).map(|(session, _)| session) };
+        if let Some(ghost) = ghost {
+            self.held.part(self.ctx, ghost, "connection lost");
         }
     }
 }
