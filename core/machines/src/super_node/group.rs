@@ -76,7 +76,8 @@ pub struct Group {
     pub seq: u64,
     /// What it keeps when all have left.
     pub settings: Settings,
-    members: BTreeMap<SessionId, Member>,
+    /// Boxed, because a map's smallest node has room for eleven and a person's own group has one.
+    members: BTreeMap<SessionId, Box<Member>>,
     counters: BTreeMap<SessionId, Counted>,
     invited: Vec<Nick>,
     away: Text,
@@ -114,7 +115,8 @@ impl Group {
     /// Puts in a member who is one already as far as everyone knows.
     pub fn seat(&mut self, row: MemberRow) {
         let rank = self.remembered_rank(&row.person.nick);
-        self.members.insert(row.session, Member { person: row.person, node: row.node, since: row.since, rank, round: 0, fresh: false });
+        let member = Member { person: row.person, node: row.node, since: row.since, rank, round: 0, fresh: false };
+        self.members.insert(row.session, Box::new(member));
     }
 
     /// Takes over an older log (of a handover). Entries must follow each other and end at `seq`.
@@ -133,13 +135,13 @@ impl Group {
     }
 
     /// Who is in it.
-    pub fn members(&self) -> &BTreeMap<SessionId, Member> {
+    pub fn members(&self) -> &BTreeMap<SessionId, Box<Member>> {
         &self.members
     }
 
     /// A member, to note where they are.
     pub fn member_mut(&mut self, session: SessionId) -> Option<&mut Member> {
-        self.members.get_mut(&session)
+        self.members.get_mut(&session).map(|member| &mut **member)
     }
 
     /// Whoever joined at this edge so far has to be shown from now on.
@@ -173,7 +175,7 @@ impl Group {
 
     /// The member of this nick. Looks through all: for rare commands.
     pub fn by_nick(&self, nick: &Nick) -> Option<(SessionId, &Member)> {
-        self.members.iter().find(|(_, member)| member.person.nick.is(nick)).map(|(session, member)| (*session, member))
+        self.members.iter().find(|(_, member)| member.person.nick.is(nick)).map(|(session, member)| (*session, &**member))
     }
 
     /// The members as people see them.
@@ -185,7 +187,7 @@ impl Group {
             since: member.since,
             away: self.away.clone(),
         };
-        self.members.values().map(row).collect()
+        self.members.values().map(|member| row(member)).collect()
     }
 
     /// A retry of something said: the place it got, or why that isn't known any more. `None` if it is new.
@@ -224,7 +226,8 @@ impl Group {
     }
 
     fn inside(&self, session: SessionId) -> Result<&Member, Refusal> {
-        self.members.get(&session).ok_or(Refusal { code: Code::NotMember, text: "you are not in that group".into() })
+        let member = self.members.get(&session).map(|member| &**member);
+        member.ok_or(Refusal { code: Code::NotMember, text: "you are not in that group".into() })
     }
 
     fn steering(&self, session: SessionId) -> Result<&Member, Refusal> {
@@ -422,7 +425,7 @@ impl Group {
         let rank = self.rank_of_newcomer(&person);
         let member = Member { person, node: node.clone(), since: entry.time, rank, round: 0, fresh: false };
         self.remember(&member);
-        self.members.insert(entry.id.session, member);
+        self.members.insert(entry.id.session, Box::new(member));
     }
 
     /// What someone who comes may do: whoever opens a group is its founder, whoever owns a nick has what is remembered under it.

@@ -36,7 +36,7 @@ pub(super) struct EdgeAt {
 pub(super) struct Held {
     pub(super) group: Group,
     pub(super) point: u32,
-    pub(super) edges: BTreeMap<NodeKey, EdgeAt>,
+    pub(super) edges: BTreeMap<NodeKey, Box<EdgeAt>>,
     /// Links of the edges that hear entries, other than our own.
     pub(super) list: Option<ListId>,
     pub(super) due: Due,
@@ -100,7 +100,7 @@ impl Held {
         if self.group.members().values().any(|member| member.node == *node) {
             return;
         }
-        if let Some(EdgeAt { conn: Some(conn), attached: true, .. }) = self.edges.remove(node)
+        if let Some(EdgeAt { conn: Some(conn), attached: true, .. }) = self.edges.remove(node).map(|edge| *edge)
             && let Some(list) = self.list
         {
             ctx.effects.push(Effect::Delist { list, conn });
@@ -108,7 +108,8 @@ impl Held {
     }
 
     pub(super) fn edge(&mut self, node: &NodeKey, conn: Option<Conn>) -> &mut EdgeAt {
-        let edge = self.edges.entry(node.clone()).or_insert(EdgeAt { conn, attached: false, lost: None, round: 1, shown_in: 0 });
+        let edge =
+            self.edges.entry(node.clone()).or_insert_with(|| Box::new(EdgeAt { conn, attached: false, lost: None, round: 1, shown_in: 0 }));
         if edge.conn != conn {
             (edge.conn, edge.attached) = (conn, false);
         }

@@ -228,7 +228,7 @@ impl Master {
     fn hold(&mut self, ctx: &mut Ctx<'_>, group: Group) {
         let name = group.name.clone();
         let nodes: BTreeSet<NodeKey> = group.members().values().map(|member| member.node.clone()).collect();
-        let absent = |node| (node, EdgeAt { conn: None, attached: false, lost: Some(ctx.now), round: 1, shown_in: 0 });
+        let absent = |node| (node, Box::new(EdgeAt { conn: None, attached: false, lost: Some(ctx.now), round: 1, shown_in: 0 }));
         let edges: BTreeMap<_, _> = nodes.into_iter().map(absent).collect();
         if !edges.is_empty() {
             self.sweep_at = earlier(self.sweep_at, Some(ctx.now + ctx.config.timing.lapse_ms));
