@@ -64,7 +64,7 @@ impl Roles<'_> {
             socket: port,
             transport: plugins::transport(self.plugins, plugins::NATIVE)?,
             auth: plugins::chain(self.plugins, &directory.auth)?,
-            limits: peers(directory.limits),
+            limits: clients(directory.limits),
         };
         let mut setup = self.setup(vec![listening])?;
         setup.store = Some(Box::new(store));
@@ -94,7 +94,7 @@ impl Roles<'_> {
             socket: ports.native,
             transport: plugins::transport(self.plugins, plugins::NATIVE)?,
             auth: plugins::chain(self.plugins, &node.auth)?,
-            limits: peers(node.native_limits),
+            limits: clients(node.native_limits),
         }];
         for (listener, socket) in node.listeners.iter().zip(ports.listeners) {
             listening.push(Listening {
@@ -102,7 +102,7 @@ impl Roles<'_> {
                 socket,
                 transport: plugins::transport(self.plugins, &listener.transport)?,
                 auth: plugins::chain(self.plugins, &listener.auth)?,
-                limits: Limits { clients_max: listener.limits.clients_max, ..Limits::CLIENTS },
+                limits: clients(listener.limits),
             });
         }
         let setup = self.setup(listening)?;
@@ -151,8 +151,9 @@ fn write_down(note: Note) {
     }
 }
 
-fn peers(limits: ListenerLimits) -> Limits {
-    Limits { clients_max: limits.clients_max, ..Limits::PEERS }
+/// Whoever connects is a client until it has proved to be a peer.
+fn clients(limits: ListenerLimits) -> Limits {
+    Limits { clients_max: limits.clients_max, ..Limits::CLIENTS }
 }
 
 fn texts(lines: &[String]) -> Vec<Text> {

@@ -149,6 +149,11 @@ pub enum Effect {
         /// Which.
         conn: Conn,
     },
+    /// This connection has proved to be a peer's: it may be sent, and may send, as much at a time as nodes have to say to each other.
+    Trust {
+        /// Which.
+        conn: Conn,
+    },
     /// Send what it still has to hear, as far as it takes it soon, then close. No `Lost` follows.
     Close {
         /// Which.

@@ -51,6 +51,8 @@ pub(crate) const CONNECTING: Flag = Flag(64);
 pub(crate) const CLOSING: Flag = Flag(128);
 /// It has heard its last words.
 pub(crate) const SHUT: Flag = Flag(256);
+/// It proved to be a peer's.
+pub(crate) const TRUSTED: Flag = Flag(512);
 
 impl Connection {
     pub fn new(socket: TcpStream, codec: Codec, listener: u16) -> Connection {

@@ -17,7 +17,7 @@ use chatring_machines::{Input, Time};
 use mio::Poll;
 use mio::net::TcpListener;
 
-use crate::connections::{CLOSING, Connections, DIALLED_BY_US, FULL, OWED, READABLE, SHUT};
+use crate::connections::{CLOSING, Connections, DIALLED_BY_US, FULL, OWED, READABLE, SHUT, TRUSTED};
 use crate::counters::Counters;
 use crate::dialing::Dials;
 use crate::fanout::{Fall, Fanout};
@@ -87,8 +87,9 @@ impl Driver {
 
     /// The bounds of a connection.
     pub fn limits(&mut self, slot: u32) -> Limits {
-        let listener = self.connections.at(slot).map_or(DIALLED_BY_US, |connection| connection.listener);
-        self.listeners.get(listener as usize).map_or(self.tuning.dialled, |listener| listener.limits)
+        let connection = self.connections.at(slot).filter(|connection| !connection.is(TRUSTED));
+        let listener = connection.map_or(DIALLED_BY_US, |connection| connection.listener);
+        self.listeners.get(listener as usize).map_or(self.tuning.peers, |listener| listener.limits)
     }
 
     /// Something was put into a connection's private output: looks after its bounds.

@@ -12,7 +12,7 @@ use chatring_machines::machine::{Ask, Effect, Verdict};
 use chatring_machines::wire::Argv;
 use smallvec::SmallVec;
 
-use crate::connections::{PAUSED, READABLE, SHUT};
+use crate::connections::{PAUSED, READABLE, SHUT, TRUSTED};
 use crate::driver::Driver;
 use crate::fanout::Class;
 use crate::setup::ReactorError;
@@ -43,6 +43,11 @@ impl Driver {
             Effect::Resume { conn } => {
                 if self.connections.named(conn).is_some_and(|connection| connection.unset(PAUSED)) {
                     self.owe(conn.slot);
+                }
+            }
+            Effect::Trust { conn } => {
+                if let Some(connection) = self.connections.named(conn) {
+                    connection.set(TRUSTED);
                 }
             }
             Effect::Close { conn } => {

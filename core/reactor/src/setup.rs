@@ -40,7 +40,7 @@ pub struct Limits {
 impl Limits {
     /// For people's programs.
     pub const CLIENTS: Limits = Limits { clients_max: 20_000, input_max: 1 << 20, output_soft: 64 << 10, output_hard: 1 << 20 };
-    /// For the node's own port, where other nodes hand over whole groups, and for connections we dialled.
+    /// For nodes, which hand over whole groups to each other.
     pub const PEERS: Limits = Limits { clients_max: 20_000, input_max: 64 << 20, output_soft: 8 << 20, output_hard: 64 << 20 };
 }
 
@@ -61,8 +61,8 @@ pub struct Tuning {
     pub dials_max: usize,
     /// How much group traffic is kept for the slow.
     pub retention: Retention,
-    /// Bounds of connections we dialled.
-    pub dialled: Limits,
+    /// Bounds of connections we dialled, and of those that proved to be a peer's.
+    pub peers: Limits,
 }
 
 impl Default for Tuning {
@@ -75,7 +75,7 @@ impl Default for Tuning {
             dial_ms: 3_000,
             dials_max: 1024,
             retention: Retention::default(),
-            dialled: Limits::PEERS,
+            peers: Limits::PEERS,
         }
     }
 }

@@ -38,7 +38,7 @@ impl Directory {
             }
             (Stage::Challenged(accepting), PeerCommand::Prove { .. }) => {
                 let proved = accepting.clone().proved(&self.identity, command).map_err(Some);
-                proved.map(|peer| self.welcome(conn, peer))
+                proved.map(|peer| self.welcome(conn, peer, effects))
             }
             _ => Err(None),
         };
@@ -53,8 +53,9 @@ impl Directory {
         }
     }
 
-    fn welcome(&mut self, conn: Conn, peer: Peer) -> LinkEvent {
+    fn welcome(&mut self, conn: Conn, peer: Peer, effects: &mut Vec<Effect>) -> LinkEvent {
         self.links.trust(conn, peer);
+        effects.push(Effect::Trust { conn });
         LinkEvent::Proven {}
     }
 

@@ -195,6 +195,8 @@ fn show(effect: &Effect) -> Option<String> {
         Effect::Pause { conn } => format!("{} paused", conn.slot),
         Effect::Resume { conn } => format!("{} resumed", conn.slot),
         Effect::Close { conn } => format!("{} closed", conn.slot),
+        // Goes with every `proven`.
+        Effect::Trust { .. } => return None,
         Effect::Dial { address, .. } => format!("dial {address}"),
         Effect::Commit { change: Change::Remove { key, why, .. }, .. } => format!("remove {key}: {why}"),
         Effect::Commit { change, .. } => format!("commit {}", change.word()),

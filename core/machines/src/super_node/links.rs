@@ -175,6 +175,7 @@ impl Links {
             }
             (Some(In::Accepting(accepting)), _) => accepting.proved(identity, &command).map(|Peer { key, .. }| {
                 self.inward.insert(conn, In::Up(key));
+                ctx.effects.push(Effect::Trust { conn });
                 LinkEvent::Proven {}
             }),
             (None, _) => Err(HandshakeError::Order { expected: "PEER" }),
