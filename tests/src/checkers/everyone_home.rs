@@ -1,0 +1,119 @@
+//! After faults have healed, everyone is where they want to be, and where a search of the whole ring says that the group is.
+//!
+//! Asked through the protocol wherever that goes: who is told to be in the group, whom NAMES lists, and whether a message from one member reaches every other exactly once. Also
+//! looked at: which nodes serve the group, since two that do would each find their own half complete.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chatring_machines::entry::Content;
+use chatring_machines::event::{Event, Reply};
+use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::ring::point;
+use chatring_machines::view::View;
+
+use crate::ear::{Ear, Sound};
+use crate::world::{Pid, Role, World};
+
+/// How long a message and its answer may take at the very most when all is well.
+const REACH_MS: u64 = 5_000;
+
+/// The responsible node, found by looking at all of them.
+pub fn master_of(view: &View, group: &GroupName) -> Option<NodeKey> {
+    let at = point(group.as_str());
+    let text = |key: &NodeKey, ix: u32| if ix == 0 { key.as_str().to_string() } else { format!("{key}#{ix}") };
+    let candidates = view.nodes.iter().flat_map(|node| (0..view.params.points).map(move |ix| (point(&text(&node.key, ix)), &node.key)));
+    candidates.min_by_key(|(point, key)| (view.params.metric.distance(*point, at), *point, *key)).map(|(_, key)| key.clone())
+}
+
+/// Waits for as long as healing may take, then demands that everyone is home.
+pub fn demand(world: &mut World, within_ms: u64) -> Result<(), String> {
+    world.run_until(within_ms, |world| homecoming(world).is_ok());
+    homecoming(world)?;
+    // Give what is still on its way the time to arrive, or to show that it goes wrong.
+    world.run_for(REACH_MS);
+    homecoming(world)?;
+    probe(world)
+}
+
+/// The groups of people who run, with who should be in each.
+fn members(world: &World) -> BTreeMap<GroupName, Vec<Pid>> {
+    let mut groups: BTreeMap<GroupName, Vec<Pid>> = BTreeMap::new();
+    for pid in world.pids().filter(|pid| world.is_alive(*pid)) {
+        world.wanted(pid).into_iter().for_each(|group| groups.entry(group).or_default().push(pid));
+    }
+    groups
+}
+
+fn homecoming(world: &World) -> Result<(), String> {
+    let view = world.view();
+    let nodes: Vec<Pid> = world.pids().filter(|pid| world.is_alive(*pid) && matches!(world.role(*pid), Role::Node { .. })).collect();
+    let alive: BTreeSet<NodeKey> = nodes.iter().map(|node| world.key(*node)).collect();
+    let listed: BTreeSet<NodeKey> = view.nodes.iter().map(|node| node.key.clone()).collect();
+    if alive != listed {
+        return Err(format!("everyone home: {alive:?} live and {listed:?} are in the ring"));
+    }
+    for (group, people) in members(world) {
+        for pid in people {
+            if !world.inside(pid).contains(&group) {
+                return Err(format!("everyone home: {} is not in {group}", world.name(pid)));
+            }
+        }
+        let master = master_of(&view, &group);
+        let serving: Vec<NodeKey> =
+            nodes.iter().filter(|node| world.held(**node).iter().any(|(held, _)| *held == group)).map(|node| world.key(*node)).collect();
+        if serving.iter().ne(&master) {
+            return Err(format!("everyone home: {group} belongs at {master:?} and is served by {serving:?}"));
+        }
+    }
+    for pid in world.pids().filter(|pid| world.is_alive(*pid)) {
+        if let Role::Client { gave_up: Some(why), .. } = world.role(pid) {
+            return Err(format!("everyone home: {} gave up: {why}", world.name(pid)));
+        }
+    }
+    Ok(())
+}
+
+/// Everyone speaks once in every group; every member hears each once, and NAMES lists as many as there are.
+fn probe(world: &mut World) -> Result<(), String> {
+    let mut said: Vec<(GroupName, Pid, String)> = Vec::new();
+    let groups = members(world);
+    for (group, people) in &groups {
+        for pid in people {
+            let text = format!("probe of {} in {group} at {}", world.name(*pid), world.now().0);
+            world.say(*pid, group.as_str(), &text);
+            said.push((group.clone(), *pid, text));
+        }
+    }
+    world.run_for(REACH_MS);
+    for (group, speaker, text) in said {
+        for pid in groups[&group].iter().filter(|pid| **pid != speaker) {
+            let heard = world.ear(*pid).map_or(0, |ear| times(ear, &text));
+            if heard != 1 {
+                return Err(format!("everyone home: {} heard {heard} times '{text}'", world.name(*pid)));
+            }
+        }
+    }
+    for (group, people) in &groups {
+        let Some(asker) = people.first() else { continue };
+        let from = world.ear(*asker).map_or(0, |ear| ear.sounds.len());
+        world.types(*asker, &["NAMES", group.as_str()]);
+        world.run_for(REACH_MS);
+        let named = world.ear(*asker).map_or(0, |ear| names(&ear.sounds[from..], group));
+        if named != people.len() {
+            return Err(format!("everyone home: NAMES of {group} lists {named} and there are {}", people.len()));
+        }
+    }
+    Ok(())
+}
+
+fn times(ear: &Ear, what: &str) -> usize {
+    ear.entries().filter(|(_, entry)| matches!(&entry.content, Content::Message { text, .. } if &**text == what)).count()
+}
+
+fn names(sounds: &[(chatring_machines::Time, Sound)], of: &GroupName) -> usize {
+    let named = |sound: &Sound| match sound {
+        Sound::Other(Event::Reply(Reply::Names { group, members, .. })) if group == of => members.0.len() / 2,
+        _ => 0,
+    };
+    sounds.iter().map(|(_, sound)| named(sound)).sum()
+}

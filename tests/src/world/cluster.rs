@@ -1,0 +1,225 @@
+//! Who is in the world: a directory server, super nodes, native clients and raw people.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
+use chatring_machines::directory::{Directory, DirectoryConfig, DirectoryLimits, DirectoryState, MemoryStore};
+use chatring_machines::ids::{Birth, Incarnation, ListenerId};
+use chatring_machines::machine::{Input, Wish};
+use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::secret::NetworkSecret;
+use chatring_machines::super_node::{NodeConfig, NodeLimits, NodeTiming, SuperNode};
+use chatring_machines::view::{RingParams, SharedView};
+use chatring_machines::wire::Text;
+
+use super::process::Process;
+use super::{Pid, Role, World};
+use crate::ear::Ear;
+use crate::person::{Person, Style, parse};
+
+/// Where the directory server is.
+const DIRECTORY: &str = "10.1.0.1:7410";
+
+/// Where raw people are let in at the node of this key.
+pub fn address_of(key: &NodeKey) -> Text {
+    let address = key.address().expect("nodes in the ring have addresses");
+    format!("{}:{}", address.ip(), address.port() - 744).into()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.split(':').next().and_then(|ip| ip.parse().ok()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+fn group(name: &str) -> GroupName {
+    GroupName::new(name).expect("scenarios use proper names")
+}
+
+/// Building, and looking at what was built.
+impl World {
+    fn add(&mut self, name: &str, ip: IpAddr, role: Role) -> Pid {
+        self.processes.push(Process::new(name, ip, role));
+        Pid(self.processes.len() - 1)
+    }
+
+    /// The directory server. Not started.
+    pub fn add_directory(&mut self, params: RingParams, lease_ms: u64) -> Pid {
+        let config = DirectoryConfig {
+            address: DIRECTORY.into(),
+            key: NodeKey::gateway("directory-1"),
+            network: "world".into(),
+            secret: NetworkSecret::new("hush"),
+            params,
+            directories: Vec::new(),
+            lease_ms,
+            seed: 1,
+            incarnation: Incarnation(1),
+            limits: DirectoryLimits::default(),
+        };
+        let machine = Directory::new(config.clone(), DirectoryState::default()).expect("an empty state belongs to any network");
+        let role = Role::Directory { config: Box::new(config), machine: Box::new(machine), store: MemoryStore::default() };
+        let pid = self.add("directory", ip(DIRECTORY), role);
+        self.listen(DIRECTORY, pid, ListenerId(0));
+        pid
+    }
+
+    /// A super node at `ip` or `ip:port`. Not started.
+    pub fn add_node(&mut self, key: &str, timing: NodeTiming, limits: NodeLimits) -> Pid {
+        let key = NodeKey::new(key).expect("scenarios use proper addresses");
+        let config = NodeConfig {
+            key: key.clone(),
+            name: key.as_str().into(),
+            network: "world".into(),
+            secret: NetworkSecret::new("hush"),
+            incarnation: Incarnation(1),
+            seed: 1,
+            directories: vec![DIRECTORY.into()],
+            in_ring: true,
+            process_id: 1,
+            motd: vec!["Hello.".into()],
+            timing,
+            limits,
+        };
+        let machine = Box::new(SuperNode::new(config.clone()));
+        let address = key.address().expect("a node has an address").to_string();
+        let pid = self.add(key.as_str(), ip(&address), Role::Node { config: Box::new(config), machine });
+        self.listen(&address, pid, ListenerId(0));
+        self.listen(&address_of(&key), pid, ListenerId(1));
+        pid
+    }
+
+    /// A native client that wants to be in a group. Not started.
+    pub fn add_client(&mut self, nick: &str, name: &str, timing: ClientTiming) -> Pid {
+        let config = ClientConfig {
+            directories: vec![DIRECTORY.into()],
+            cached: None,
+            group: group(name),
+            key: None,
+            nick: Some(nick.into()),
+            account: None,
+            token: format!("token-of-{nick}").into(),
+            seed: self.rng.draw(),
+            timing,
+            limits: ClientLimits::default(),
+        };
+        let machine = Box::new(Client::new(config));
+        let ear = Ear::new(nick);
+        let role = Role::Client { machine, group: group(name), ear, joined: false, gave_up: None, sent: BTreeSet::new() };
+        self.add(nick, ip("10.2.0.1"), role)
+    }
+
+    /// Someone with an IRC program or a Redis client, who knows these nodes. Not started.
+    pub fn add_person(&mut self, nick: &str, style: Style, nodes: &[Pid]) -> Pid {
+        let servers = nodes.iter().map(|node| address_of(&self.key(*node))).collect();
+        let person = Person::new(nick, style, servers, self.rng.draw());
+        self.add(nick, ip("10.3.0.1"), Role::Person(Box::new(person)))
+    }
+
+    /// A node's key.
+    pub fn key(&self, node: Pid) -> NodeKey {
+        match &self.processes[node.0].role {
+            Role::Node { config, .. } => config.key.clone(),
+            _ => panic!("{} is no super node", self.processes[node.0].name),
+        }
+    }
+
+    /// All processes.
+    pub fn pids(&self) -> impl Iterator<Item = Pid> + use<> {
+        (0..self.processes.len()).map(Pid)
+    }
+
+    /// What runs there.
+    pub fn role(&self, pid: Pid) -> &Role {
+        &self.processes[pid.0].role
+    }
+
+    /// What it is called.
+    pub fn name(&self, pid: Pid) -> &str {
+        &self.processes[pid.0].name
+    }
+
+    /// What the directory server has for certain.
+    pub fn view(&self) -> SharedView {
+        let directories = self.processes.iter().filter_map(|process| match &process.role {
+            Role::Directory { store, .. } => Some(store.state().view().clone()),
+            _ => None,
+        });
+        directories.last().expect("there is a directory server")
+    }
+
+    /// The groups a node serves, and which life of each.
+    pub fn held(&self, node: Pid) -> Vec<(GroupName, Birth)> {
+        match &self.processes[node.0].role {
+            Role::Node { machine, .. } if self.processes[node.0].alive => {
+                machine.lives().map(|(group, birth, _)| (group.clone(), birth)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Everyone's transcripts.
+    pub fn ears(&self) -> impl Iterator<Item = &Ear> {
+        self.pids().filter_map(|pid| self.ear(pid))
+    }
+
+    /// Someone's transcript.
+    pub fn ear(&self, pid: Pid) -> Option<&Ear> {
+        match self.role(pid) {
+            Role::Client { ear, .. } => Some(ear),
+            Role::Person(person) => Some(person.ear()),
+            _ => None,
+        }
+    }
+
+    /// The groups someone is in, as far as they were told.
+    pub fn inside(&self, pid: Pid) -> Vec<GroupName> {
+        match self.role(pid) {
+            Role::Client { group, joined: true, .. } => vec![group.clone()],
+            Role::Person(person) => person.inside().iter().cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The groups someone wants to be in.
+    pub fn wanted(&self, pid: Pid) -> Vec<GroupName> {
+        match self.role(pid) {
+            Role::Client { group, gave_up: None, .. } => vec![group.clone()],
+            Role::Person(person) => person.wanted().iter().cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What people do.
+impl World {
+    /// A person goes into a group.
+    pub fn enter(&mut self, person: Pid, name: &str) {
+        let name = group(name);
+        self.with_person(person, |person, now, effects| person.enter(now, &name, effects));
+    }
+
+    /// A person leaves a group.
+    pub fn part(&mut self, person: Pid, name: &str) {
+        let name = group(name);
+        self.with_person(person, |person, now, effects| person.part(now, &name, effects));
+    }
+
+    /// Someone says something; a client can only speak in its group.
+    pub fn say(&mut self, who: Pid, target: &str, text: &str) {
+        if matches!(self.role(who), Role::Client { .. }) {
+            let number = self.rng.draw();
+            return self.hand(who, Input::Wish(Wish::Say { number, text: text.into() }));
+        }
+        self.with_person(who, |person, _, effects| person.say(target, text, effects));
+    }
+
+    /// A person types a command.
+    pub fn types(&mut self, who: Pid, words: &[&str]) {
+        if matches!(self.role(who), Role::Client { .. }) {
+            let words = words.iter().map(|word| Text::from(*word)).collect();
+            return self.hand(who, Input::Wish(Wish::Run(words)));
+        }
+        let command = parse(words);
+        self.with_person(who, |person, _, effects| person.send(command, effects));
+    }
+}

@@ -1,0 +1,166 @@
+//! What a machine wants done, done: as the reactor does it, with a network that isn't there.
+
+use std::rc::Rc;
+
+use chatring_machines::command::Command;
+use chatring_machines::event::Event;
+use chatring_machines::ids::{Conn, ListId, Ticket};
+use chatring_machines::machine::{Effect, Input, Note, Query, Store, Verdict};
+use chatring_machines::peer::{Change, PeerCommand};
+
+use super::codec::Codec;
+use super::network::What;
+use super::{Happening, Pid, Role, Sabotage, World};
+use crate::ear::Sound;
+
+impl World {
+    pub(super) fn carry_out(&mut self, of: Pid, effect: Effect) {
+        self.trace.line(|| format!("{} {}    -> {effect:?}", self.now.0, self.processes[of.0].name));
+        let life = self.processes[of.0].life;
+        match effect {
+            Effect::Tell { conn, event } => self.tell(of, conn, &event),
+            Effect::TellAll { list, event, skip } => self.tell_all(of, list, &event, skip),
+            Effect::Enlist { list, conn } => self.processes[of.0].enlist(list, conn),
+            Effect::Delist { list, conn } => self.processes[of.0].delist(list, conn),
+            Effect::Disband { list } => self.processes[of.0].disband(list),
+            Effect::Trust { .. } => {}
+            Effect::Pause { conn } => self.pause(of, conn, true),
+            Effect::Resume { conn } => self.pause(of, conn, false),
+            Effect::Close { conn } => {
+                if let Some(end) = self.processes[of.0].end(conn) {
+                    self.close(end);
+                }
+            }
+            Effect::Dial { ticket, address } => {
+                let at = self.now + self.latency(of, of);
+                self.schedule(at, Happening::Knock { from: of, life, ticket, address });
+            }
+            Effect::Judge { ticket, .. } => {
+                let at = self.now + self.rng.below(self.options.judge_ms + 1);
+                let input = Input::Judged { ticket, verdict: Verdict::Accept(None) };
+                self.schedule(at, Happening::Input { to: of, life, input });
+            }
+            Effect::Commit { ticket, change } => {
+                let at = self.store_time();
+                self.schedule(at, Happening::Commit { to: of, life, ticket, change: Box::new(change) });
+            }
+            Effect::Query { ticket, query } => {
+                let at = self.store_time();
+                self.schedule(at, Happening::Query { to: of, life, ticket, query });
+            }
+            Effect::Note(note) => self.noted(of, note),
+            // Nothing here is bounded by bytes.
+            Effect::Trust { .. } => {}
+            Effect::Stopped => self.ended(of),
+        }
+    }
+
+    /// The store works on one thing after the other.
+    fn store_time(&mut self) -> chatring_machines::Time {
+        self.store_at = self.store_at.max(self.now) + self.rng.below(self.options.store_ms + 1);
+        self.store_at
+    }
+
+    pub(super) fn commit(&mut self, to: Pid, life: u32, ticket: Ticket, change: &Change) {
+        let process = &mut self.processes[to.0];
+        if !process.alive || process.life != life {
+            return;
+        }
+        if let Role::Directory { store, .. } = &mut process.role {
+            store.commit(std::slice::from_ref(change)).expect("a store in memory does not fail");
+        }
+        self.hand(to, Input::Committed { ticket });
+    }
+
+    pub(super) fn query(&mut self, to: Pid, life: u32, ticket: Ticket, query: &Query) {
+        let process = &mut self.processes[to.0];
+        if !process.alive || process.life != life {
+            return;
+        }
+        if let Role::Directory { store, .. } = &mut process.role {
+            let answer = store.query(query).expect("a store in memory does not fail");
+            self.hand(to, Input::Answered { ticket, answer });
+        }
+    }
+
+    fn pause(&mut self, of: Pid, conn: Conn, paused: bool) {
+        let Some(end) = self.processes[of.0].end(conn) else { return };
+        if let Some(wire) = &mut self.wires[end.wire] {
+            wire.ends[end.side].paused = paused;
+        }
+        if !paused {
+            self.schedule(self.now, Happening::Arrival(end));
+        }
+    }
+
+    fn tell(&mut self, of: Pid, conn: Conn, event: &Event) {
+        let lost =
+            self.options.sabotage == Sabotage::LostAttach && matches!(event, Event::Command(Command::Peer(PeerCommand::Attach { .. })));
+        let Some(end) = self.processes[of.0].end(conn).filter(|_| !lost) else { return };
+        let Some(wire) = &mut self.wires[end.wire] else { return };
+        let bytes = self.codecs.encode(&mut wire.ends[end.side].codec, event, false);
+        if !bytes.is_empty() {
+            self.push(end, What::Bytes(bytes.into()), None);
+        }
+    }
+
+    fn tell_all(&mut self, of: Pid, list: ListId, event: &Event, skip: Option<Conn>) {
+        let mut plain: Option<Rc<[u8]>> = None;
+        for conn in self.processes[of.0].recipients(list) {
+            let Some(end) = self.processes[of.0].end(conn).filter(|_| skip != Some(conn)) else { continue };
+            let Some(wire) = &mut self.wires[end.wire] else { continue };
+            let codec = &mut wire.ends[end.side].codec;
+            let to_person = matches!(codec, Codec::Plain);
+            let bytes: Rc<[u8]> = match (&plain, to_person) {
+                (Some(bytes), true) => bytes.clone(),
+                _ => self.codecs.encode(codec, event, true).into(),
+            };
+            if to_person {
+                plain = Some(bytes.clone());
+            }
+            if bytes.is_empty() {
+                continue;
+            }
+            let amiss = to_person && matches!(event, Event::Entry(..)) && self.rng.below(20) == 0;
+            let sabotage = if amiss { self.options.sabotage } else { Sabotage::None };
+            if sabotage == Sabotage::Swallowed {
+                continue;
+            }
+            self.push(end, What::Bytes(bytes.clone()), Some(list));
+            match sabotage {
+                Sabotage::Twice => self.push(end, What::Bytes(bytes), Some(list)),
+                Sabotage::Swapped => {
+                    if let Some(wire) = &mut self.wires[end.wire] {
+                        wire.ways[1 - end.side].swap_last();
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn noted(&mut self, of: Pid, note: Note) {
+        let now = self.now;
+        let Role::Client { ear, joined, gave_up, sent, group, .. } = &mut self.processes[of.0].role else { return };
+        match note {
+            Note::Heard(event) => ear.hear(now, &event),
+            Note::Answer(event) => ear.add(now, Sound::Other(event)),
+            Note::Joined { .. } => {
+                *joined = true;
+                ear.add(now, Sound::In(group.clone()));
+            }
+            Note::Away { .. } => {
+                *joined = false;
+                ear.add(now, Sound::Out(group.clone()));
+            }
+            Note::GaveUp { why } => {
+                *joined = false;
+                *gave_up = Some(why);
+            }
+            Note::Sent { number, .. } => {
+                sent.insert(number);
+            }
+            _ => {}
+        }
+    }
+}
