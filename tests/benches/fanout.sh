@@ -4,13 +4,13 @@
 #
 #   tests/benches/fanout.sh [rounds]         default 5; the servers take turns in each, and medians are shown
 #
-# SUBS (1000), MSGS (10000), SIZE (64), IDLE (10000; 0 leaves the weighing out), BASE_PORT (17400), CHATCTL (a built chatctl).
+# SUBS (1000), MSGS (10000), SIZE (64), WINDOW (512: how many messages publishers may be ahead, and so how many there are to write at once), IDLE (10000; 0 leaves the weighing out), BASE_PORT (17400), CHATCTL (a built chatctl).
 # Needs an open-file limit above IDLE. Ends what it started and nothing else.
 set -eu
 
 cd "$(dirname "$0")/../.."
 rounds=${1:-5}
-subs=${SUBS:-1000} msgs=${MSGS:-10000} size=${SIZE:-64} idle=${IDLE:-10000} base=${BASE_PORT:-17400}
+subs=${SUBS:-1000} msgs=${MSGS:-10000} size=${SIZE:-64} window=${WINDOW:-512} idle=${IDLE:-10000} base=${BASE_PORT:-17400}
 if [ -z "${CHATCTL:-}" ]; then
     cargo build --release --quiet --bin chatctl
     CHATCTL=${CARGO_TARGET_DIR:-target}/release/chatctl
@@ -81,7 +81,7 @@ figure() { sed -n "s/.*\"$1\":\(-\{0,1\}[0-9.e-]*\).*/\1/p"; }
 # measure NAME ARGS...: one run, its JSON kept.
 measure() {
     name=$1; shift
-    "$CHATCTL" bench fanout --json --subs "$subs" --msgs "$msgs" --size "$size" "$@" >>"$dir/$name.json" || { echo "$name: the run failed" >&2; exit 1; }
+    "$CHATCTL" bench fanout --json --subs "$subs" --msgs "$msgs" --size "$size" --window "$window" "$@" >>"$dir/$name.json" || { echo "$name: the run failed" >&2; exit 1; }
 }
 measure_all() {
     if has redis-server; then measure redis --protocol redis --target "127.0.0.1:$((base + 50))"; fi
@@ -100,12 +100,12 @@ fi
 round=0
 while [ $round -lt "$rounds" ]; do
     measure_all
-    if [ -n "$floor" ]; then "$floor" >>"$dir/floor.txt"; fi
+    if [ -n "$floor" ]; then "$floor" "$subs" "$msgs" "$((window / 2))" >>"$dir/floor.txt"; fi
     round=$((round + 1))
 done
 end
 
-echo "Fan-out to $subs subscribers, $msgs messages of $size bytes, medians of $rounds rounds:"
+echo "Fan-out to $subs subscribers, $msgs messages of $size bytes, window $window, medians of $rounds rounds:"
 printf '%-14s %18s %16s %12s\n' server 'CPU/delivery (us)' deliveries/s 'p99 (us)'
 for name in redis nats chatring chatring-irc; do
     [ -f "$dir/$name.json" ] || continue
