@@ -20,7 +20,7 @@ const HEAD_MAX: usize = 24;
 impl Config {
     /// Reads the plugin's table. The error names the setting and what was expected.
     pub fn parse(text: &str) -> Result<Config, String> {
-        let mut config = Config { commands: Limits { frame: 128 << 10, bulk: 64 << 10, args: 1024, line: HEAD_MAX }, inline_max: 4096 };
+        let mut config = Config { commands: Limits { frame: 128 << 10, bulk: 64 << 10, args: 8192, line: HEAD_MAX }, inline_max: 4096 };
         let table: toml::Table = text.parse().map_err(|error| format!("resp: {error}"))?;
         for (key, value) in &table {
             let (place, least) = match key.as_str() {

@@ -99,10 +99,10 @@ impl Client {
         if group != self.config.group {
             return effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry))));
         }
-        if entry.seq <= self.seq {
+        if (entry.term, entry.seq) <= (self.term, self.seq) {
             return;
         }
-        self.seq = entry.seq;
+        (self.term, self.seq) = (entry.term, entry.seq);
         effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry.clone()))));
         self.check_removed(now, &entry, effects);
     }
@@ -182,7 +182,7 @@ impl Client {
         talk.stage = Stage::In { since: now, seq };
         // In the life that we know, what was missed comes before or after this answer. In another there is nothing to go on from.
         if self.birth != Some(birth) {
-            self.seq = seq;
+            (self.term, self.seq) = (Term::default(), seq);
         }
         self.birth = Some(birth);
         self.hops = 0;

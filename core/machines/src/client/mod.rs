@@ -75,7 +75,8 @@ pub struct Client {
 
     /// The life of the group that we know; `None` until the first join.
     birth: Option<Birth>,
-    /// The last entry heard.
+    /// The last entry heard: in which term, and its place. A group whose history was lost may go on at a lower place, but always in a higher term.
+    term: Term,
     seq: u64,
     outbox: Outbox,
     /// We were told to stop: when we go, whatever is left.
@@ -117,6 +118,7 @@ impl Client {
             away_why: String::new(),
             nick_refused: None,
             birth: None,
+            term: Term::default(),
             seq: 0,
             outbox: Outbox::new(config.limits.outbox),
             stopping: None,

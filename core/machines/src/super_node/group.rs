@@ -119,10 +119,14 @@ impl Group {
         self.members.insert(row.session, Box::new(member));
     }
 
-    /// Takes over an older log (of a handover). Entries must follow each other and end at `seq`.
+    /// Takes over an older log (of a handover), and with it what was said by those who are not members any more, but may say it again.
+    /// Entries must follow each other and end at `seq`.
     pub fn restore_log(&mut self, entries: impl IntoIterator<Item = Arc<Entry>>) {
         for entry in entries {
             self.last_time = self.last_time.max(entry.time);
+            if matches!(entry.content, Content::Message { .. }) && entry.id.counter >= self.counter(entry.id.session) {
+                self.count(&entry);
+            }
             self.log.push(entry);
         }
     }

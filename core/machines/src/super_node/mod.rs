@@ -19,7 +19,7 @@ pub use config::{NodeConfig, NodeLimits, NodeTiming};
 use crate::command::Command;
 use crate::event::Event;
 use crate::handshake::Identity;
-use crate::ids::{Birth, Conn, Term};
+use crate::ids::{Birth, Conn, ListenerId, Term};
 use crate::machine::{Effect, Input, Level, Machine, Note};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::LinkEvent;
@@ -31,6 +31,9 @@ use edge::Edge;
 use home::{Home, Told};
 use links::{Change, Links};
 use master::Master;
+
+/// Where peers are let in.
+const OWN_PORT: ListenerId = ListenerId(0);
 
 /// How long a node that was told to stop waits for its groups to be handed over.
 const DRAIN_MS: u64 = 3_000;
@@ -116,6 +119,10 @@ impl SuperNode {
         match command {
             Command::Client(command) => self.edge.command(ctx!(self, now, effects), conn, command),
             Command::Peer(command) => {
+                if !self.links.is_peer(conn) && self.edge.listener(conn) != Some(OWN_PORT) {
+                    let text = "nodes are let in at the node's own port only";
+                    return self.edge.refuse_peer(ctx!(self, now, effects), conn, text);
+                }
                 let Some((from, command)) = self.links.heard(ctx!(self, now, effects), &self.identity, conn, command) else {
                     if self.links.is_peer(conn) {
                         self.edge.forget(conn);

@@ -61,8 +61,8 @@ fn malformed_commands_are_refused() {
 
 #[test]
 fn limits_are_told_before_they_are_reached() {
-    refuse(b"*1025\r\n", "more than 1024 arguments");
-    refuse(b"*99999999999999999999\r\n", "more than 1024 arguments");
+    refuse(b"*8193\r\n", "more than 8192 arguments");
+    refuse(b"*99999999999999999999\r\n", "more than 8192 arguments");
     refuse(b"*1\r\n$65537\r\n", "a bulk string of more than 65536 bytes");
     refuse(b"*1\r\n$99999999999999999999\r\n", "a bulk string of more than 65536 bytes");
     refuse("x".repeat(5000).as_bytes(), "a line of more than 4096 bytes");

@@ -120,6 +120,9 @@ impl Edge {
 
     /// Who asked is gone. What they got in the meantime is given back.
     fn answered_too_late(&mut self, ctx: &mut Ctx<'_>, asked: Asked, outcome: &Outcome) {
+        if let Purpose::Gather { gather, .. } = asked.purpose {
+            self.gathers.remove(&gather);
+        }
         if matches!(outcome, Outcome::Joined { .. }) && !self.by_id.contains_key(&asked.session) {
             self.release(ctx, asked.session, asked.person, asked.group, "connection lost");
         }

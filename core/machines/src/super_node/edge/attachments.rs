@@ -19,10 +19,15 @@ impl Edge {
             return self.deliver(ctx, entering.conn, entering.slot, entering.events);
         }
         if coming {
-            return attachment.entering.push(entering);
+            attachment.entering.push(entering);
+        } else {
+            ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
+            self.deliver(ctx, entering.conn, entering.slot, entering.events);
         }
-        ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
-        self.deliver(ctx, entering.conn, entering.slot, entering.events);
+        if ctx.placement.master(group) != Some(from) {
+            // The ring changed while the answer was on its way.
+            self.attach(ctx, group);
+        }
     }
 
     /// Whoever's join this entry is begins to hear now. Gives their answer, which goes out after the entry.

@@ -141,6 +141,18 @@ impl Edge {
         self.sessions.get_mut(conn.slot as usize)?.as_deref_mut().filter(|session| session.conn == conn)
     }
 
+    /// By which listener someone came in, if they are not a peer.
+    pub fn listener(&self, conn: Conn) -> Option<ListenerId> {
+        let session = self.sessions.get(conn.slot as usize)?.as_deref()?;
+        (session.conn == conn).then_some(session.listener)
+    }
+
+    /// Someone tried to be a peer where none is let in.
+    pub fn refuse_peer(&mut self, ctx: &mut Ctx<'_>, conn: Conn, text: &str) {
+        self.say(ctx, conn, Event::error(Code::NoPerm, text));
+        self.close(ctx, conn, text);
+    }
+
     /// How many people are connected.
     pub fn people(&self) -> usize {
         self.live

@@ -208,18 +208,19 @@ impl Held {
 
     /// Parts the members of edges that stayed away too long. Says when to look again.
     pub(super) fn lapse(&mut self, ctx: &mut Ctx<'_>) -> Option<Time> {
-        self.group.forget_counters(ctx.now);
         let lapse_ms = ctx.config.timing.lapse_ms;
         let over = |edge: &EdgeAt| edge.lost.is_some_and(|lost| ctx.now.since_ms(lost) >= lapse_ms);
         let nodes: BTreeSet<NodeKey> = self.edges.iter().filter(|(_, edge)| over(edge)).map(|(node, _)| node.clone()).collect();
-        if !nodes.is_empty() && self.leaving.is_none() {
-            for node in &nodes {
-                self.part_unseen(ctx, node);
-                if let Some(edge) = self.edges.get_mut(node) {
-                    edge.lost = None;
-                }
-                self.drop_edge_if_empty(ctx, node);
+        if self.leaving.is_some() {
+            // Nothing changes in a group on its way; its new master has an eye on them.
+            return (!nodes.is_empty()).then(|| ctx.now + lapse_ms);
+        }
+        for node in &nodes {
+            self.part_unseen(ctx, node);
+            if let Some(edge) = self.edges.get_mut(node) {
+                edge.lost = None;
             }
+            self.drop_edge_if_empty(ctx, node);
         }
         self.edges.values().filter_map(|edge| edge.lost).min().map(|lost| lost + lapse_ms)
     }

@@ -319,6 +319,7 @@ impl Master {
         if self.check_at.is_some_and(|at| at <= ctx.now) {
             self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
             self.check(ctx);
+            self.forget_counters(ctx);
         }
         if self.report_at.is_some_and(|at| at <= ctx.now) {
             self.report_at = Some(ctx.now + ctx.config.timing.report_ms);
@@ -328,6 +329,14 @@ impl Master {
             self.sweep(ctx);
         }
         self.answer_checks(ctx);
+    }
+
+    fn forget_counters(&mut self, ctx: &Ctx<'_>) {
+        for holding in self.groups.values_mut() {
+            if let Holding::Held(held) = holding {
+                held.group.forget_counters(ctx.now);
+            }
+        }
     }
 
     /// Openings that waited long enough, members that did not come back.
