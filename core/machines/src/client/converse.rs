@@ -7,7 +7,7 @@ use super::{Client, Phase};
 use crate::command::{ClientCommand, GroupOrNick, Hello};
 use crate::entry::{Content, Entry};
 use crate::event::{Code, Event, Push, Reply};
-use crate::ids::{Birth, Epoch};
+use crate::ids::{Birth, Epoch, Term};
 use crate::machine::{Effect, Note};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::time::Time;
@@ -110,8 +110,8 @@ impl Client {
     /// Whether the entry takes us out of the group. What happened before this connection joined doesn't count.
     fn check_removed(&mut self, now: Time, entry: &Entry, effects: &mut Vec<Effect>) {
         let Phase::Talking(talk) = &self.phase else { return };
-        let Stage::In { seq, .. } = talk.stage else { return };
-        if entry.seq <= seq {
+        let Stage::In { epoch, seq, .. } = talk.stage else { return };
+        if entry.seq <= seq && entry.term <= epoch {
             return;
         }
         match &entry.content {
@@ -165,8 +165,9 @@ impl Client {
                     self.ask_join(now, effects);
                 }
             }
-            (Some(Asked::Join), Reply::Joined { group, birth, seq, members, .. }) if group == self.config.group => {
-                self.joined(now, birth, seq, members, effects);
+            (Some(Asked::Join), Reply::Joined { group, birth, seq, epoch, members }) if group == self.config.group => {
+                talk.stage = Stage::In { since: now, epoch, seq };
+                self.joined(birth, seq, members, effects);
             }
             (Some(Asked::Say), Reply::Sent { seq, .. }) => {
                 effects.extend(self.outbox.done().map(|number| Effect::Note(Note::Sent { number, seq })));
@@ -177,9 +178,8 @@ impl Client {
         }
     }
 
-    fn joined(&mut self, now: Time, birth: Birth, seq: u64, members: u64, effects: &mut Vec<Effect>) {
-        let Phase::Talking(talk) = &mut self.phase else { return };
-        talk.stage = Stage::In { since: now, seq };
+    fn joined(&mut self, birth: Birth, seq: u64, members: u64, effects: &mut Vec<Effect>) {
+        let Phase::Talking(talk) = &self.phase else { return };
         // In the life that we know, what was missed comes before or after this answer. In another there is nothing to go on from.
         if self.birth != Some(birth) {
             (self.term, self.seq) = (Term::default(), seq);

@@ -34,7 +34,7 @@ use self::outbox::Outbox;
 use self::talk::{Asked, Stage, Talk};
 use crate::command::{ClientCommand, Command, TEXT_BYTES_MAX};
 use crate::event::{Code, Event};
-use crate::ids::{Birth, Epoch, SessionId, Ticket};
+use crate::ids::{Birth, Epoch, SessionId, Term, Ticket};
 use crate::machine::{Effect, Input, Machine, Note, Wish};
 use crate::names::{Nick, NodeKey};
 use crate::ring::Ring;

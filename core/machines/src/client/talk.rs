@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use super::config::ClientTiming;
 use crate::command::{ClientCommand, Command};
 use crate::event::{Event, Reply};
-use crate::ids::Conn;
+use crate::ids::{Conn, Epoch};
 use crate::machine::Effect;
 use crate::names::NodeKey;
 use crate::time::Time;
@@ -41,8 +41,8 @@ pub(super) enum Stage {
     Entering,
     /// It asked to wait and be asked again.
     Waiting { until: Time, again: Asked },
-    /// In the group, as of this seq.
-    In { since: Time, seq: u64 },
+    /// In the group, as of this seq and this view of the ring.
+    In { since: Time, epoch: Epoch, seq: u64 },
 }
 
 #[derive(Debug)]
