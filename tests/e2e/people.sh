@@ -24,7 +24,7 @@ trap finish EXIT
 fail() {
   echo "FAILED: $*" >&2
   for log in "$dir"/*.log; do echo "--- $log"; tail -n 40 "$log"; done >&2
-  "${tmux[@]}" capture-pane -p -t irssi >&2 2>/dev/null
+  for pane in chat irssi; do echo "--- screen of $pane"; "${tmux[@]}" capture-pane -p -t "$pane" 2>/dev/null; done >&2
   echo "$passed passed, 1 failed"
   exit 1
 }
@@ -41,8 +41,9 @@ within() {
   done
 }
 
-screen_has() { "${tmux[@]}" capture-pane -p -J -S -500 -t irssi | grep -qF -- "$1"; }
-tail_has() { grep -qF -- "$1" "$dir/tail.log"; }
+has() { "${tmux[@]}" capture-pane -p -J -S -500 -t "$1" | grep -qF -- "$2"; }
+screen_has() { has irssi "$1"; }
+chat_has() { has chat "$1"; }
 redis_has() { grep -qF -- "$1" "$dir/redis.log"; }
 
 "$chatctl" demo --super-nodes 3 --dir "$dir/net" --base-port 17400 --ready-file "$dir/ready.json" >"$dir/demo.log" 2>&1 </dev/null &
@@ -60,15 +61,14 @@ case $native in *:*) ;; *) native=$native:7411 ;; esac
 master_pid=$(jq -r --arg m "$master" '.super_nodes[] | select(.address == $m or .address == ($m + ":7411") or ((.address | split(":")[0]) == $m)) | .pid' "$dir/ready.json")
 [ -n "$master_pid" ] || fail "no process of master $master in the ready file"
 
-"$chatctl" tail '#erlang' --nick tess --json >"$dir/tail.log" 2>"$dir/tail.err.log" &
-pids+=($!)
+"${tmux[@]}" new-session -d -s chat -x 160 -y 50 "$chatctl chat '#erlang' --nick tess"
+within 15 chat_has "#erlang" || fail "chatctl chat is not in #erlang"
 
 mkdir -p "$dir/irssi"
 "${tmux[@]}" new-session -d -s irssi -x 160 -y 50 "irssi --home=$dir/irssi --nick=iris -c ${irc%:*} -p ${irc##*:}"
-within 15 screen_has "iris" || fail "irssi shows no nick"
-sleep 1 # irssi takes keys only after its own connect; what counts is awaited below
+within 15 screen_has "End of /MOTD" || fail "irssi is not welcomed"
 "${tmux[@]}" send-keys -t irssi "/join #erlang" Enter
-within 15 screen_has "#erlang" || fail "irssi is not in #erlang"
+within 30 screen_has "has joined #erlang" || fail "irssi is not in #erlang" # irssi itself paces what it sends
 
 (redis-cli -h "${native%:*}" -p "${native##*:}" SUBSCRIBE '#erlang' >"$dir/redis.log" 2>&1) &
 pids+=($!)
@@ -76,10 +76,10 @@ within 15 redis_has "subscribe" || fail "redis-cli is not subscribed"
 
 members() { "$chatctl" group members '#erlang' --output json | jq -e 'length >= 3'; }
 within 15 members || fail "the directory does not list three members"
-ok "chatctl at the master $master, irssi at $irc, redis-cli at $native are in #erlang"
+ok "chatctl chat at the master $master, irssi at $irc, redis-cli at $native are in #erlang"
 
 all_read() { # text, by whom
-  within 10 tail_has "$1" || fail "chatctl does not read what $2 says ($1)"
+  within 10 chat_has "$1" || fail "chatctl does not read what $2 says ($1)"
   within 10 screen_has "$1" || fail "irssi does not read what $2 says ($1)"
   within 10 redis_has "$1" || fail "redis-cli does not read what $2 says ($1)"
   ok "all read what $2 says"
@@ -89,8 +89,10 @@ all_read() { # text, by whom
 all_read "hello from irssi" irssi
 redis-cli -h "${native%:*}" -p "${native##*:}" PUBLISH '#erlang' 'hello from redis' >/dev/null || fail "redis-cli can't publish"
 all_read "hello from redis" redis-cli
-"$chatctl" send '#erlang' 'hello from chatctl' --nick sam || fail "chatctl can't send"
-all_read "hello from chatctl" chatctl
+"${tmux[@]}" send-keys -t chat "hello from chat" Enter
+all_read "hello from chat" "chatctl chat"
+printf 'first line\nsecond line\n' | "$chatctl" send '#erlang' --nick sam || fail "chatctl can't send"
+all_read "second line" "chatctl send"
 
 kill -9 "$master_pid"
 before=$(date +%s%N)
@@ -99,7 +101,7 @@ within 5 new_owner || fail "the ring still names $master"
 named=$(($(date +%s%N) - before))
 heard_again() {
   "$chatctl" send '#erlang' "after the kill $1" --nick sam >/dev/null 2>&1
-  tail_has "after the kill" && screen_has "after the kill" && redis_has "after the kill"
+  chat_has "after the kill" && screen_has "after the kill" && redis_has "after the kill"
 }
 back=0
 for try in $(seq 1 20); do
