@@ -122,6 +122,11 @@ impl Ctx<'_> {
         self.effects.push(Effect::Note(Note::Log { level, text }));
     }
 
+    /// Since when this node has its place in the ring without a break: the directory gives it anew to who was declared dead.
+    pub fn office(&self) -> Option<Time> {
+        self.placement.view.as_ref().and_then(|view| view.node(self.me())).map(|node| node.since)
+    }
+
     /// Whether this node should be the master of a group, as far as it knows.
     pub fn is_mine(&self, group: &GroupName) -> bool {
         self.placement.master(group) == Some(self.me())

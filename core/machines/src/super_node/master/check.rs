@@ -37,7 +37,11 @@ impl Master {
         let mine = |point| ctx.placement.ring.master_of(point).cloned();
         match self.groups.get_mut(name) {
             Some(Holding::Held(held)) => match mine(held.point) {
-                Some(owner) if owner == *ctx.me() => self.leaving -= usize::from(held.leaving.take().is_some()),
+                Some(owner) if owner == *ctx.me() => {
+                    if held.leaving.is_some() || held.office != ctx.office() {
+                        self.reopen(ctx, name);
+                    }
+                }
                 Some(owner) => {
                     let again = held
                         .leaving

@@ -5,7 +5,7 @@
 
 use super::held::{Held, Leaving};
 use super::reports::row;
-use super::{Holding, Master, OPENING_WAIT_MS, Opening};
+use super::{Holding, Master};
 use crate::entry::{Content, Settings};
 use crate::ids::{Birth, Conn, Epoch};
 use crate::machine::Level;
@@ -13,8 +13,6 @@ use crate::names::{GroupName, NodeKey};
 use crate::peer::{LinkEvent, PeerCommand, ROWS_MAX};
 use crate::super_node::ctx::Ctx;
 use crate::super_node::group::Group;
-use crate::time::earlier;
-use std::collections::VecDeque;
 
 /// Entries in one part of a handover.
 const HAND_ENTRIES_MAX: usize = 16;
@@ -106,11 +104,7 @@ impl Master {
             }
             held.send_away(ctx);
         }
-        let ticket = ctx.ids.ticket();
-        let opening = Opening { since: ctx.now, ticket, waiting: VecDeque::new(), record: None, pulled: true, incoming: None };
-        self.groups.insert(name.clone(), Holding::Opening(opening));
-        self.openings.insert(ticket, name.clone());
-        self.sweep_at = earlier(self.sweep_at, Some(ctx.now + OPENING_WAIT_MS));
+        self.begin_opening(ctx, name, true);
     }
 
     fn incoming_mut(&mut self, name: &GroupName) -> Option<&mut Group> {

@@ -41,6 +41,8 @@ pub(super) struct Held {
     pub(super) list: Option<ListId>,
     pub(super) due: Due,
     pub(super) leaving: Option<Leaving>,
+    /// Since when we had our place in the ring when we began to hold it.
+    pub(super) office: Option<Time>,
 }
 
 #[derive(Debug)]

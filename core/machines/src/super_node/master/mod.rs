@@ -47,6 +47,8 @@ struct Opening {
     record: Option<Box<GroupRecord>>,
     pulled: bool,
     incoming: Option<Box<Group>>,
+    /// What we had when we lost office. It is good unless someone served the group since.
+    own: Option<Box<Group>>,
 }
 
 #[derive(Debug)]
@@ -170,12 +172,38 @@ enum Admit {
 /// Opening: what was before?
 impl Master {
     fn open(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
+        let ticket = self.begin_opening(ctx, group, false);
+        ctx.post.push_back(Letter::Directory(PeerCommand::Record { ticket, group: group.clone() }));
+    }
+
+    fn begin_opening(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, pulled: bool) -> Ticket {
         let ticket = ctx.ids.ticket();
-        let opening = Opening { since: ctx.now, ticket, waiting: VecDeque::new(), record: None, pulled: false, incoming: None };
+        let opening = Opening { since: ctx.now, ticket, waiting: VecDeque::new(), record: None, pulled, incoming: None, own: None };
         self.groups.insert(group.clone(), Holding::Opening(opening));
         self.openings.insert(ticket, group.clone());
         self.sweep_at = earlier(self.sweep_at, Some(ctx.now + OPENING_WAIT_MS));
-        ctx.post.push_back(Letter::Directory(PeerCommand::Record { ticket, group: group.clone() }));
+        ticket
+    }
+
+    /// We had lost office and have it again: someone may have served the group meanwhile. A copy that was given away is another life from here on, since its
+    /// taker may have gone on with it; a person's group, of which nobody keeps a record, is made anew by whoever is in it.
+    pub(super) fn reopen(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let Some(Holding::Held(mut held)) = self.groups.remove(name) else { return };
+        let given_away = held.leaving.take().is_some();
+        self.leaving -= usize::from(given_away);
+        self.due.remove(name);
+        held.send_away(ctx);
+        if name.is_person() {
+            return;
+        }
+        self.open(ctx, name);
+        if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
+            let mut own = held.group;
+            if given_away {
+                own.birth = Birth(ctx.ids.jitter.draw());
+            }
+            opening.own = Some(Box::new(own));
+        }
     }
 
     /// What the directory remembers of a group we are opening.
@@ -202,9 +230,18 @@ impl Master {
 
     fn open_from(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, record: Option<Box<GroupRecord>>) {
         let (birth, term, limits) = (Birth(ctx.ids.jitter.draw()), ctx.placement.epoch(), &ctx.config.limits);
-        let group = match record {
-            Some(record) => Group::from_record(name.clone(), *record, birth, term, ctx.now, limits),
-            None => Group::new(name.clone(), birth, term, ctx.now, limits),
+        let own = match self.groups.get_mut(name) {
+            Some(Holding::Opening(opening)) => opening.own.take(),
+            _ => None,
+        };
+        let own = own.filter(|own| record.as_ref().is_none_or(|record| record.term <= own.term));
+        let group = match (own, record) {
+            (Some(mut own), _) => {
+                own.term = term;
+                *own
+            }
+            (None, Some(record)) => Group::from_record(name.clone(), *record, birth, term, ctx.now, limits),
+            (None, None) => Group::new(name.clone(), birth, term, ctx.now, limits),
         };
         self.begin(ctx, group);
     }
@@ -234,7 +271,7 @@ impl Master {
             self.sweep_at = earlier(self.sweep_at, Some(ctx.now + ctx.config.timing.lapse_ms));
         }
         let point = crate::ring::point(name.as_str());
-        let held = Held { group, point, edges, list: None, due: Due { full: true, ..Due::default() }, leaving: None };
+        let held = Held { group, point, edges, list: None, due: Due { full: true, ..Due::default() }, leaving: None, office: ctx.office() };
         if !name.is_person() {
             self.due.insert(name.clone());
         }
