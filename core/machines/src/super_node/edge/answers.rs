@@ -9,7 +9,7 @@ use crate::entry::{Content, Entry, Mode, Person, SayKind, Settings, Topic};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Conn, EntryId, Ticket};
 use crate::names::{GroupName, Nick, NodeKey};
-use crate::peer::{GroupLine, LinkEvent, Mark, NameRow, Op, Outcome};
+use crate::peer::{GroupLine, LinkEvent, Mark, NameRow, Op, Outcome, is_shown};
 use crate::redis;
 use crate::super_node::ctx::Ctx;
 use crate::time::Time;
@@ -264,7 +264,8 @@ impl Edge {
                 let reason = "they are older than what the group's log keeps".into();
                 events.push(Push::Gap { group: group.clone(), lost: "?".into(), reason }.into());
             }
-            events.extend(joined.missed.into_iter().map(|entry| Event::Entry(group.clone(), entry)));
+            let shown = joined.missed.into_iter().filter(|entry| is_shown(&entry.content));
+            events.extend(shown.map(|entry| Event::Entry(group.clone(), entry)));
             self.reply(ctx, conn, asked.slot, events);
             let entering = Entering { session: asked.session, conn, slot: None, events: vec![] };
             return self.seat(ctx, joined.from, &group, joined.mark, entering, joined.coming);
