@@ -124,9 +124,8 @@ impl SuperNode {
                     return self.edge.refuse_peer(ctx!(self, now, effects), conn, text);
                 }
                 let Some((from, command)) = self.links.heard(ctx!(self, now, effects), &self.identity, conn, command) else {
-                    if self.links.is_peer(conn) {
-                        self.edge.forget(conn);
-                    }
+                    // A peer, or closed by now: either way nobody's session any more.
+                    self.edge.end(ctx!(self, now, effects), conn, "turned out to be a node");
                     return;
                 };
                 self.master.hear(ctx!(self, now, effects), from, Some(conn), command);

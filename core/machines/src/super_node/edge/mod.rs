@@ -163,13 +163,6 @@ impl Edge {
         self.attachments.keys().filter(|group| !group.is_person()).count()
     }
 
-    /// The connection turned out to be a peer's.
-    pub fn forget(&mut self, conn: Conn) {
-        if let Some(session) = self.take(conn) {
-            self.by_id.remove(&session.id);
-        }
-    }
-
     fn take(&mut self, conn: Conn) -> Option<Box<Session>> {
         let place = self.sessions.get_mut(conn.slot as usize)?;
         let session = place.take_if(|session| session.conn == conn)?;
