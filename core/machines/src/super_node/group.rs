@@ -38,6 +38,15 @@ fn refuse<T>(code: Code, text: impl Into<Text>) -> Result<T, Refusal> {
     Err(Refusal { code, text: text.into() })
 }
 
+/// How someone ceased to be a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Went {
+    /// They left, or were lost.
+    Parted,
+    /// They were removed.
+    Kicked,
+}
+
 /// Someone in a group.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -153,9 +162,24 @@ impl Group {
         self.members.values_mut().filter(|member| member.node == *node).for_each(|member| member.fresh = false);
     }
 
+    /// Everyone has to be shown anew.
+    pub fn unsettle_members(&mut self) {
+        self.members.values_mut().for_each(|member| (member.round, member.fresh) = (0, false));
+    }
+
     /// The highest counter heard from a session; 0 if none.
     pub fn counter(&self, session: SessionId) -> u64 {
         self.counters.get(&session).map_or(0, |counted| counted.counter)
+    }
+
+    /// How someone who is not a member was one last, as far as the log reaches back.
+    pub fn went(&self, session: SessionId, nick: &Nick) -> Option<Went> {
+        let last = |entry: &Arc<Entry>| match &entry.content {
+            Content::Part { .. } if entry.id.session == session => Some(Went::Parted),
+            Content::Kick { nick: kicked, .. } if kicked.is(nick) => Some(Went::Kicked),
+            _ => None,
+        };
+        self.log.iter().rev().find_map(last)
     }
 
     /// Its history, as far as kept.

@@ -133,8 +133,9 @@ impl Edge {
         let first = missed.first().map_or(mark.seq, |first| first.seq - 1);
         let seq = before.filter(|_| !lost && !reborn).map_or(first, |before| before.seq);
         attachment.mark = Some(Mark { birth: mark.birth, seq });
+        let staying = self.staying(ctx, &group, &missed);
         for entry in missed {
-            self.entry(ctx, &group, entry);
+            self.pass_on(ctx, &group, entry, &staying);
         }
         let Some(attachment) = self.attachments.get_mut(&group) else { return };
         if let Some(heard) = &mut attachment.mark {
@@ -164,8 +165,39 @@ impl Edge {
         }
     }
 
+    /// Of those who are seated, who was taken out of the group while we were away and is in it again since we showed them: they need not hear that they went and came.
+    fn staying(&self, ctx: &Ctx<'_>, group: &GroupName, missed: &[Arc<Entry>]) -> BTreeSet<SessionId> {
+        let mut staying = BTreeSet::new();
+        let Some(attachment) = self.attachments.get(group) else { return staying };
+        let seated = |session: &SessionId| self.by_id.get(session).is_some_and(|conn| attachment.seats.contains(conn));
+        let entering = |session: &SessionId| attachment.entering.iter().any(|entering| entering.session == *session);
+        for entry in missed {
+            let session = entry.id.session;
+            match &entry.content {
+                Content::Join { node } | Content::Return { node } if node == ctx.me() && seated(&session) && !entering(&session) => {
+                    staying.insert(session);
+                }
+                Content::Part { .. } => {
+                    staying.remove(&session);
+                }
+                Content::Kick { nick, .. } => {
+                    let is_kicked = |session: &SessionId| {
+                        self.by_id.get(session).and_then(|conn| self.peek(*conn)).is_some_and(|s| s.person.nick.is(nick))
+                    };
+                    staying.retain(|session| !is_kicked(session));
+                }
+                _ => {}
+            }
+        }
+        staying
+    }
+
     /// An entry of a group, from its master's stream.
     pub fn entry(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: Arc<Entry>) {
+        self.pass_on(ctx, group, entry, &BTreeSet::new());
+    }
+
+    fn pass_on(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: Arc<Entry>, staying: &BTreeSet<SessionId>) {
         let Some(attachment) = self.attachments.get_mut(group) else { return };
         let Some(mark) = &mut attachment.mark else { return };
         if entry.seq <= mark.seq || !matches!(attachment.standing, Standing::Live { .. }) {
@@ -178,6 +210,13 @@ impl Edge {
         mark.seq = entry.seq;
         let list = attachment.list;
         let comes = matches!(entry.content, Content::Join { .. } | Content::Return { .. });
+        if staying.contains(&entry.id.session) && (comes || matches!(entry.content, Content::Part { .. })) {
+            if is_shown(&entry.content) {
+                let skip = self.by_id.get(&entry.id.session).copied();
+                ctx.effects.push(Effect::TellAll { list, event: Event::Entry(group.clone(), entry), skip });
+            }
+            return;
+        }
         let entering = if comes { self.enlist(ctx, group, entry.id.session) } else { None };
         let shown = is_shown(&entry.content) && (!group.is_person() || matches!(entry.content, Content::Message { .. }));
         if shown {
@@ -219,6 +258,7 @@ impl Edge {
                     self.unseat(ctx, group, conn);
                 }
             }
+            Content::Join { node } | Content::Return { node } if node == ctx.me() => self.give_back(ctx, group, entry),
             Content::Call { group: called } => {
                 let Some(attachment) = self.attachments.get(group) else { return };
                 let Person { nick, user, host, .. } = (*entry.sender).clone();
@@ -226,6 +266,18 @@ impl Edge {
                 attachment.seats.iter().for_each(|conn| ctx.tell(*conn, push.clone()));
             }
             _ => {}
+        }
+    }
+
+    /// We showed someone who has lost their seat since: the master is told, or they would be a member for ever.
+    fn give_back(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: &Entry) {
+        let session = entry.id.session;
+        let conn = self.by_id.get(&session);
+        let seated = conn.is_some_and(|conn| self.attachments.get(group).is_some_and(|attachment| attachment.seats.contains(conn)));
+        let coming =
+            self.asked.values().any(|asked| asked.session == session && asked.group == *group && matches!(asked.op, Op::Join { .. }));
+        if !seated && !coming {
+            self.release(ctx, session, entry.sender.clone(), group.clone(), "connection lost");
         }
     }
 

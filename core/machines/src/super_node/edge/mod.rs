@@ -153,6 +153,10 @@ impl Edge {
         self.close(ctx, conn, text);
     }
 
+    fn peek(&self, conn: Conn) -> Option<&Session> {
+        self.sessions.get(conn.slot as usize)?.as_deref().filter(|session| session.conn == conn)
+    }
+
     /// How many people are connected.
     pub fn people(&self) -> usize {
         self.live

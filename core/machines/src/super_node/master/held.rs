@@ -14,7 +14,7 @@ use crate::machine::Effect;
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, Mark, NameRow};
 use crate::super_node::ctx::{Ctx, Letter};
-use crate::super_node::group::{Group, Member};
+use crate::super_node::group::{Group, Member, Went};
 use crate::time::Time;
 
 /// An edge with members in a group.
@@ -180,8 +180,16 @@ impl Held {
                 let (code, text) = (Code::NickInUse, "that nick belongs to someone else".into());
                 return ctx.tell_edge(conn, LinkEvent::Unseated { group: self.group.name.clone(), session, code, text });
             }
-            // Elsewhere until now, or of a group whose members were forgotten: either way nobody has to hear that they came.
-            _ => Some(Content::Return { node: from.clone() }),
+            None => match self.group.went(session, &person.nick) {
+                // Parted while their edge was away: who heard that has to hear that they are back.
+                Some(Went::Parted) => Some(Content::Join { node: from.clone() }),
+                // The edge has yet to hear of it.
+                Some(Went::Kicked) => return,
+                // Of a group whose members were forgotten: nobody has to hear that they came.
+                None => Some(Content::Return { node: from.clone() }),
+            },
+            // Elsewhere until now.
+            Some(_) => Some(Content::Return { node: from.clone() }),
         };
         if let Some(content) = content {
             self.happen(ctx, EntryId { session, counter: 0 }, person, content);

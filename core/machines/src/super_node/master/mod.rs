@@ -199,6 +199,7 @@ impl Master {
         self.open(ctx, name);
         if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
             let mut own = held.group;
+            own.unsettle_members();
             if given_away {
                 own.birth = Birth(ctx.ids.jitter.draw());
             }
