@@ -99,10 +99,10 @@ impl Client {
         if group != self.config.group {
             return effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry))));
         }
-        if (entry.term, entry.seq) <= (self.term, self.seq) {
+        if (entry.term, entry.seq) <= (self.term, self.seq) && !self.adrift {
             return;
         }
-        (self.term, self.seq) = (entry.term, entry.seq);
+        (self.term, self.seq, self.adrift) = (entry.term, entry.seq, false);
         effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry.clone()))));
         self.check_removed(now, &entry, effects);
     }
@@ -142,6 +142,7 @@ impl Client {
                 let why = format!("{} took us out of the group", talk.node);
                 return self.retreat(now, why, effects);
             }
+            Push::Gap { group, lost, .. } if *group == self.config.group && &**lost == "?" => self.adrift = true,
             Push::NickIs { new, .. } => self.nick = Some(new.clone()),
             Push::Closing { reason } => talk.closing = Some(reason.clone()),
             _ => {}
@@ -182,7 +183,7 @@ impl Client {
         let Phase::Talking(talk) = &self.phase else { return };
         // In the life that we know, what was missed comes before or after this answer. In another there is nothing to go on from.
         if self.birth != Some(birth) {
-            (self.term, self.seq) = (Term::default(), seq);
+            (self.term, self.seq, self.adrift) = (Term::default(), seq, false);
         }
         self.birth = Some(birth);
         self.hops = 0;

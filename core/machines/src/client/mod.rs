@@ -75,9 +75,11 @@ pub struct Client {
 
     /// The life of the group that we know; `None` until the first join.
     birth: Option<Birth>,
-    /// The last entry heard: in which term, and its place. A group whose history was lost may go on at a lower place, but always in a higher term.
+    /// The last entry heard: in which term, and its place.
     term: Term,
     seq: u64,
+    /// Nothing is known of what follows that: in another life of the group the next entry may have a lower place.
+    adrift: bool,
     outbox: Outbox,
     /// We were told to stop: when we go, whatever is left.
     stopping: Option<Time>,
@@ -120,6 +122,7 @@ impl Client {
             birth: None,
             term: Term::default(),
             seq: 0,
+            adrift: false,
             outbox: Outbox::new(config.limits.outbox),
             stopping: None,
             config,
