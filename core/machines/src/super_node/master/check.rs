@@ -37,21 +37,17 @@ impl Master {
         let mine = |point| ctx.placement.ring.master_of(point).cloned();
         match self.groups.get_mut(name) {
             Some(Holding::Held(held)) => match mine(held.point) {
-                Some(owner) if owner == *ctx.me() => {
-                    if held.leaving.is_some() || held.office != ctx.office() {
-                        self.reopen(ctx, name);
-                    }
-                }
+                Some(owner) if owner == *ctx.me() && held.leaving.is_none() && held.office == ctx.office() => {}
+                Some(owner) if owner == *ctx.me() => self.reopen(ctx, name),
                 Some(owner) => {
-                    let again = held
-                        .leaving
-                        .as_ref()
-                        .is_none_or(|leaving| leaving.to != owner || ctx.now.since_ms(leaving.sent) >= HANDOVER_RETRY_MS);
-                    if held.leaving.is_none() {
-                        self.leaving += 1;
+                    let left = std::mem::replace(&mut held.leaving, Some(Leaving { to: owner.clone(), since: ctx.now }));
+                    match left.filter(|left| left.to == owner) {
+                        Some(left) => held.leaving = Some(left),
+                        None => self.handing.forget(name),
                     }
-                    if again {
-                        held.hand_over(ctx, owner);
+                    self.leaving += usize::from(held.leaving_began());
+                    if self.handing.may_begin(ctx.now, name, &owner) {
+                        self.handing.begin(ctx.now, name, &owner, held.hand_over(ctx, &owner));
                     }
                 }
                 None => {}
