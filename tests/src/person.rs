@@ -50,6 +50,8 @@ pub struct Person {
     phase: Phase,
     /// What they are called, when that is not a guest's name.
     called: Option<Nick>,
+    /// All that they were called over this connection: what happens to them may still name them as they were.
+    names: BTreeSet<String>,
     wanted: BTreeSet<GroupName>,
     inside: BTreeSet<GroupName>,
     asked: BTreeMap<GroupName, Time>,
@@ -69,6 +71,7 @@ impl Person {
             next: 0,
             phase: Phase::Away { until: Time(0) },
             called: None,
+            names: BTreeSet::new(),
             wanted: BTreeSet::new(),
             inside: BTreeSet::new(),
             asked: BTreeMap::new(),
@@ -144,6 +147,7 @@ impl Person {
     fn dropped(&mut self, now: Time) {
         self.next += 1;
         self.called = None;
+        self.names.clear();
         self.asked.clear();
         self.inside.clear();
         self.phase = Phase::Away { until: now + 100 + self.jitter.below(400) };
@@ -189,6 +193,11 @@ impl Person {
         }
     }
 
+    fn are_called(&mut self, nick: Nick) {
+        self.names.insert(nick.to_string());
+        self.called = Some(nick);
+    }
+
     fn came_in(&mut self, now: Time, group: &GroupName, effects: &mut Vec<Effect>) {
         self.asked.remove(group);
         if self.inside.insert(group.clone()) {
@@ -209,8 +218,8 @@ impl Person {
         self.ear.hear(now, &event);
         match event {
             Event::Entry(group, entry) => match &entry.content {
-                Content::Part { .. } if self.called.as_ref() == Some(&entry.sender.nick) => self.went_out(now, &group, effects),
-                Content::Kick { nick, .. } if self.called.as_ref() == Some(nick) => {
+                Content::Part { .. } if self.names.contains(entry.sender.nick.as_str()) => self.went_out(now, &group, effects),
+                Content::Kick { nick, .. } if self.names.contains(nick.as_str()) => {
                     self.wanted.remove(&group);
                     self.went_out(now, &group, effects);
                 }
@@ -218,13 +227,13 @@ impl Person {
             },
             Event::Push(Push::Subscribed { group, .. }) => self.came_in(now, &group, effects),
             Event::Push(Push::Unsubscribed { group: Some(group), .. }) => self.went_out(now, &group, effects),
-            Event::Push(Push::NickIs { new, .. }) => self.called = Some(new),
+            Event::Push(Push::NickIs { new, .. }) => self.are_called(new),
             Event::Push(Push::Ping { text }) => self.send(ClientCommand::Pong { text: Some(text) }, effects),
             Event::Reply(Reply::Welcome { nick, .. }) => {
                 if let Phase::Registering { conn, .. } = self.phase {
                     self.phase = Phase::Here { conn };
                 }
-                self.called = Some(nick);
+                self.are_called(nick);
                 self.reconcile(now, effects);
             }
             Event::Reply(Reply::Entered { group, .. }) => self.came_in(now, &group, effects),
@@ -248,11 +257,9 @@ impl Person {
             }
             // We wanted to leave a group that we are not in.
             Code::NotMember if !self.wanted.contains(&group) => self.went_out(now, &group, effects),
-            Code::Banned | Code::InviteOnly | Code::BadKey | Code::Full => {
-                if !self.inside.contains(&group) {
-                    self.wanted.remove(&group);
-                    self.asked.remove(&group);
-                }
+            Code::Banned | Code::InviteOnly | Code::BadKey | Code::Full if !self.inside.contains(&group) => {
+                self.wanted.remove(&group);
+                self.asked.remove(&group);
             }
             _ => {}
         }

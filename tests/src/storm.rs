@@ -81,9 +81,12 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Draws an action of one kind.
+type Make = fn(&mut Jitter) -> Action;
+
 /// How likely each kind of action is; 0 is off.
 struct Mix {
-    weights: Vec<(u64, fn(&mut Jitter) -> Action)>,
+    weights: Vec<(u64, Make)>,
     total: u64,
 }
 
@@ -93,7 +96,7 @@ impl Mix {
         fn n(rng: &mut Jitter) -> usize {
             rng.below(1 << 20) as usize
         }
-        let work: [fn(&mut Jitter) -> Action; 6] = [
+        let work: [Make; 6] = [
             |rng| Action::Say { who: n(rng), group: n(rng) },
             |rng| Action::Whisper { who: n(rng), to: n(rng) },
             |rng| Action::Enter { who: n(rng), group: n(rng) },
@@ -101,7 +104,7 @@ impl Mix {
             |rng| Action::Rename { who: n(rng) },
             |rng| Action::Steer { who: n(rng), group: n(rng), what: n(rng) },
         ];
-        let faults: [fn(&mut Jitter) -> Action; 12] = [
+        let faults: [Make; 12] = [
             |rng| Action::Kill { node: n(rng) },
             |rng| Action::Restart { node: n(rng) },
             |rng| Action::Stop { node: n(rng) },
@@ -164,9 +167,23 @@ impl Plan {
         Plan { seed, params, nodes, crowded, people, groups, limits, options, actions }
     }
 
+    /// The same storm with a driver that is broken in one way.
+    pub fn with(mut self, sabotage: Sabotage) -> Plan {
+        self.options.sabotage = sabotage;
+        self
+    }
+
     /// Lets it all happen. Gives the hash of what happened.
     pub fn run(&self) -> Result<u64, Failure> {
         let fail = |why: String| Failure { seed: self.seed, why };
+        let (world, home) = self.play();
+        checkers::safety(&world).map_err(fail)?;
+        home.map_err(fail)?;
+        Ok(world.hash())
+    }
+
+    /// Lets it all happen and demands that everyone is home. Gives the world as it is then.
+    pub fn play(&self) -> (World, Result<(), String>) {
         let mut storm = Storm::begin(self);
         for (pause, action) in &self.actions {
             storm.world.run_for(*pause);
@@ -174,12 +191,12 @@ impl Plan {
         }
         storm.calm();
         let home = everyone_home::demand(&mut storm.world, storm.within_ms);
-        checkers::safety(&storm.world).map_err(fail)?;
-        home.map_err(fail)?;
-        Ok(storm.world.hash())
+        (storm.world, home)
     }
 }
 
+/// How long a node that was told to stop may take.
+const STOP_MS: u64 = 6_000;
 /// The greatest number of super nodes that come one after the other.
 const NODES_MAX: usize = 8;
 
@@ -193,6 +210,10 @@ struct Storm {
     timing: NodeTiming,
     limits: NodeLimits,
     said: u64,
+    /// Of the nodes, those that people know.
+    known: usize,
+    /// Some node may be on its way out.
+    stopping: bool,
     within_ms: u64,
 }
 
@@ -214,6 +235,8 @@ impl Storm {
             timing,
             limits: plan.limits,
             said: 0,
+            known: plan.nodes,
+            stopping: false,
             within_ms,
         };
         storm.world.start(directory);
@@ -311,7 +334,10 @@ impl Storm {
             }
             Action::Kill { node } => self.world.kill(self.node(node)),
             Action::Restart { node } => self.world.start(self.node(node)),
-            Action::Stop { node } => self.world.stop(self.node(node)),
+            Action::Stop { node } => {
+                self.stopping = true;
+                self.world.stop(self.node(node));
+            }
             Action::Add => self.add(),
             Action::KillDirectory => self.world.kill(self.directory),
             Action::RestartDirectory => self.world.start(self.directory),
@@ -325,12 +351,15 @@ impl Storm {
         }
     }
 
-    /// The storm is over: the network is whole, the directory runs, and at least one node does.
+    /// The storm is over: the network is whole, the directory runs, and at least one of the nodes that people know does, too. The others stay as they are.
     fn calm(&mut self) {
         self.world.heal();
         self.world.start(self.directory);
-        if self.nodes.iter().all(|node| !self.world.is_alive(*node)) {
-            self.nodes.clone().into_iter().for_each(|node| self.world.start(node));
+        if self.stopping {
+            self.world.run_for(STOP_MS);
+        }
+        if self.nodes[..self.known].iter().all(|node| !self.world.is_alive(*node)) {
+            self.world.start(self.nodes[0]);
         }
     }
 }

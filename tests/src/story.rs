@@ -134,7 +134,7 @@ impl Story {
         self.world.run_until(self.long_ms(), |world| world.ear(who).is_some_and(|ear| find(ear).is_some()));
         let answer = find(self.ear(who));
         assert!(answer.is_some(), "{words:?} of {} was answered by {:#?}", self.world.name(who), &self.ear(who).sounds[from..]);
-        answer.unwrap_or_else(|| Event::ok())
+        answer.unwrap_or_else(Event::ok)
     }
 
     /// Someone types a command that is done.

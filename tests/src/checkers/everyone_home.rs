@@ -17,6 +17,9 @@ use crate::world::{Pid, Role, World};
 /// How long a message and its answer may take at the very most when all is well.
 const REACH_MS: u64 = 5_000;
 
+/// How long it may take to notice what went wrong at the last moment.
+const NOTICE_MS: u64 = 7_000;
+
 /// The responsible node, found by looking at all of them.
 pub fn master_of(view: &View, group: &GroupName) -> Option<NodeKey> {
     let at = point(group.as_str());
@@ -27,6 +30,8 @@ pub fn master_of(view: &View, group: &GroupName) -> Option<NodeKey> {
 
 /// Waits for as long as healing may take, then demands that everyone is home.
 pub fn demand(world: &mut World, within_ms: u64) -> Result<(), String> {
+    // What seems well may yet be found out: a lease that runs out, a dial that leads nowhere.
+    world.run_for(NOTICE_MS);
     world.run_until(within_ms, |world| homecoming(world).is_ok());
     homecoming(world)?;
     // Give what is still on its way the time to arrive, or to show that it goes wrong.

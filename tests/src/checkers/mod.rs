@@ -27,8 +27,8 @@ fn life(world: &World, group: &GroupName, entry: &Arc<Entry>) -> Option<Birth> {
     let births = world.lives().get(&(group.clone(), entry.term))?;
     let before = births.iter().take_while(|(since, _)| *since <= entry.time).count();
     match before {
-        // A handed over group's older entries are from before its new master had it.
-        0 => births.first().map(|(_, birth)| *birth),
+        // Opened and emptied in one go.
+        0 => None,
         _ if before > 1 && births[before - 1].0 == entry.time => None,
         _ => Some(births[before - 1].1),
     }

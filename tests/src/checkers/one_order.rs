@@ -11,9 +11,14 @@ use super::life;
 use crate::ear::Sound;
 use crate::world::World;
 
+/// A place in a life of a group, as a term's master gave it out.
+type Place = (GroupName, Birth, Term, u64);
+/// Who first heard what there.
+type First = (String, EntryId, String);
+
 /// Says which two entries contradict each other.
 pub fn check(world: &World) -> Result<(), String> {
-    let mut places: BTreeMap<(GroupName, Birth, Term, u64), (String, EntryId, String)> = BTreeMap::new();
+    let mut places: BTreeMap<Place, First> = BTreeMap::new();
     for ear in world.ears() {
         let mut last: BTreeMap<GroupName, (Term, u64, Option<Birth>)> = BTreeMap::new();
         for (at, sound) in &ear.sounds {

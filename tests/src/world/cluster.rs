@@ -140,11 +140,11 @@ impl World {
 
     /// What the directory server has for certain.
     pub fn view(&self) -> SharedView {
-        let directories = self.processes.iter().filter_map(|process| match &process.role {
+        let mut directories = self.processes.iter().filter_map(|process| match &process.role {
             Role::Directory { store, .. } => Some(store.state().view().clone()),
             _ => None,
         });
-        directories.last().expect("there is a directory server")
+        directories.next_back().expect("there is a directory server")
     }
 
     /// The groups a node serves, and which life of each.

@@ -23,7 +23,6 @@ impl World {
             Effect::Enlist { list, conn } => self.processes[of.0].enlist(list, conn),
             Effect::Delist { list, conn } => self.processes[of.0].delist(list, conn),
             Effect::Disband { list } => self.processes[of.0].disband(list),
-            Effect::Trust { .. } => {}
             Effect::Pause { conn } => self.pause(of, conn, true),
             Effect::Resume { conn } => self.pause(of, conn, false),
             Effect::Close { conn } => {

@@ -150,11 +150,6 @@ impl World {
         &self.lives
     }
 
-    /// Mends the driver: what it does wrong it does no more.
-    pub fn mend(&mut self) {
-        self.options.sabotage = Sabotage::None;
-    }
-
     /// Lets time pass.
     pub fn run_for(&mut self, ms: u64) {
         let until = self.now + ms;
