@@ -42,6 +42,8 @@ pub(super) enum Purpose {
     },
     Part {
         unsubscribe: bool,
+        /// They had a seat when they asked.
+        seated: bool,
     },
     Publish,
     Msg {
@@ -146,7 +148,7 @@ impl Edge {
                 }
                 if echo { self.echo(ctx, conn, group, seq, &op) } else { vec![] }
             }
-            (Purpose::Part { unsubscribe }, Outcome::Done {}) => {
+            (Purpose::Part { unsubscribe, .. }, Outcome::Done {}) => {
                 self.unseat(ctx, &group, conn);
                 let count = self.session(conn).map_or(0, |session| session.groups.len()) as u64;
                 if unsubscribe { vec![Push::Unsubscribed { group: Some(group), count }.into()] } else { vec![Event::ok()] }
@@ -184,11 +186,15 @@ impl Edge {
         let event = match asked.purpose {
             Purpose::Release => return,
             Purpose::Gather { gather, ix } => return self.gathered(ctx, gather, ix, None),
-            Purpose::Part { unsubscribe: true } => {
-                self.unseat(ctx, &asked.group, conn);
-                let count = self.session(conn).map_or(0, |session| session.groups.len()) as u64;
-                Push::Unsubscribed { group: Some(asked.group), count }.into()
+            // The master knows it already: they went, and only the answer was lost.
+            Purpose::Part { seated: true, .. } if code == Code::NotMember => {
+                if self.awaits_stream(&asked.group, conn) {
+                    // What they hear of it is still to come.
+                    return self.ask(ctx, asked);
+                }
+                return self.told(ctx, conn, asked, Outcome::Done {});
             }
+            Purpose::Part { unsubscribe: true, .. } if code == Code::NotMember => return self.told(ctx, conn, asked, Outcome::Done {}),
             Purpose::Claim { ref person, .. } => {
                 let nick = person.nick.as_str().into();
                 self.resume(ctx, conn);

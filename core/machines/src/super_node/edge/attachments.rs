@@ -60,7 +60,17 @@ impl Edge {
         }
     }
 
-    /// Shows a group's master all sessions we have in it.
+    pub(super) fn is_seated(&self, group: &GroupName, conn: Conn) -> bool {
+        self.attachments.get(group).is_some_and(|attachment| attachment.seats.contains(&conn))
+    }
+
+    /// Whether someone has a seat in a group whose entries do not come at the moment.
+    pub(super) fn awaits_stream(&self, group: &GroupName, conn: Conn) -> bool {
+        let attachment = self.attachments.get(group);
+        attachment.is_some_and(|at| at.seats.contains(&conn) && !matches!(at.standing, Standing::Live { .. }))
+    }
+
+    /// Shows a group's master all sessions we have in it, but for those who are on their way out.
     pub(super) fn attach(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
         let Some(attachment) = self.attachments.get_mut(group) else { return };
         let Some(to) = ctx.placement.master(group).cloned() else { return self.adrift(ctx, group) };
@@ -72,9 +82,13 @@ impl Edge {
         attachment.adrift_since.get_or_insert(ctx.now);
         let sessions = &self.sessions;
         let seated = attachment.seats.iter().filter_map(|conn| sessions.get(conn.slot as usize)?.as_deref());
-        let rows: Vec<_> = seated.map(|session| (session.id, session.person.clone())).collect();
-        let (epoch, mark, parts) = (ctx.placement.epoch(), attachment.mark, rows.chunks(ROWS_MAX).len());
-        for (ix, part) in rows.chunks(ROWS_MAX).enumerate() {
+        let parting = |asked: &Asked| asked.group == *group && matches!(asked.op, Op::Part { .. });
+        let parting: BTreeSet<SessionId> = self.asked.values().filter(|asked| parting(asked)).map(|asked| asked.session).collect();
+        let staying = seated.filter(|session| !parting.contains(&session.id));
+        let rows: Vec<_> = staying.map(|session| (session.id, session.person.clone())).collect();
+        let (epoch, mark, parts) = (ctx.placement.epoch(), attachment.mark, rows.len().div_ceil(ROWS_MAX).max(1));
+        for ix in 0..parts {
+            let part = rows.chunks(ROWS_MAX).nth(ix).unwrap_or_default();
             let command = PeerCommand::Attach { epoch, group: group.clone(), round, mark, last: ix + 1 == parts, sessions: part.to_vec() };
             ctx.post_master(&to, command);
         }

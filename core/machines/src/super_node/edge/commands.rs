@@ -189,7 +189,8 @@ impl Edge {
             ClientCommand::Unsubscribe { groups: Rest(groups) } => self.unsubscribe(ctx, conn, groups),
             ClientCommand::Part { group, reason } => {
                 let reason = reason.unwrap_or_else(|| "".into());
-                self.question(ctx, conn, group, Op::Part { reason }, Purpose::Part { unsubscribe: false });
+                let seated = self.is_seated(&group, conn);
+                self.question(ctx, conn, group, Op::Part { reason }, Purpose::Part { unsubscribe: false, seated });
             }
             ClientCommand::Topic { group, text: Given(None) } => self.question(ctx, conn, group, Op::ShowTopic {}, Purpose::ShowTopic),
             ClientCommand::Topic { group, text: Given(Some(text)) } => {
@@ -361,8 +362,8 @@ impl Edge {
             return self.say(ctx, conn, Push::Unsubscribed { group: None, count: 0 });
         }
         for group in groups {
-            let op = Op::Part { reason: "".into() };
-            self.question(ctx, conn, group, op, Purpose::Part { unsubscribe: true });
+            let (op, seated) = (Op::Part { reason: "".into() }, self.is_seated(&group, conn));
+            self.question(ctx, conn, group, op, Purpose::Part { unsubscribe: true, seated });
         }
     }
 
