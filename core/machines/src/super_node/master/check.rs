@@ -26,6 +26,10 @@ pub(super) struct CheckWait {
 impl Master {
     /// The ring changed, or it is time: do we still own what we hold?
     pub fn check(&mut self, ctx: &mut Ctx<'_>) {
+        let office = ctx.office();
+        if self.office.map(|(office, _)| office) != office {
+            self.office = office.map(|office| (office, ctx.now));
+        }
         let names: Vec<GroupName> = self.groups.keys().cloned().collect();
         for name in names {
             self.check_group(ctx, &name);

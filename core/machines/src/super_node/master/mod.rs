@@ -27,6 +27,8 @@ use crate::time::{Time, earlier};
 
 /// How long an opening group waits for the directory, and then again for its former master.
 const OPENING_WAIT_MS: u64 = 1_000;
+/// How long after we came into the ring a group may have a former master that the directory has not heard of: more than anyone's reports take.
+const NEW_HERE_MS: u64 = 10_000;
 /// What an edge is told to wait when the group can't be served this moment.
 const TRY_AGAIN_MS: u64 = 50;
 
@@ -73,6 +75,8 @@ pub(super) struct Master {
     check_at: Option<Time>,
     sweep_at: Option<Time>,
     leaving: usize,
+    /// Our office, and since when we know of it by our own clock.
+    office: Option<(Time, Time)>,
 }
 
 impl Master {
@@ -211,14 +215,15 @@ impl Master {
     pub fn recorded(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, record: Option<Box<GroupRecord>>) {
         let Some(name) = self.openings.get(&ticket).cloned() else { return };
         let Some(Holding::Opening(opening)) = self.groups.get_mut(&name) else { return };
-        let Some(record) = record else {
-            return if opening.incoming.is_none() {
-                self.open_from(ctx, &name, None)
-            };
+        let new_here = self.office.is_some_and(|(_, noticed)| ctx.now.since_ms(noticed) < NEW_HERE_MS);
+        let former = match &record {
+            Some(record) => Some(record.master.clone()),
+            // It may be younger than what its master reported last. If we are new in the ring, that is who had our part of it.
+            None if new_here => ctx.placement.ring.order(crate::ring::point(name.as_str())).find(|key| *key != ctx.me()).cloned(),
+            None => None,
         };
-        let former = record.master.clone();
-        opening.record = Some(record);
-        if former != *ctx.me() && ctx.placement.contains(&former) {
+        opening.record = record;
+        if let Some(former) = former.filter(|former| former != ctx.me() && ctx.placement.contains(former)) {
             opening.since = ctx.now;
             opening.pulled = true;
             self.sweep_at = earlier(self.sweep_at, Some(ctx.now + OPENING_WAIT_MS));
