@@ -194,7 +194,7 @@ wire_enum! {
         /// … then its log …
         "HANDENTRIES" HandEntries { group: GroupName, entries: Vec<Arc<Entry>> },
         /// … and that was all. Answered by `adopted`.
-        "HANDEND" HandEnd { group: GroupName },
+        "HANDEND" HandEnd { group: GroupName, birth: Birth },
     }
 }
 

@@ -22,6 +22,8 @@ use crate::wire::Text;
 pub const SHORT_TEXT_MAX: usize = 390;
 /// Invitations a group remembers; the oldest go first.
 const INVITES_MAX: usize = 64;
+/// No group gets here by counting: whoever says so has a bug.
+const SEQ_MAX: u64 = u64::MAX / 2;
 /// How long a session's counter is remembered after it said something and left.
 const COUNTER_KEPT_MS: u64 = 10 * 60 * 1000;
 
@@ -129,15 +131,24 @@ impl Group {
     }
 
     /// Takes over an older log (of a handover), and with it what was said by those who are not members any more, but may say it again.
-    /// Entries must follow each other and end at `seq`.
-    pub fn restore_log(&mut self, entries: impl IntoIterator<Item = Arc<Entry>>) {
+    /// Entries must follow each other; says whether they do.
+    pub fn restore_log(&mut self, entries: impl IntoIterator<Item = Arc<Entry>>) -> bool {
         for entry in entries {
+            if self.log.newest().is_some_and(|newest| newest.checked_add(1) != Some(entry.seq)) {
+                return false;
+            }
             self.last_time = self.last_time.max(entry.time);
             if matches!(entry.content, Content::Message { .. }) && entry.id.counter >= self.counter(entry.id.session) {
                 self.count(&entry);
             }
             self.log.push(entry);
         }
+        true
+    }
+
+    /// Whether its log ends where the group does, and leaves room to go on.
+    pub fn is_whole(&self) -> bool {
+        self.seq < SEQ_MAX && self.log.newest().is_none_or(|newest| newest == self.seq)
     }
 
     /// Remembers what a session had said last (of a handover).
@@ -544,7 +555,7 @@ impl Group {
     /// Panics when an invariant is broken.
     pub fn check_invariants(&self) {
         assert!(!self.name.is_person() || self.members.len() <= 1, "{} is more than one person", self.name);
-        assert!(self.log.iter().next_back().is_none_or(|last| last.seq == self.seq), "{} log ends elsewhere", self.name);
+        assert!(self.log.newest().is_none_or(|newest| newest == self.seq), "{} log ends elsewhere", self.name);
     }
 }
 

@@ -45,6 +45,11 @@ impl Log {
         }
     }
 
+    /// The seq of the newest entry.
+    pub fn newest(&self) -> Option<u64> {
+        self.entries.back().map(|entry| entry.seq)
+    }
+
     /// What came after `seq`, up to the newest entry, whose seq is `newest`.
     pub fn since(&self, seq: u64, newest: u64) -> Since {
         let wanted = newest.saturating_sub(seq) as usize;
@@ -56,6 +61,11 @@ impl Log {
     /// All entries, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         self.entries.iter()
+    }
+
+    /// What they cost to keep, roughly.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many.

@@ -11,6 +11,8 @@ mod home;
 mod links;
 mod log;
 mod master;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -189,6 +191,7 @@ impl SuperNode {
             Change::Down { to, .. } => {
                 self.home.suspect(ctx!(self, now, effects), to.clone());
                 self.edge.link_down(ctx!(self, now, effects), &to);
+                self.master.link_down(ctx!(self, now, effects), &to);
             }
             Change::Gone { from } => self.master.lost_edge(ctx!(self, now, effects), &from),
         }
@@ -230,6 +233,7 @@ impl SuperNode {
                 Letter::Master { to, command } => {
                     if !self.links.can_send(&to, now) {
                         self.edge.unsent(ctx!(self, now, effects), &command);
+                        self.master.unsent(ctx!(self, now, effects), &command);
                     }
                     self.links.send(ctx!(self, now, effects), to, command);
                 }

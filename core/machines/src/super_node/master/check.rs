@@ -2,6 +2,7 @@
 //!
 //! Made on every change of the ring, on an interval, and when an operator forces it. What is not ours is handed over; the report says kept, moved, or blocked and why.
 
+use super::held::Leaving;
 use super::{Holding, Master};
 use crate::ids::Conn;
 use crate::names::GroupName;
@@ -9,8 +10,6 @@ use crate::super_node::ctx::{Ctx, Letter};
 use crate::time::Time;
 use crate::wire::Text;
 
-/// How often a handover that was not answered is sent again.
-const HANDOVER_RETRY_MS: u64 = 2_000;
 /// How long a session that forced a check waits for handovers to end.
 pub(super) const CHECK_WAIT_MS: u64 = 3_000;
 /// Rows of a check's answer; groups past it are left out of it, moved and blocked ones last.
@@ -44,12 +43,11 @@ impl Master {
                 Some(owner) if owner == *ctx.me() && held.leaving.is_none() && held.office == ctx.office() => {}
                 Some(owner) if owner == *ctx.me() => self.reopen(ctx, name),
                 Some(owner) => {
-                    let left = std::mem::replace(&mut held.leaving, Some(Leaving { to: owner.clone(), since: ctx.now }));
-                    match left.filter(|left| left.to == owner) {
-                        Some(left) => held.leaving = Some(left),
-                        None => self.handing.forget(name),
+                    self.leaving += usize::from(held.leaving.is_none());
+                    if held.leaving.as_ref().is_none_or(|leaving| leaving.to != owner) {
+                        self.handing.forget(name);
+                        held.leaving = Some(Leaving { to: owner.clone(), since: ctx.now });
                     }
-                    self.leaving += usize::from(held.leaving_began());
                     if self.handing.may_begin(ctx.now, name, &owner) {
                         self.handing.begin(ctx.now, name, &owner, held.hand_over(ctx, &owner));
                     }

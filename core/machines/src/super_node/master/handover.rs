@@ -3,9 +3,9 @@
 //! The old one sends settings, members and log, and keeps its copy until the new one says that it has adopted the group. The new one asks for it (*pull*) when people come before
 //! the handover does. A group that was opened on both sides is made one: the older life goes on, and those who were in the younger attach again.
 
-use super::held::{Held, Leaving};
+use super::held::Held;
 use super::reports::row;
-use super::{Holding, Master};
+use super::{Holding, Incoming, Master};
 use crate::entry::{Content, Settings};
 use crate::ids::{Birth, Conn, Epoch};
 use crate::machine::Level;
@@ -13,11 +13,16 @@ use crate::names::{GroupName, NodeKey};
 use crate::peer::{LinkEvent, PeerCommand, ROWS_MAX};
 use crate::super_node::ctx::Ctx;
 use crate::super_node::group::Group;
+use crate::time::earlier;
 
 /// Entries in one part of a handover.
 const HAND_ENTRIES_MAX: usize = 16;
 /// Bytes of text in one part of a handover, beyond which the next begins.
 const HAND_BYTES_MAX: usize = 32 * 1024;
+/// What a member or an entry takes on a link, without the text: for an estimate.
+const HEAD_BYTES: usize = 256;
+/// When what may not have arrived is sent again.
+const SWALLOWED_MS: u64 = 500;
 /// Moves remembered for the next check's answer.
 const MOVES_KEPT: usize = 1_024;
 
@@ -35,10 +40,10 @@ impl Master {
     pub(super) fn hear_master(&mut self, ctx: &mut Ctx<'_>, from: NodeKey, conn: Option<Conn>, command: PeerCommand) {
         match command {
             PeerCommand::Pull { epoch, group } => self.pulled(ctx, conn, epoch, &group),
-            PeerCommand::Handover { group, birth, seq, settings, .. } => self.incoming(ctx, group, birth, seq, settings),
+            PeerCommand::Handover { group, birth, seq, settings, .. } => self.incoming(ctx, from, group, birth, seq, settings),
             PeerCommand::HandMembers { group, members } => {
                 let now = ctx.now;
-                if let Some(incoming) = self.incoming_mut(&group) {
+                if let Some(incoming) = self.incoming_mut(ctx, &from, &group) {
                     for (row, counter) in members {
                         incoming.restore_counter(row.session, counter, now);
                         incoming.seat(row);
@@ -46,11 +51,13 @@ impl Master {
                 }
             }
             PeerCommand::HandEntries { group, entries } => {
-                if let Some(incoming) = self.incoming_mut(&group) {
-                    incoming.restore_log(entries);
+                let whole = self.incoming_mut(ctx, &from, &group).is_none_or(|incoming| incoming.restore_log(entries));
+                if !whole && let Some(Holding::Opening(opening)) = self.groups.get_mut(&group) {
+                    ctx.log(Level::Error, format!("{from} hands over {group} with a hole in its log: refused"));
+                    opening.incoming = None;
                 }
             }
-            PeerCommand::HandEnd { group } => self.adopt(ctx, &from, conn, &group),
+            PeerCommand::HandEnd { group, birth } => self.adopt(ctx, &from, conn, &group, birth),
             _ => {}
         }
     }
@@ -75,7 +82,7 @@ impl Master {
         }
     }
 
-    fn incoming(&mut self, ctx: &mut Ctx<'_>, name: GroupName, birth: Birth, seq: u64, settings: Settings) {
+    fn incoming(&mut self, ctx: &mut Ctx<'_>, from: NodeKey, name: GroupName, birth: Birth, seq: u64, settings: Settings) {
         if let Some(Holding::Held(held)) = self.groups.get(&name)
             && held.group.birth == birth
         {
@@ -84,14 +91,11 @@ impl Master {
         let term = ctx.placement.epoch();
         let mut group = Group::new(name.clone(), birth, term, settings.created, &ctx.config.limits);
         (group.seq, group.settings) = (seq, settings);
-        match self.groups.get_mut(&name) {
-            Some(Holding::Opening(opening)) => opening.incoming = Some(Box::new(group)),
-            _ => {
-                self.open_silently(ctx, &name);
-                if let Some(Holding::Opening(opening)) = self.groups.get_mut(&name) {
-                    opening.incoming = Some(Box::new(group));
-                }
-            }
+        if !matches!(self.groups.get(&name), Some(Holding::Opening(_))) {
+            self.open_silently(ctx, &name);
+        }
+        if let Some(Holding::Opening(opening)) = self.groups.get_mut(&name) {
+            (opening.since, opening.incoming) = (ctx.now, Some(Incoming { from, group: Box::new(group) }));
         }
     }
 
@@ -102,30 +106,37 @@ impl Master {
             if held.leaving.is_some() {
                 self.leaving -= 1;
             }
+            self.handing.forget(name);
             held.send_away(ctx);
         }
         self.begin_opening(ctx, name, true);
     }
 
-    fn incoming_mut(&mut self, name: &GroupName) -> Option<&mut Group> {
-        match self.groups.get_mut(name) {
-            Some(Holding::Opening(opening)) => opening.incoming.as_deref_mut(),
-            _ => None,
-        }
+    /// What came so far of a group that this node hands over. As long as more comes, the group does not open without it.
+    fn incoming_mut(&mut self, ctx: &Ctx<'_>, from: &NodeKey, name: &GroupName) -> Option<&mut Group> {
+        let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return None };
+        let incoming = opening.incoming.as_mut().filter(|incoming| incoming.from == *from)?;
+        opening.since = ctx.now;
+        Some(&mut incoming.group)
     }
 
-    fn adopt(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, name: &GroupName) {
-        let incoming = match self.groups.get_mut(name) {
-            Some(Holding::Opening(opening)) => opening.incoming.take(),
-            Some(Holding::Held(_)) => return ctx.tell_edge(conn, LinkEvent::Adopted { group: name.clone() }),
-            None => None,
-        };
-        let Some(group) = incoming else { return };
-        let text =
-            format!("took over {name} from {from} at seq {}, {} members, {} entries", group.seq, group.members().len(), group.log().len());
-        ctx.log(if name.is_person() { Level::Debug } else { Level::Info }, text);
-        self.begin(ctx, *group);
-        ctx.tell_edge(conn, LinkEvent::Adopted { group: name.clone() });
+    /// All of it was sent. Only what is held in that life is confirmed: whoever hears so forgets their copy.
+    fn adopt(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, name: &GroupName, birth: Birth) {
+        if let Some(Holding::Opening(opening)) = self.groups.get_mut(name)
+            && let Some(Incoming { group, .. }) =
+                opening.incoming.take_if(|incoming| incoming.from == *from && incoming.group.birth == birth)
+        {
+            if !group.is_whole() {
+                return ctx.log(Level::Error, format!("{from} hands over {name} with the end of its log missing: refused"));
+            }
+            let (members, entries) = (group.members().len(), group.log().len());
+            let text = format!("took over {name} from {from} at seq {}, {members} members, {entries} entries", group.seq);
+            ctx.log(if name.is_person() { Level::Debug } else { Level::Info }, text);
+            self.begin(ctx, *group);
+        }
+        if self.held(name).is_some_and(|held| held.group.birth == birth) {
+            ctx.tell_edge(conn, LinkEvent::Adopted { group: name.clone() });
+        }
     }
 
     /// The new master has it: tell our edges, and forget it.
@@ -145,38 +156,63 @@ impl Master {
             self.due.remove(name);
             held.send_away(ctx);
         }
+        self.handing.forget(name);
+        if self.handing.has_room(from) {
+            self.hand_on(ctx);
+        }
         self.answer_checks(ctx);
+    }
+
+    /// The link to a node broke: what was on its way there may not have arrived.
+    pub fn link_down(&mut self, ctx: &Ctx<'_>, node: &NodeKey) {
+        if self.handing.lost(node) {
+            self.hand_at = earlier(self.hand_at, Some(ctx.now + SWALLOWED_MS));
+        }
+    }
+
+    /// This could not be sent.
+    pub fn unsent(&mut self, ctx: &Ctx<'_>, command: &PeerCommand) {
+        if let PeerCommand::HandEnd { group, .. } = command {
+            self.handing.swallowed(group);
+            self.hand_at = earlier(self.hand_at, Some(ctx.now + SWALLOWED_MS));
+        }
+    }
+
+    /// Those whose turn it is now.
+    pub(super) fn hand_on(&mut self, ctx: &mut Ctx<'_>) {
+        for name in self.handing.take_waiting() {
+            self.check_group(ctx, &name);
+        }
     }
 }
 
 impl Held {
-    /// Sends everything to the node that should have it. We keep it until that node says that it has it.
-    pub(super) fn hand_over(&mut self, ctx: &mut Ctx<'_>, to: NodeKey) {
-        let (now, epoch) = (ctx.now, ctx.placement.epoch());
+    /// Sends everything to the node that should have it. We keep it until that node says that it has it. Says how many bytes that are, roughly.
+    pub(super) fn hand_over(&self, ctx: &mut Ctx<'_>, to: &NodeKey) -> usize {
+        let epoch = ctx.placement.epoch();
         let group = &self.group;
         let name = || group.name.clone();
         let (birth, term, seq, settings) = (group.birth, group.term, group.seq, group.settings.clone());
-        ctx.post_master(&to, PeerCommand::Handover { epoch, group: name(), birth, term, seq, settings });
+        ctx.post_master(to, PeerCommand::Handover { epoch, group: name(), birth, term, seq, settings });
         let rows: Vec<_> = group.members().iter().map(|(session, member)| (row(*session, member), group.counter(*session))).collect();
         for members in rows.chunks(ROWS_MAX) {
-            ctx.post_master(&to, PeerCommand::HandMembers { group: name(), members: members.to_vec() });
+            ctx.post_master(to, PeerCommand::HandMembers { group: name(), members: members.to_vec() });
         }
         let (mut entries, mut bytes) = (Vec::new(), 0);
         for entry in group.log().iter() {
             let text = if let Content::Message { text, .. } = &entry.content { text.len() } else { 0 };
             if entries.len() >= HAND_ENTRIES_MAX || bytes + text > HAND_BYTES_MAX {
-                ctx.post_master(&to, PeerCommand::HandEntries { group: name(), entries: std::mem::take(&mut entries) });
+                ctx.post_master(to, PeerCommand::HandEntries { group: name(), entries: std::mem::take(&mut entries) });
                 bytes = 0;
             }
             bytes += text;
             entries.push(entry.clone());
         }
         if !entries.is_empty() {
-            ctx.post_master(&to, PeerCommand::HandEntries { group: name(), entries });
+            ctx.post_master(to, PeerCommand::HandEntries { group: name(), entries });
         }
-        ctx.post_master(&to, PeerCommand::HandEnd { group: name() });
-        let since = self.leaving.as_ref().map_or(now, |leaving| leaving.since);
-        self.leaving = Some(Leaving { to, since, sent: now });
+        ctx.post_master(to, PeerCommand::HandEnd { group: name(), birth });
+        HEAD_BYTES * (1 + group.members().len() + group.log().len()) + group.log().bytes()
     }
 
     /// Tells all edges to look where the group is now.

@@ -49,7 +49,6 @@ pub(super) struct Held {
 pub(super) struct Leaving {
     pub(super) to: NodeKey,
     pub(super) since: Time,
-    pub(super) sent: Time,
 }
 
 impl Held {

@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod check;
 mod desk;
+mod handing;
 mod handover;
 mod held;
 mod reports;
 
 use check::{CHECK_WAIT_MS, CheckWait};
 use desk::Desk;
+use handing::Handing;
 use handover::Move;
 use held::{EdgeAt, Held};
 use reports::Due;
@@ -48,9 +50,16 @@ struct Opening {
     /// What the directory remembered, while we ask the former master for better.
     record: Option<Box<GroupRecord>>,
     pulled: bool,
-    incoming: Option<Box<Group>>,
+    incoming: Option<Incoming>,
     /// What we had when we lost office. It is good unless someone served the group since.
     own: Option<Box<Group>>,
+}
+
+/// A group that is being handed over to us, as far as it has come.
+#[derive(Debug)]
+struct Incoming {
+    from: NodeKey,
+    group: Box<Group>,
 }
 
 #[derive(Debug)]
@@ -77,6 +86,9 @@ pub(super) struct Master {
     leaving: usize,
     /// Our office, and since when we know of it by our own clock.
     office: Option<(Time, Time)>,
+    handing: Handing,
+    /// When what may not have reached its new master is sent again.
+    hand_at: Option<Time>,
 }
 
 impl Master {
@@ -195,6 +207,7 @@ impl Master {
         let Some(Holding::Held(mut held)) = self.groups.remove(name) else { return };
         let given_away = held.leaving.take().is_some();
         self.leaving -= usize::from(given_away);
+        self.handing.forget(name);
         self.due.remove(name);
         held.send_away(ctx);
         if name.is_person() {
@@ -355,7 +368,7 @@ impl Master {
 impl Master {
     pub fn deadline(&self) -> Option<Time> {
         let checks = self.check_waits.iter().map(|wait| wait.since + CHECK_WAIT_MS).min();
-        earlier(earlier(self.check_at, self.report_at), earlier(self.sweep_at, checks))
+        earlier(earlier(earlier(self.check_at, self.report_at), earlier(self.sweep_at, checks)), self.hand_at)
     }
 
     pub fn tick(&mut self, ctx: &mut Ctx<'_>) {
@@ -363,6 +376,9 @@ impl Master {
             self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
             self.check(ctx);
             self.forget_counters(ctx);
+        }
+        if self.hand_at.take_if(|at| *at <= ctx.now).is_some() {
+            self.hand_on(ctx);
         }
         if self.report_at.is_some_and(|at| at <= ctx.now) {
             self.report_at = Some(ctx.now + ctx.config.timing.report_ms);
@@ -420,5 +436,6 @@ impl Master {
             }
         }
         assert_eq!(leaving, self.leaving);
+        self.handing.check_invariants();
     }
 }

@@ -1,0 +1,239 @@
+//! One node, driven by hand: what its own machine sees of a directory, of other nodes and of people's programs, in an order that a test chooses.
+//!
+//! The virtual world in `tests/` runs whole networks; here stand the orders that it meets too rarely, and what a peer with a bug may send.
+
+mod by_peers;
+mod by_people;
+
+use crate::command::Command;
+use crate::entry::Person;
+use crate::event::Event;
+use crate::handshake::{Accepting, Dialling, Identity};
+use crate::ids::{Conn, Epoch, Incarnation, ListenerId, SessionId, Ticket};
+use crate::machine::{Effect, Input, Machine};
+use crate::names::{GroupName, Nick, NodeKey};
+use crate::peer::{LinkEvent, Op, Outcome, PeerCommand};
+use crate::ring::Ring;
+use crate::secret::NetworkSecret;
+use crate::super_node::{NodeConfig, NodeLimits, NodeTiming, SuperNode};
+use crate::time::Time;
+use crate::view::{NodeInfo, RingParams, View};
+use std::sync::Arc;
+
+/// Who the node is that is looked at.
+const ME: &str = "10.0.0.1";
+/// Another.
+const OTHER: &str = "10.0.0.2";
+/// And one more.
+const THIRD: &str = "10.0.0.3";
+
+struct Bench {
+    node: SuperNode,
+    now: Time,
+    effects: Vec<Effect>,
+    home: Conn,
+    slots: u32,
+    epoch: u64,
+}
+
+fn key(text: &str) -> NodeKey {
+    NodeKey::new(text).unwrap()
+}
+
+fn group(text: &str) -> GroupName {
+    GroupName::new(text).unwrap()
+}
+
+fn identity(of: &str, incarnation: u64) -> Identity {
+    Identity { network: "n".into(), secret: NetworkSecret::new("s"), key: key(of), incarnation: Incarnation(incarnation) }
+}
+
+fn person(nick: &str) -> Arc<Person> {
+    let text = || "".into();
+    Arc::new(Person { nick: Nick::new(nick).unwrap(), user: text(), host: text(), account: text(), real: text() })
+}
+
+/// A group of which `master` is in charge in a ring of these.
+fn group_of(master: &str, ring: &[&str]) -> GroupName {
+    let ring = Ring::of(ring.iter().map(|node| key(node)), RingParams::default());
+    (0..).map(|n| group(&format!("#g{n}"))).find(|name| ring.master(name.as_str()) == Some(&key(master))).unwrap()
+}
+
+impl Bench {
+    /// A node in a ring of these, with its link to the directory.
+    fn new(ring: &[&str]) -> Bench {
+        Bench::with(ring, NodeLimits::default())
+    }
+
+    fn with(ring: &[&str], limits: NodeLimits) -> Bench {
+        let config = NodeConfig {
+            key: key(ME),
+            name: "me".into(),
+            network: "n".into(),
+            secret: NetworkSecret::new("s"),
+            incarnation: Incarnation(1),
+            seed: 1,
+            directories: vec!["10.0.0.9:7410".into()],
+            in_ring: true,
+            process_id: 1,
+            motd: vec![],
+            timing: NodeTiming::default(),
+            limits,
+        };
+        let home = Conn { slot: 0, generation: 1 };
+        let mut bench = Bench { node: SuperNode::new(config), now: Time(1_000), effects: vec![], home, slots: 0, epoch: 0 };
+        bench.give(Input::Start);
+        let home = bench.accept("10.0.0.9:7410", "10.0.0.9:7410");
+        bench.home = home;
+        let Some(Event::Command(Command::Peer(PeerCommand::Register { ticket, .. }))) = bench.told(home).pop() else { panic!() };
+        bench.tell(home, LinkEvent::Registered { ticket, epoch: Epoch::default() });
+        bench.ring(ring);
+        bench
+    }
+
+    fn give(&mut self, input: Input) {
+        self.node.handle(self.now, input, &mut self.effects);
+    }
+
+    /// Time passes, and the node looks after what is due, at most so often that it can't be told from one that spins.
+    fn wait(&mut self, ms: u64) {
+        let until = self.now + ms;
+        for _ in 0..10_000 {
+            match self.node.deadline().filter(|deadline| *deadline <= until) {
+                Some(deadline) => self.now = self.now.max(deadline),
+                None => {
+                    self.now = until;
+                    return;
+                }
+            }
+            self.give(Input::Deadline);
+        }
+        panic!("the node always wants attention at once");
+    }
+
+    /// The directory shows a ring of these, each of the same start as before.
+    fn ring(&mut self, keys: &[&str]) {
+        self.epoch += 1;
+        let mut nodes: Vec<NodeInfo> =
+            keys.iter().map(|node| NodeInfo { key: key(node), name: "x".into(), incarnation: Incarnation(1), since: Time(0) }).collect();
+        nodes.sort_by(|a, b| a.key.cmp(&b.key));
+        let epoch = Epoch { generation: 1, number: self.epoch };
+        let view = View { epoch, network: "n".into(), params: RingParams::default(), nodes, directories: vec![] };
+        self.tell(self.home, LinkEvent::View { view: Arc::new(view) });
+    }
+
+    fn epoch(&self) -> Epoch {
+        Epoch { generation: 1, number: self.epoch }
+    }
+
+    fn tell(&mut self, conn: Conn, event: impl Into<Event>) {
+        self.give(Input::Told { conn, event: Ok(event.into()) });
+    }
+
+    /// What a connection was told since one looked last.
+    fn told(&mut self, conn: Conn) -> Vec<Event> {
+        let (told, rest) = std::mem::take(&mut self.effects)
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Tell { conn: to, .. } if *to == conn));
+        self.effects = rest;
+        Vec::into_iter(told).filter_map(|effect| if let Effect::Tell { event, .. } = effect { Some(event) } else { None }).collect()
+    }
+
+    /// What the node asked on a connection it dialled since one looked last.
+    fn asked(&mut self, conn: Conn) -> Vec<PeerCommand> {
+        let command = |event| if let Event::Command(Command::Peer(command)) = event { Some(command) } else { None };
+        self.told(conn).into_iter().filter_map(command).collect()
+    }
+
+    fn is_closed(&self, conn: Conn) -> bool {
+        self.effects.contains(&Effect::Close { conn })
+    }
+
+    fn conn(&mut self) -> Conn {
+        self.slots += 1;
+        Conn { slot: self.slots, generation: 1 }
+    }
+
+    /// Answers the node's dial to this address as the node of this key.
+    #[track_caller]
+    fn accept(&mut self, address: &str, as_key: &str) -> Conn {
+        let dialled = |effect: &Effect| match effect {
+            Effect::Dial { ticket, address: to } if **to == *address => Some(*ticket),
+            _ => None,
+        };
+        let ticket = self.effects.iter().rev().find_map(dialled).expect("it was dialled");
+        self.effects.retain(|effect| !matches!(effect, Effect::Dial { ticket: other, .. } if *other == ticket));
+        let conn = self.conn();
+        self.give(Input::Dialed { ticket, result: Ok(conn) });
+        let hello = self.asked(conn).pop().expect("a greeting");
+        let identity = identity(as_key, 1);
+        let (_, challenge) = Accepting::start(&identity, &hello, 7).unwrap();
+        self.tell(conn, challenge);
+        self.tell_proven(conn);
+        conn
+    }
+
+    fn tell_proven(&mut self, conn: Conn) {
+        assert!(matches!(self.asked(conn).pop(), Some(PeerCommand::Prove { .. })));
+        self.tell(conn, LinkEvent::Proven {});
+    }
+
+    /// Another node dials this one and proves itself.
+    fn peer(&mut self, of: &str, incarnation: u64) -> Conn {
+        let conn = self.open();
+        let identity = identity(of, incarnation);
+        let (dialling, hello) = Dialling::start(&identity, Some(key(ME)), 5);
+        self.hear(conn, hello);
+        let Some(Event::Link(challenge)) = self.told(conn).pop() else { panic!() };
+        let (_, prove) = dialling.challenged(&identity, &challenge).unwrap();
+        self.hear(conn, prove);
+        assert_eq!(self.told(conn), [Event::Link(LinkEvent::Proven {})]);
+        conn
+    }
+
+    fn open(&mut self) -> Conn {
+        let conn = self.conn();
+        self.give(Input::Opened { conn, listener: ListenerId(0), peer: [127, 0, 0, 1].into() });
+        conn
+    }
+
+    fn hear(&mut self, conn: Conn, command: impl Into<Command>) {
+        self.give(Input::Heard { conn, command: Ok(command.into()) });
+    }
+
+    /// A person's program says something; whoever asks to come in is let in.
+    fn says(&mut self, conn: Conn, line: &str) {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        self.give(Input::Heard { conn, command: Command::parse(&words) });
+        let judged = |effect: &Effect| if let Effect::Judge { ticket, .. } = effect { Some(*ticket) } else { None };
+        if let Some(ticket) = self.effects.iter().find_map(judged) {
+            self.effects.retain(|effect| judged(effect).is_none());
+            self.give(Input::Judged { ticket, verdict: crate::machine::Verdict::Accept(None) });
+        }
+    }
+
+    /// The directory has nothing to say about groups that are being opened.
+    fn no_records(&mut self) {
+        for command in self.asked(self.home) {
+            if let PeerCommand::Record { ticket, .. } = command {
+                self.tell(self.home, LinkEvent::Record { ticket, record: None });
+            }
+        }
+    }
+
+    /// Another node's edge asks for something.
+    fn request(&mut self, conn: Conn, ticket: u64, group: &GroupName, session: u64, nick: &str, op: Op) {
+        let (epoch, group, person) = (self.epoch(), group.clone(), person(nick));
+        self.hear(conn, PeerCommand::Request { ticket: Ticket(ticket), epoch, group, session: SessionId(session), person, op });
+    }
+
+    /// What it was answered.
+    fn answers(&mut self, conn: Conn) -> Vec<Outcome> {
+        let outcome = |event| if let Event::Link(LinkEvent::Answer { outcome, .. }) = event { Some(outcome) } else { None };
+        self.told(conn).into_iter().filter_map(outcome).collect()
+    }
+}
+
+fn join() -> Op {
+    Op::Join { key: None, mark: None, names: false }
+}

@@ -1,0 +1,3 @@
+//! What people's programs do: in bad order, too much, or not at all.
+
+use super::*;
