@@ -1,18 +1,27 @@
 //! A few hundred storms, each from a seed of its own; and broken worlds that they have to notice.
 
 use chatring_tests::checkers::{no_hole, nothing_twice, one_order};
-use chatring_tests::storm::Plan;
+use chatring_tests::storm::{Failure, Plan};
 use chatring_tests::world::{Sabotage, World};
 
 /// How many storms there are in each of the parts that run side by side.
 const SEEDS: u64 = 100;
 
+/// One storm. A machine that breaks its own invariants panics, and that is a failure like any other.
+fn storm(seed: u64) -> Result<(), String> {
+    match std::panic::catch_unwind(|| Plan::draw(seed).run()) {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(failure)) => Err(failure.to_string()),
+        Err(_) => Err(Failure { seed, why: "a machine panicked, see above".to_string() }.to_string()),
+    }
+}
+
 /// How many failures are shown at once.
 const SHOWN_MAX: usize = 40;
 
 fn storms(seeds: std::ops::Range<u64>) {
-    let failures: Vec<_> = seeds.clone().filter_map(|seed| Plan::draw(seed).run().err()).collect();
-    let shown: Vec<String> = failures.iter().take(SHOWN_MAX).map(|failure| failure.to_string()).collect();
+    let failures: Vec<String> = seeds.clone().filter_map(|seed| storm(seed).err()).collect();
+    let shown: Vec<String> = failures.iter().take(SHOWN_MAX).cloned().collect();
     assert!(failures.is_empty(), "{} of the storms {seeds:?} ended badly:\n{}", failures.len(), shown.join("\n"));
 }
 
