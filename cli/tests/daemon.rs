@@ -1,9 +1,11 @@
 //! A real chatd: what it says of a wrong file, and how it ends.
 
-use std::io::{BufRead, BufReader, Read};
+mod common;
+
+use common::process::Process;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 
 /// A folder with a configuration.
 struct Setup {
@@ -32,54 +34,16 @@ impl Setup {
 
     fn chatd(&self, option: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chatd"));
-        command.arg(option).arg(self.file()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.arg(option).arg(self.file());
         command
     }
 }
 
-/// A daemon that is up; killed when a test forgets it.
-struct Daemon {
-    child: Child,
-    log: BufReader<std::process::ChildStderr>,
-}
-
-impl Daemon {
-    /// Waits until the log says so.
-    fn start(command: &mut Command, until: &str) -> Daemon {
-        let mut child = command.spawn().unwrap();
-        let mut daemon = Daemon { log: BufReader::new(child.stderr.take().unwrap()), child };
-        daemon.wait_for(until);
-        daemon
-    }
-
-    fn wait_for(&mut self, words: &str) {
-        let mut log = String::new();
-        while self.log.read_line(&mut log).unwrap() > 0 {
-            if log.lines().last().unwrap_or("").contains(words) {
-                return;
-            }
-        }
-        panic!("no {words:?} in the log:\n{log}");
-    }
-
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {}", self.child.id())).status().unwrap();
-        assert!(sent.success());
-    }
-
-    /// How it ended, and the rest of its log.
-    fn ended(&mut self) -> (ExitStatus, String) {
-        let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap(), rest)
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A daemon that is up: its log says so.
+fn start(command: &mut Command) -> Process {
+    let mut daemon = Process::start("chatd", command);
+    daemon.err.wait("with 1 super nodes");
+    daemon
 }
 
 /// What `--check-config` says of this file.
@@ -124,7 +88,7 @@ fn a_port_in_use_is_one_clear_error() {
 #[test]
 fn sigterm_ends_it_in_good_order() {
     let setup = Setup::all_in_one("");
-    let mut daemon = Daemon::start(&mut setup.chatd("--config"), "with 1 super nodes");
+    let mut daemon = start(&mut setup.chatd("--config"));
     daemon.signal("TERM");
     let (status, log) = daemon.ended();
     assert!(status.success() && log.contains("ended in good order"), "{status}\n{log}");
@@ -133,8 +97,8 @@ fn sigterm_ends_it_in_good_order() {
 #[test]
 fn it_ends_with_its_standard_input_where_asked_to() {
     let setup = Setup::all_in_one("");
-    let mut daemon = Daemon::start(setup.chatd("--config").arg("--exit-with-stdin"), "with 1 super nodes");
-    drop(daemon.child.stdin.take());
+    let mut daemon = start(setup.chatd("--config").arg("--exit-with-stdin"));
+    daemon.input = None;
     let (status, log) = daemon.ended();
     assert!(status.success() && log.contains("ended in good order"), "{status}\n{log}");
 }
@@ -142,8 +106,8 @@ fn it_ends_with_its_standard_input_where_asked_to() {
 #[test]
 fn log_lines_can_be_json() {
     let setup = Setup::all_in_one("");
-    let mut daemon = Daemon::start(setup.chatd("--config").args(["--log", "json"]).arg("--exit-with-stdin"), "with 1 super nodes");
-    drop(daemon.child.stdin.take());
+    let mut daemon = start(setup.chatd("--config").args(["--log", "json"]).arg("--exit-with-stdin"));
+    daemon.input = None;
     let (_, log) = daemon.ended();
     for line in log.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();

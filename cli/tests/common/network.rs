@@ -1,0 +1,176 @@
+//! A network of real daemons on loopback addresses of its own.
+//!
+//! Linux has all of 127.0.0.0/8, so every network takes a /24 of it that nobody else listens in, and can then use the same ports everywhere. A node's
+//! address is its place in the ring: a test chooses it with [`chatring_machines::ring`].
+
+use super::member::{Member, Tail};
+use super::process::Process;
+use chatring_machines::names::NodeKey;
+use chatring_machines::ring::Ring;
+use chatring_machines::view::RingParams;
+use serde_json::Value as Json;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+pub const SECRET: &str = "only the tests know";
+
+/// A network, before anyone is started.
+pub struct Network {
+    pub dir: tempfile::TempDir,
+    net: [u8; 3],
+    /// Holds the /24.
+    _taken: TcpListener,
+    /// What every configuration begins with, beside the network itself.
+    pub preamble: String,
+    /// What every super node's table ends with.
+    pub node_settings: String,
+    /// Further tables of a super node's configuration.
+    pub node_tables: String,
+    /// What every configuration ends with.
+    pub ending: String,
+    /// How long after its last sign of life a node is declared dead.
+    pub lease_ms: u64,
+}
+
+/// A super node that runs.
+pub struct Node {
+    pub name: String,
+    pub key: NodeKey,
+    pub native: SocketAddr,
+    pub irc: SocketAddr,
+    pub process: Process,
+}
+
+impl Network {
+    pub fn new() -> Network {
+        static NEXT: AtomicU8 = AtomicU8::new(0);
+        // Other test programs run at the same time: each begins somewhere else, and where someone is, goes on to the next.
+        let start = std::process::id();
+        let candidates =
+            std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed)).map(|third| [127, 64 + (start % 128) as u8, third]);
+        let free = candidates.take(256).find_map(|net| Some((net, TcpListener::bind((host(net, 255 - 1), 7399)).ok()?)));
+        let (net, taken) = free.expect("a part of the loopback network that nobody uses");
+        let dir = tempfile::tempdir().unwrap();
+        let (preamble, node_settings, node_tables, ending) = Default::default();
+        Network { dir, net, _taken: taken, preamble, node_settings, node_tables, ending, lease_ms: 3_000 }
+    }
+
+    fn at(&self, number: u8, port: u16) -> SocketAddr {
+        SocketAddr::new(host(self.net, number).into(), port)
+    }
+
+    pub fn directory_address(&self) -> SocketAddr {
+        self.at(1, 7400)
+    }
+
+    /// The ring key of the node with this number.
+    pub fn key(&self, number: u8) -> NodeKey {
+        NodeKey::of(self.at(number, 7411))
+    }
+
+    /// The ring of the nodes with these numbers.
+    pub fn ring(&self, numbers: &[u8]) -> Ring {
+        ring(&numbers.iter().map(|number| self.key(*number)).collect::<Vec<_>>())
+    }
+
+    /// Starts the directory, on what an earlier one has left.
+    pub fn directory(&self) -> Process {
+        let address = self.directory_address();
+        let role = format!("[directory]\naddress = '{address}'\ndatabase = 'directory.sqlite'\nlease = '{}ms'\n", self.lease_ms);
+        let mut process = self.start("directory", &role);
+        process.err.wait("listening at");
+        process
+    }
+
+    /// Starts a super node, and does not wait for it.
+    pub fn node(&self, number: u8) -> Node {
+        let (native, irc) = (self.at(number, 7411), self.at(number, 6667));
+        let name = format!("node{number}");
+        let role = format!(
+            "[[super_node]]\nname = '{name}'\naddress = '{native}'\n{}[super_node.timing]\nlease = '{}ms'\n\
+             [[listener]]\nname = 'irc'\ntransport = 'irc'\naddress = '{irc}'\n{}",
+            self.node_settings, self.lease_ms, self.node_tables
+        );
+        let process = self.start(&name, &role);
+        Node { name, key: self.key(number), native, irc, process }
+    }
+
+    /// Starts super nodes that all know of each other.
+    pub fn nodes<const N: usize>(&self, numbers: [u8; N]) -> [Node; N] {
+        let mut nodes = numbers.map(|number| self.node(number));
+        for node in &mut nodes {
+            node.process.err.wait(&format!("with {N} super nodes"));
+        }
+        nodes
+    }
+
+    fn start(&self, name: &str, role: &str) -> Process {
+        let file = self.dir.path().join(name).with_extension("toml");
+        let Network { preamble, ending, .. } = self;
+        let network = format!("[network]\nname = 'test'\nsecret = '{SECRET}'\ndirectories = ['{}']\n", self.directory_address());
+        std::fs::write(&file, format!("{preamble}\n{network}{role}{ending}")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chatd"));
+        Process::start(name, command.arg("--config").arg(&file).arg("--exit-with-stdin"))
+    }
+
+    /// `chatctl`, about this network, with nothing of the user who runs the tests.
+    pub fn chatctl(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chatctl"));
+        command.args(args).args(["--directory", &self.directory_address().to_string()]);
+        command.env("XDG_STATE_HOME", self.state()).env_remove("CHATCTL_DIRECTORY");
+        command
+    }
+
+    fn state(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// What `chatctl … --output json` says; `None` if it fails.
+    pub fn try_json(&self, args: &[&str]) -> Option<Json> {
+        let output = self.chatctl(args).args(["--output", "json"]).output().unwrap();
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    #[track_caller]
+    pub fn json(&self, args: &[&str]) -> Json {
+        let output = self.chatctl(args).args(["--output", "json"]).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Someone with the native client, in the group.
+    #[track_caller]
+    pub fn tail(&self, group: &str, nick: &str) -> Member<Tail> {
+        let process = Process::start(nick, &mut self.chatctl(&["tail", group, "--json", "--nick", nick]));
+        let mut tail = Tail { process, entries: Vec::new() };
+        tail.wait("join");
+        Member::new(nick, tail)
+    }
+
+    /// Nicks of a group's members as the directory knows them, sorted.
+    pub fn members(&self, group: &str) -> Vec<String> {
+        let rows = self.try_json(&["group", "members", group]).unwrap_or_default();
+        let rows = rows.as_array().cloned().unwrap_or_default();
+        let mut nicks: Vec<String> = rows.iter().map(|row| row["nick"].as_str().unwrap().to_string()).collect();
+        nicks.sort();
+        nicks
+    }
+}
+
+fn host([a, b, c]: [u8; 3], number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(a, b, c, number)
+}
+
+/// The ring of these nodes.
+pub fn ring<'a>(keys: impl IntoIterator<Item = &'a NodeKey>) -> Ring {
+    Ring::of(keys.into_iter().cloned(), RingParams::default())
+}
+
+/// Names of groups that one node has, as the ring says.
+pub fn groups_where(count: usize, is_one: impl Fn(&str) -> bool) -> Vec<String> {
+    let groups: Vec<String> = (0..100_000).map(|number| format!("#room{number}")).filter(|group| is_one(group)).take(count).collect();
+    assert_eq!(groups.len(), count, "a node with so small a part of the ring");
+    groups
+}
