@@ -248,6 +248,10 @@ impl Group {
                     false => Content::Join { node: node.clone() },
                 })
             }
+            // A session that goes on at another node is not taken out of the group by what is left of it here.
+            Op::Part { .. } | Op::Renick { .. } if self.members.get(&session).is_some_and(|member| member.node != *node) => {
+                refuse(Code::NotMember, "you are in that group over another connection")
+            }
             Op::Part { reason } => self.inside(session).map(|_| Content::Part { reason: short(reason) }),
             Op::Say { kind, text, .. } => {
                 self.may_say(session, person, text).map(|()| Content::Message { kind: *kind, text: text.clone() })

@@ -165,7 +165,7 @@ impl SuperNode {
 
     fn told_by_node(&mut self, now: Time, from: &NodeKey, event: Event, effects: &mut Vec<Effect>) {
         match event {
-            Event::Entry(group, entry) => self.edge.entry(ctx!(self, now, effects), &group, entry),
+            Event::Entry(group, entry) => self.edge.entry(ctx!(self, now, effects), from, &group, entry),
             Event::Link(LinkEvent::Adopted { group }) => self.master.adopted(ctx!(self, now, effects), from, &group),
             Event::Link(LinkEvent::NotHeld { group }) => self.master.not_held(ctx!(self, now, effects), &group),
             Event::Link(event) => self.edge.hear(ctx!(self, now, effects), from, event),
@@ -241,7 +241,7 @@ impl SuperNode {
                     let me = self.config.key.clone();
                     self.edge.hear(ctx!(self, now, effects), &me, event);
                 }
-                Letter::Entry { group, entry } => self.edge.entry(ctx!(self, now, effects), &group, entry),
+                Letter::Entry { group, entry } => self.edge.entry(ctx!(self, now, effects), &self.config.key, &group, entry),
                 Letter::Directory(command) => self.home.send(ctx!(self, now, effects), command),
                 Letter::Check { asker, group } => match asker {
                     Some(asker) => self.master.forced_check(ctx!(self, now, effects), asker, group),

@@ -88,6 +88,9 @@ impl Bench {
         let Some(Event::Command(Command::Peer(PeerCommand::Register { ticket, .. }))) = bench.told(home).pop() else { panic!() };
         bench.tell(home, LinkEvent::Registered { ticket, epoch: Epoch::default() });
         bench.ring(ring);
+        // For a while it asks others for groups that the directory does not know.
+        bench.wait(11_000);
+        bench.effects.clear();
         bench
     }
 

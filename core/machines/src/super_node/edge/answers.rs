@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::session::Session;
-use super::{Asked, Edge, Entering};
+use super::{Asked, Edge, Entering, RETRY_MS};
 use crate::command::GroupOrNick;
 use crate::entry::{Content, Entry, Mode, Person, SayKind, Settings, Topic};
 use crate::event::{Code, Event, Push, Reply};
@@ -125,8 +125,8 @@ impl Edge {
         if let Purpose::Gather { gather, .. } = asked.purpose {
             self.gathers.remove(&gather);
         }
-        if matches!(outcome, Outcome::Joined { .. }) && !self.by_id.contains_key(&asked.session) {
-            self.release(ctx, asked.session, asked.person, asked.group, "connection lost");
+        if matches!(outcome, Outcome::Joined { .. }) {
+            self.linger(ctx, asked.session, asked.person, asked.group);
         }
     }
 
@@ -190,7 +190,7 @@ impl Edge {
             Purpose::Part { seated: true, .. } if code == Code::NotMember => {
                 if self.awaits_stream(&asked.group, conn) {
                     // What they hear of it is still to come.
-                    return self.ask(ctx, asked);
+                    return self.ask_later(ctx, asked, RETRY_MS);
                 }
                 return self.told(ctx, conn, asked, Outcome::Done {});
             }
@@ -344,8 +344,10 @@ impl Edge {
         session.person = person.clone();
         session.named = false;
         session.registers = false;
-        let groups = session.groups.to_vec();
+        let (id, groups) = (session.id, session.groups.to_vec());
         self.unseat(ctx, &old.nick.group(), conn);
+        // Its master may have us as its owner still, or again.
+        self.release(ctx, id, old.clone(), old.nick.group(), "gave up the nick");
         for group in groups {
             self.errand(ctx, conn, group, Op::Renick { person: person.clone() }, Purpose::Release);
         }

@@ -9,6 +9,34 @@ impl Edge {
         self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
     }
 
+    /// The same, but not at once.
+    pub(super) fn ask_later(&mut self, ctx: &mut Ctx<'_>, asked: Asked, ms: u64) {
+        let ticket = ctx.ids.ticket();
+        self.asked.insert(ticket, asked);
+        self.again(ctx, ticket, ms);
+        self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
+    }
+
+    /// A connection is gone of a session that may go on over another. When that has not taken the place in the group after a while, it is given back.
+    pub(super) fn linger(&mut self, ctx: &mut Ctx<'_>, session: SessionId, person: Arc<Person>, group: GroupName) {
+        if !self.by_id.contains_key(&session) {
+            return self.release(ctx, session, person, group, "connection lost");
+        }
+        self.lingering.push_back((ctx.now + ctx.config.timing.lapse_ms, session, person, group));
+    }
+
+    pub(super) fn end_lingering(&mut self, ctx: &mut Ctx<'_>) {
+        while self.lingering.front().is_some_and(|(until, ..)| *until <= ctx.now)
+            && let Some((_, session, person, group)) = self.lingering.pop_front()
+        {
+            let seated = self.by_id.get(&session).is_some_and(|conn| self.is_seated(&group, *conn));
+            let joins = |asked: &Asked| asked.session == session && asked.group == group && matches!(asked.op, Op::Join { .. });
+            if !seated && !self.asked.values().any(joins) {
+                self.release(ctx, session, person, group, "connection lost");
+            }
+        }
+    }
+
     pub(super) fn send(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket) {
         let Some(asked) = self.asked.get_mut(&ticket) else { return };
         let Some(to) = ctx.placement.master(&asked.group).cloned() else {

@@ -11,7 +11,6 @@ impl Edge {
             mark: Some(mark),
             list: ctx.ids.list(),
             seats: BTreeSet::new(),
-            stale: false,
             entering: Vec::new(),
         });
         self.lists.insert(attachment.list, group.clone());
@@ -48,15 +47,21 @@ impl Edge {
             return;
         }
         let list = attachment.list;
-        let hearing = attachment.entering.len();
-        attachment.entering.retain(|entering| entering.conn != conn);
+        let (gone, entering): (Vec<_>, _) =
+            std::mem::take(&mut attachment.entering).into_iter().partition(|entering| entering.conn == conn);
+        attachment.entering = entering;
         if attachment.seats.is_empty() {
             ctx.effects.push(Effect::Disband { list });
             ctx.ids.free(list);
             self.lists.remove(&list);
             self.attachments.remove(group);
-        } else if attachment.entering.len() == hearing {
+        } else if gone.is_empty() {
             ctx.effects.push(Effect::Delist { list, conn });
+        }
+        // They never heard that they were in it, and still wait for their answer.
+        for Entering { conn, slot, .. } in gone.into_iter().filter(|entering| entering.slot.is_some()) {
+            let text = "you were taken out of it as you came";
+            self.deliver(ctx, conn, slot, vec![Event::error_about(Code::NotMember, text, [group.as_str().into()])]);
         }
     }
 
@@ -77,7 +82,6 @@ impl Edge {
         self.rounds += 1;
         let round = self.rounds;
         attachment.round = round;
-        attachment.stale = false;
         attachment.standing = Standing::Attaching { to: to.clone() };
         attachment.adrift_since.get_or_insert(ctx.now);
         let sessions = &self.sessions;
@@ -129,6 +133,7 @@ impl Edge {
             return;
         }
         let before = attachment.mark;
+        let before_it = |first: &Arc<Entry>| first.seq.saturating_sub(1);
         let reborn = before.is_some_and(|before| before.birth != mark.birth);
         // A person's group has no history worth a word: what was said to them has been heard.
         if lost || (reborn && !group.is_person()) {
@@ -137,19 +142,23 @@ impl Edge {
             } else {
                 "it was away for longer than the group's log reaches back"
             };
-            let known = if reborn { None } else { missed.first().map(|first| first.seq - 1 - before.map_or(0, |before| before.seq)) };
+            let known = if reborn {
+                None
+            } else {
+                missed.first().map(|first| before_it(first).saturating_sub(before.map_or(0, |before| before.seq)))
+            };
             let lost = known.map_or("?".to_string(), |lost| lost.to_string());
             let gap = Push::Gap { group: group.clone(), lost: lost.into(), reason: why.into() };
             attachment.seats.iter().for_each(|conn| ctx.tell(*conn, gap.clone()));
         }
         attachment.standing = Standing::Live { to: from.clone() };
         attachment.adrift_since = None;
-        let first = missed.first().map_or(mark.seq, |first| first.seq - 1);
+        let first = missed.first().map_or(mark.seq, before_it);
         let seq = before.filter(|_| !lost && !reborn).map_or(first, |before| before.seq);
         attachment.mark = Some(Mark { birth: mark.birth, seq });
         let staying = self.staying(ctx, &group, &missed);
         for entry in missed {
-            self.pass_on(ctx, &group, entry, &staying);
+            self.pass_on(ctx, from, &group, entry, &staying);
         }
         let Some(attachment) = self.attachments.get_mut(&group) else { return };
         if let Some(heard) = &mut attachment.mark {
@@ -206,18 +215,18 @@ impl Edge {
         staying
     }
 
-    /// An entry of a group, from its master's stream.
-    pub fn entry(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: Arc<Entry>) {
-        self.pass_on(ctx, group, entry, &BTreeSet::new());
+    /// An entry of a group, from its master's stream. A former master that has not heard of the new ring yet may still send some.
+    pub fn entry(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, entry: Arc<Entry>) {
+        self.pass_on(ctx, from, group, entry, &BTreeSet::new());
     }
 
-    fn pass_on(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: Arc<Entry>, staying: &BTreeSet<SessionId>) {
+    fn pass_on(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, entry: Arc<Entry>, staying: &BTreeSet<SessionId>) {
         let Some(attachment) = self.attachments.get_mut(group) else { return };
         let Some(mark) = &mut attachment.mark else { return };
-        if entry.seq <= mark.seq || !matches!(attachment.standing, Standing::Live { .. }) {
+        if entry.seq <= mark.seq || !matches!(&attachment.standing, Standing::Live { to } if to == from) {
             return;
         }
-        if entry.seq > mark.seq + 1 {
+        if entry.seq - mark.seq > 1 {
             ctx.log(Level::Warn, format!("{group}: heard {} after {}, attaching again", entry.seq, mark.seq));
             return self.attach(ctx, group);
         }
@@ -257,8 +266,12 @@ impl Edge {
         let sender = || self.by_id.get(&entry.id.session).copied();
         match &entry.content {
             Content::Part { .. } => {
-                if let Some(conn) = sender() {
-                    self.unseat(ctx, group, conn);
+                let Some(conn) = sender() else { return };
+                // Someone may claim their nick from now on.
+                if group.is_person() && self.is_seated(group, conn) {
+                    self.rename_to_guest(ctx, conn)
+                } else {
+                    self.unseat(ctx, group, conn)
                 }
             }
             Content::Kick { nick, .. } => {
@@ -273,6 +286,14 @@ impl Edge {
                 }
             }
             Content::Join { node } | Content::Return { node } if node == ctx.me() => self.give_back(ctx, group, entry),
+            // The session goes on over another connection, at another node. This one is not worth a part.
+            Content::Join { .. } | Content::Return { .. } => {
+                let waits =
+                    |conn: &Conn| self.attachments.get(group).is_some_and(|at| at.entering.iter().any(|entering| entering.conn == *conn));
+                if let Some(conn) = sender().filter(|conn| !waits(conn)) {
+                    self.unseat(ctx, group, conn);
+                }
+            }
             Content::Call { group: called } => {
                 let Some(attachment) = self.attachments.get(group) else { return };
                 let Person { nick, user, host, .. } = (*entry.sender).clone();
@@ -289,8 +310,8 @@ impl Edge {
         let conn = self.by_id.get(&session);
         let seated = conn.is_some_and(|conn| self.attachments.get(group).is_some_and(|attachment| attachment.seats.contains(conn)));
         let coming =
-            self.asked.values().any(|asked| asked.session == session && asked.group == *group && matches!(asked.op, Op::Join { .. }));
-        if !seated && !coming {
+            || self.asked.values().any(|asked| asked.session == session && asked.group == *group && matches!(asked.op, Op::Join { .. }));
+        if !seated && !coming() {
             self.release(ctx, session, entry.sender.clone(), group.clone(), "connection lost");
         }
     }

@@ -23,6 +23,8 @@ use crate::wire::{At, Bad, Caller, Given, Rest, Text};
 const FAILURES_MAX: u8 = 3;
 /// Groups in one SUBSCRIBE, nicks in one ISON or USERHOST.
 const WORDS_MAX: usize = 32;
+/// The highest counter a program may give: there is always room to count on from it.
+const COUNTER_MAX: u64 = u64::MAX / 2;
 /// Longest user, real and account name, in bytes.
 const NAME_MAX: usize = 64;
 
@@ -267,6 +269,9 @@ impl Edge {
         echo: bool,
         purpose: Purpose,
     ) {
+        if counter.is_some_and(|counter| counter > COUNTER_MAX) {
+            return self.say(ctx, conn, Event::error(Code::Syntax, format!("a counter is at most {COUNTER_MAX}")));
+        }
         let Some(session) = self.session(conn) else { return };
         session.echo = echo;
         let counter = counter.unwrap_or(session.counter + 1);
@@ -278,7 +283,7 @@ impl Edge {
     fn resume_session(&mut self, ctx: &mut Ctx<'_>, conn: Conn, token: &str) {
         let Some(session) = self.session(conn) else { return };
         let printable = (8..=64).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic());
-        if !printable || session.named || !session.groups.is_empty() {
+        if !printable || session.named || !session.groups.is_empty() || !session.slots.is_empty() {
             let text = "a token is 8 to 64 printable characters, and comes before nick and groups";
             return self.say(ctx, conn, Event::error(Code::Syntax, text));
         }
@@ -297,15 +302,10 @@ impl Edge {
     fn supersede(&mut self, ctx: &mut Ctx<'_>, conn: Conn) {
         let Some(session) = self.take(conn) else { return };
         self.by_id.remove(&session.id);
-        for asked in self.asked.values_mut().filter(|asked| asked.conn == Some(conn)) {
-            (asked.conn, asked.slot) = (None, None);
-        }
         let own = session.named.then(|| session.person.nick.group());
         for group in session.groups.iter().cloned().chain(own) {
             self.unseat(ctx, &group, conn);
-            if let Some(attachment) = self.attachments.get_mut(&group) {
-                attachment.stale = true;
-            }
+            self.linger(ctx, session.id, session.person.clone(), group);
         }
         ctx.tell(conn, Push::Closing { reason: "this session goes on over another connection".into() });
         ctx.effects.push(Effect::Close { conn });

@@ -12,7 +12,7 @@ mod commands;
 mod session;
 mod upkeep;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -57,8 +57,6 @@ struct Attachment {
     mark: Option<Mark>,
     list: ListId,
     seats: BTreeSet<Conn>,
-    /// A seat was given up without telling the master: show it who is left.
-    stale: bool,
     /// Who has a seat and begins to hear with their own join.
     entering: Vec<Entering>,
 }
@@ -104,6 +102,8 @@ pub(super) struct Edge {
     lists: BTreeMap<ListId, GroupName>,
     asked: BTreeMap<Ticket, Asked>,
     retries: BTreeSet<(Time, Ticket)>,
+    /// Places in groups of sessions that came again, until when and whose. In the order of their ends.
+    lingering: VecDeque<(Time, SessionId, Arc<Person>, GroupName)>,
     reattach: BTreeSet<(Time, GroupName)>,
     judging: BTreeMap<Ticket, Conn>,
     queries: BTreeMap<Ticket, Query>,
@@ -178,10 +178,6 @@ impl Edge {
     pub fn end(&mut self, ctx: &mut Ctx<'_>, conn: Conn, reason: &str) {
         let Some(session) = self.take(conn) else { return };
         self.by_id.remove(&session.id);
-        self.judging.retain(|_, judged| *judged != conn);
-        for asked in self.asked.values_mut().filter(|asked| asked.conn == Some(conn)) {
-            (asked.conn, asked.slot) = (None, None);
-        }
         let own = session.named.then(|| session.person.nick.group());
         for group in session.groups.iter().cloned().chain(own) {
             self.unseat(ctx, &group, conn);
@@ -211,7 +207,14 @@ impl Edge {
     fn say(&mut self, ctx: &mut Ctx<'_>, conn: Conn, event: impl Into<Event>) {
         let event = event.into();
         let Some(session) = self.session(conn) else { return };
-        if session.slots.is_empty() { ctx.tell(conn, event) } else { session.slots.push(event) }
+        if session.slots.is_empty() {
+            return ctx.tell(conn, event);
+        }
+        session.slots.push(event);
+        // Whatever a program says, right or wrong, what it is answered waits here.
+        if session.slots.len() >= ctx.config.limits.pending_per_session {
+            self.pause(ctx, conn);
+        }
     }
 
     /// Answers a command whose place was kept.

@@ -16,8 +16,7 @@ impl Edge {
     /// Is each group attached to its master? Orphans heal here.
     pub(super) fn check(&mut self, ctx: &mut Ctx<'_>) {
         let wrong = |group: &GroupName, at: &Attachment| match &at.standing {
-            Standing::Live { to } => at.stale || Some(to) != ctx.placement.master(group),
-            Standing::Attaching { to } => Some(to) != ctx.placement.master(group),
+            Standing::Live { to } | Standing::Attaching { to } => Some(to) != ctx.placement.master(group),
             Standing::Adrift => true,
         };
         let groups: Vec<GroupName> =
@@ -44,7 +43,8 @@ impl Edge {
         let retry = self.retries.first().map(|(at, _)| *at);
         let reattach = self.reattach.first().map(|(at, _)| *at);
         let timers = earlier(earlier(self.check_at, self.sweep_at), self.idle_at);
-        earlier(earlier(retry, reattach), timers)
+        let linger = self.lingering.front().map(|(until, ..)| *until);
+        earlier(earlier(earlier(retry, reattach), linger), timers)
     }
 
     pub fn tick(&mut self, ctx: &mut Ctx<'_>) {
@@ -59,6 +59,7 @@ impl Edge {
                 self.attach(ctx, &group);
             }
         }
+        self.end_lingering(ctx);
         if self.check_at.is_some_and(|at| at <= ctx.now) {
             self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
             self.check(ctx);

@@ -164,14 +164,14 @@ impl Master {
     }
 
     /// The link to a node broke: what was on its way there may not have arrived.
-    pub fn link_down(&mut self, ctx: &Ctx<'_>, node: &NodeKey) {
+    pub fn link_down(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
         if self.handing.lost(node) {
             self.hand_at = earlier(self.hand_at, Some(ctx.now + SWALLOWED_MS));
         }
     }
 
     /// This could not be sent.
-    pub fn unsent(&mut self, ctx: &Ctx<'_>, command: &PeerCommand) {
+    pub fn unsent(&mut self, ctx: &mut Ctx<'_>, command: &PeerCommand) {
         if let PeerCommand::HandEnd { group, .. } = command {
             self.handing.swallowed(group);
             self.hand_at = earlier(self.hand_at, Some(ctx.now + SWALLOWED_MS));

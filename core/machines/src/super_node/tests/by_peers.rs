@@ -17,7 +17,7 @@ fn hand(bench: &mut Bench, conn: Conn, group: &GroupName, birth: u64, seq: u64, 
     bench.hear(conn, PeerCommand::HandEnd { group: group.clone(), birth: Birth(birth) });
 }
 
-fn begin(bench: &mut Bench, conn: Conn, group: &GroupName, birth: u64, seq: u64) {
+pub(super) fn begin(bench: &mut Bench, conn: Conn, group: &GroupName, birth: u64, seq: u64) {
     let (epoch, term) = (bench.epoch(), Epoch::default());
     let settings = Settings::new(Time(1));
     bench.hear(conn, PeerCommand::Handover { epoch, group: group.clone(), birth: Birth(birth), term, seq, settings });

@@ -1,3 +1,195 @@
-//! What people's programs do: in bad order, too much, or not at all.
+//! What people's programs do: in bad order, too much, or from two places at once.
 
 use super::*;
+use crate::entry::{Content, Entry, MemberRow, SayKind};
+use crate::event::{Code, Push, Reply};
+use crate::ids::{Birth, EntryId};
+use crate::secret::session_of_token;
+
+fn is_error(event: &Event, wanted: Code) -> bool {
+    matches!(event, Event::Reply(Reply::Error { code, .. }) if *code == wanted)
+}
+
+/// Someone who has entered a group that this node masters.
+fn inside(bench: &mut Bench, group: &GroupName) -> Conn {
+    let conn = bench.open();
+    bench.says(conn, &format!("ENTER {group}"));
+    bench.no_records();
+    assert!(bench.told(conn).iter().any(|event| matches!(event, Event::Reply(Reply::Entered { .. }))));
+    conn
+}
+
+/// How many the group's master counts.
+fn members(bench: &mut Bench, group: &GroupName) -> usize {
+    let conn = bench.open();
+    bench.says(conn, &format!("NAMES {group}"));
+    bench.no_records();
+    let names = |event| if let Event::Reply(Reply::Names { members, .. }) = event { Some(members.0.len() / 2) } else { None };
+    let count = bench.told(conn).into_iter().filter_map(names).sum();
+    bench.give(Input::Lost { conn });
+    count
+}
+
+#[test]
+fn a_program_that_does_not_wait_is_not_read_from_whatever_it_says() {
+    for line in ["FROB", "NODES", "PING", "NAMES"] {
+        let limits = NodeLimits { pending_per_session: 10, ..NodeLimits::default() };
+        let mut bench = Bench::with(&[ME, OTHER], limits);
+        let conn = bench.open();
+        bench.says(conn, &format!("NAMES {}", group_of(OTHER, &[ME, OTHER])));
+        let paused = |bench: &Bench| bench.effects.contains(&Effect::Pause { conn }) && !bench.effects.contains(&Effect::Resume { conn });
+        bench.effects.clear();
+        (0..10).for_each(|_| bench.says(conn, line));
+        assert!(paused(&bench), "{line}");
+        bench.wait(20_000);
+        assert!(bench.effects.contains(&Effect::Resume { conn }), "{line}");
+        assert_eq!(bench.told(conn).len(), 11, "{line}");
+    }
+}
+
+#[test]
+fn counters_end_below_the_highest_number() {
+    let mut bench = Bench::new(&[ME]);
+    let group = group("#a");
+    let conn = inside(&mut bench, &group);
+    bench.says(conn, &format!("MSG #a x {}", u64::MAX));
+    assert!(is_error(&bench.told(conn)[0], Code::Syntax));
+    bench.says(conn, &format!("MSG #a x {}", u64::MAX / 2));
+    bench.says(conn, "MSG #a y");
+    let sent = bench.told(conn).into_iter().filter(|event| matches!(event, Event::Reply(Reply::Sent { .. }))).count();
+    assert_eq!(sent, 2);
+}
+
+#[test]
+fn a_session_that_comes_again_and_leaves_at_once_leaves_nobody_behind() {
+    let mut bench = Bench::new(&[ME]);
+    let group = group("#a");
+    let stays = inside(&mut bench, &group);
+    for rejoins in [false, true] {
+        let older = bench.open();
+        bench.says(older, "SESSION secret-token");
+        bench.says(older, "JOIN #a");
+        assert_eq!(members(&mut bench, &group), 2);
+        let newer = bench.open();
+        bench.says(newer, "SESSION secret-token");
+        assert!(bench.is_closed(older));
+        if rejoins {
+            bench.says(newer, "JOIN #a");
+        }
+        bench.wait(7_000);
+        assert_eq!(members(&mut bench, &group), if rejoins { 2 } else { 1 });
+        bench.give(Input::Lost { conn: newer });
+        assert_eq!(members(&mut bench, &group), 1);
+    }
+    bench.give(Input::Lost { conn: stays });
+    assert_eq!(bench.node.groups_held(), 0);
+}
+
+#[test]
+fn a_session_that_goes_on_at_another_node_is_not_parted_by_its_old_connection() {
+    let mut bench = Bench::new(&[ME, OTHER]);
+    let group = group_of(ME, &[ME, OTHER]);
+    let older = bench.open();
+    bench.says(older, "SESSION secret-token");
+    bench.says(older, &format!("JOIN {group}"));
+    bench.no_records();
+    let other = bench.peer(OTHER, 1);
+    bench.request(other, 1, &group, session_of_token("secret-token").0, "joe", join());
+    assert!(matches!(bench.answers(other)[..], [Outcome::Joined { .. }]));
+    bench.give(Input::Lost { conn: older });
+    assert_eq!(members(&mut bench, &group), 1);
+    // Nor by one of another node.
+    let third = bench.peer(THIRD, 1);
+    bench.request(third, 1, &group, session_of_token("secret-token").0, "joe", Op::Part { reason: "".into() });
+    assert!(matches!(bench.answers(third)[..], [Outcome::Refused { code: Code::NotMember, .. }]));
+    assert_eq!(members(&mut bench, &group), 1);
+}
+
+fn said(seq: u64, text: &str) -> Arc<Entry> {
+    let content = Content::Message { kind: SayKind::Message, text: text.into() };
+    let id = EntryId { session: SessionId(9), counter: seq };
+    Arc::new(Entry { seq, term: Epoch::default(), id, time: Time(1), sender: person("mike"), content })
+}
+
+/// Answers the requests for a group that went to another node as its master would: with a join at this place.
+fn admit(bench: &mut Bench, conn: Conn, coming: bool, seq: u64) -> Vec<SessionId> {
+    let mut sessions = vec![];
+    for command in bench.asked(conn) {
+        if let PeerCommand::Request { ticket, group, session, op: Op::Join { .. }, .. } = command {
+            let (birth, missed, names) = (Birth(7), vec![], vec![]);
+            let outcome = Outcome::Joined { coming, birth, seq, members: 1, topic: None, missed, lost: false, names };
+            bench.tell(conn, LinkEvent::Answer { ticket, group, outcome });
+            sessions.push(session);
+        }
+    }
+    sessions
+}
+
+#[test]
+fn entries_of_a_former_master_are_not_taken_for_those_of_the_present_one() {
+    let mut bench = Bench::new(&[ME, OTHER, THIRD]);
+    let group = group_of(OTHER, &[ME, OTHER, THIRD]);
+    let conn = bench.open();
+    bench.says(conn, &format!("SUBSCRIBE {group}"));
+    let other = bench.accept("10.0.0.2:7411", OTHER);
+    bench.says(conn, &format!("SUBSCRIBE {}", group_of(THIRD, &[ME, OTHER, THIRD])));
+    let third = bench.accept("10.0.0.3:7411", THIRD);
+    admit(&mut bench, other, false, 5);
+    bench.effects.clear();
+    bench.tell(third, Event::Entry(group.clone(), said(6, "not from there")));
+    bench.tell(other, Event::Entry(group.clone(), said(6, "from there")));
+    let told_all = bench.effects.iter().filter(|effect| matches!(effect, Effect::TellAll { .. })).count();
+    assert_eq!(told_all, 1);
+    let from_there =
+        |effect: &Effect| matches!(effect, Effect::TellAll { event: Event::Entry(_, entry), .. } if *entry == said(6, "from there"));
+    assert!(bench.effects.iter().any(from_there));
+}
+
+#[test]
+fn who_leaves_before_their_join_was_heard_has_both_answers() {
+    let mut bench = Bench::new(&[ME, OTHER]);
+    let group = group_of(OTHER, &[ME, OTHER]);
+    let conn = bench.open();
+    bench.says(conn, &format!("ENTER {group}"));
+    let other = bench.accept("10.0.0.2:7411", OTHER);
+    admit(&mut bench, other, true, 5);
+    bench.says(conn, &format!("PART {group}"));
+    let [PeerCommand::Request { ticket, .. }] = bench.asked(other)[..] else { panic!() };
+    bench.tell(other, LinkEvent::Answer { ticket, group, outcome: Outcome::Done {} });
+    let told = bench.told(conn);
+    assert!(is_error(&told[0], Code::NotMember) && told[1] == Event::ok(), "{told:?}");
+}
+
+#[test]
+fn leaving_a_group_that_one_is_not_in_any_more_does_not_hold_the_node() {
+    let mut bench = Bench::new(&[ME, OTHER]);
+    let group = group_of(ME, &[ME, OTHER]);
+    let conn = inside(&mut bench, &group);
+    // Another life of the group arrives, in which they are not.
+    let other = bench.peer(OTHER, 1);
+    super::by_peers::begin(&mut bench, other, &group, 7, 3);
+    let row = MemberRow { session: SessionId(9), person: person("mike"), node: key(OTHER), since: Time(1) };
+    bench.hear(other, PeerCommand::HandMembers { group: group.clone(), members: vec![(row, 0)] });
+    bench.hear(other, PeerCommand::HandEnd { group: group.clone(), birth: Birth(7) });
+    bench.says(conn, &format!("PART {group}"));
+    bench.wait(1_000);
+    let told = bench.told(conn);
+    assert!(told.contains(&Event::ok()), "{told:?}");
+}
+
+#[test]
+fn who_loses_the_claim_to_a_nick_is_told_their_new_name() {
+    let mut bench = Bench::new(&[ME]);
+    let conn = bench.open();
+    bench.says(conn, "NICK joe");
+    bench.told(conn);
+    let other = bench.peer(OTHER, 1);
+    let session = SessionId(77);
+    // Their edge's claim of another session is refused, and they keep theirs.
+    bench.request(other, 1, &group("@joe"), session.0, "joe", join());
+    assert!(matches!(bench.answers(other)[..], [Outcome::Refused { code: Code::NickInUse, .. }]));
+    assert!(!bench.told(conn).iter().any(|event| matches!(event, Event::Push(Push::NickIs { .. }))));
+    bench.says(conn, "NICK jim");
+    bench.request(other, 2, &group("@joe"), session.0, "joe", join());
+    assert!(matches!(bench.answers(other)[..], [Outcome::Joined { .. }]));
+}
