@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chatring_machines::command::{ClientCommand, Command};
-use chatring_machines::entry::Content;
+use chatring_machines::entry::{Content, Entry};
 use chatring_machines::event::{Code, Event, Push, Reply};
-use chatring_machines::ids::{Conn, Ticket};
+use chatring_machines::ids::{Conn, SessionId, Ticket};
 use chatring_machines::machine::{Effect, Input, Machine};
 use chatring_machines::names::{GroupName, Nick};
 use chatring_machines::time::{Jitter, Time};
@@ -52,6 +52,8 @@ pub struct Person {
     called: Option<Nick>,
     /// All that they were called over this connection: what happens to them may still name them as they were.
     names: BTreeSet<String>,
+    /// Who they are in entries, once they have heard themselves come.
+    session: Option<SessionId>,
     wanted: BTreeSet<GroupName>,
     inside: BTreeSet<GroupName>,
     asked: BTreeMap<GroupName, Time>,
@@ -72,6 +74,7 @@ impl Person {
             phase: Phase::Away { until: Time(0) },
             called: None,
             names: BTreeSet::new(),
+            session: None,
             wanted: BTreeSet::new(),
             inside: BTreeSet::new(),
             asked: BTreeMap::new(),
@@ -148,6 +151,7 @@ impl Person {
         self.next += 1;
         self.called = None;
         self.names.clear();
+        self.session = None;
         self.asked.clear();
         self.inside.clear();
         self.phase = Phase::Away { until: now + 100 + self.jitter.below(400) };
@@ -193,6 +197,10 @@ impl Person {
         }
     }
 
+    fn is_us(&self, entry: &Entry) -> bool {
+        self.session.map_or(self.names.contains(entry.sender.nick.as_str()), |us| us == entry.id.session)
+    }
+
     fn are_called(&mut self, nick: Nick) {
         self.names.insert(nick.to_string());
         self.called = Some(nick);
@@ -218,7 +226,12 @@ impl Person {
         self.ear.hear(now, &event);
         match event {
             Event::Entry(group, entry) => match &entry.content {
-                Content::Part { .. } if self.names.contains(entry.sender.nick.as_str()) => self.went_out(now, &group, effects),
+                Content::Join { .. }
+                    if self.session.is_none() && self.asked.contains_key(&group) && self.names.contains(entry.sender.nick.as_str()) =>
+                {
+                    self.session = Some(entry.id.session);
+                }
+                Content::Part { .. } if self.is_us(&entry) => self.went_out(now, &group, effects),
                 Content::Kick { nick, .. } if self.names.contains(nick.as_str()) => {
                     self.wanted.remove(&group);
                     self.went_out(now, &group, effects);

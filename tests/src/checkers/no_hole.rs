@@ -14,7 +14,7 @@ use crate::world::World;
 /// Says which entry was missed by whom.
 pub fn check(world: &World) -> Result<(), String> {
     let mut known: BTreeMap<(GroupName, Birth), BTreeMap<u64, (SessionId, String)>> = BTreeMap::new();
-    for (group, entry) in world.ears().flat_map(|ear| ear.entries()).filter(|(group, _)| !group.is_person()) {
+    for (group, entry) in world.ears().flat_map(|ear| ear.entries()).filter(|(group, entry)| !group.is_person() && entry.seq > 0) {
         if let Some(birth) = life(world, group, entry) {
             let sender = (entry.id.session, entry.sender.nick.to_string());
             known.entry((group.clone(), birth)).or_default().insert(entry.seq, sender);
@@ -34,7 +34,7 @@ pub fn check(world: &World) -> Result<(), String> {
                     last.remove(group);
                     holes.remove(group);
                 }
-                Sound::Entry(group, entry) if !group.is_person() => {
+                Sound::Entry(group, entry) if !group.is_person() && entry.seq > 0 => {
                     let birth = life(world, group, entry);
                     let before = last.insert(group, (birth, entry.seq));
                     let (Some(birth), Some((Some(was), seq))) = (birth, before) else { continue };

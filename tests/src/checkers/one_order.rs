@@ -27,7 +27,7 @@ pub fn check(world: &World) -> Result<(), String> {
                     last.clear();
                     continue;
                 }
-                Sound::Entry(group, entry) if !group.is_person() => (group, entry),
+                Sound::Entry(group, entry) if !group.is_person() && entry.seq > 0 => (group, entry),
                 _ => continue,
             };
             let birth = life(world, group, entry);

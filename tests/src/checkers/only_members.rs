@@ -24,7 +24,7 @@ pub fn check(world: &World) -> Result<(), String> {
                 Sound::In(group) => {
                     out.remove(group);
                 }
-                Sound::Entry(group, entry) if out.contains(group) => {
+                Sound::Entry(group, entry) if out.contains(group) && entry.seq > 0 => {
                     let comes = matches!(entry.content, Content::Join { .. });
                     let own = names.contains(entry.sender.nick.as_str()) || entry.sender.nick.as_str().starts_with("guest-");
                     if !(comes && own) {
