@@ -3,6 +3,7 @@
 //! Knows no command by itself: lines become words, words go to whoever parses them. Ctrl-C gives up the line, Ctrl-D the console. From a pipe there is no prompt,
 //! and the first command that fails ends it, so that a script does not go on after something went wrong.
 
+use std::cell::RefCell;
 use std::io;
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
-use rustyline::{Config, Context, Editor, Helper};
+use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
 use crate::complete;
 use crate::failure::Failure;
@@ -25,9 +26,12 @@ pub trait Commands {
     fn definitions(&self) -> Command;
     /// Runs one, given as words without a program's name.
     fn run(&mut self, words: Vec<String>) -> Result<(), Failure>;
-    /// Names of groups and people that are worth offering: what was heard of so far.
-    fn names(&self) -> Vec<String>;
+    /// Asks the network for the names of its groups, for completion. May take a moment; empty when nobody answers.
+    fn groups(&self) -> Box<dyn Fn() -> Vec<String>>;
 }
+
+/// What the prompt adds to the help of the commands.
+pub const LEAVING: &str = "quit, exit or Ctrl-D leaves the prompt.";
 
 /// Lines a history keeps; the oldest go first.
 const HISTORY_LINES: usize = 1000;
@@ -35,9 +39,9 @@ const HISTORY_LINES: usize = 1000;
 /// Reads commands from a terminal until someone has enough.
 pub fn interactive(commands: &mut dyn Commands, history: Option<PathBuf>) -> Result<(), Failure> {
     let config = Config::builder().max_history_size(HISTORY_LINES).and_then(|config| config.history_ignore_dups(true));
-    let config = config.map_err(broken)?.auto_add_history(true).build();
+    let config = config.map_err(broken)?.auto_add_history(true).completion_type(CompletionType::List).build();
     let mut editor: Editor<Completing, FileHistory> = Editor::with_config(config).map_err(broken)?;
-    editor.set_helper(Some(Completing { definitions: commands.definitions(), names: commands.names() }));
+    editor.set_helper(Some(Completing { definitions: commands.definitions(), ask: commands.groups(), groups: RefCell::default() }));
     if let Some(path) = &history {
         // There is none the first time.
         let _ = editor.load_history(path);
@@ -55,7 +59,7 @@ pub fn interactive(commands: &mut dyn Commands, history: Option<PathBuf>) -> Res
             Err(error) => return Err(broken(error)),
         }
         if let Some(helper) = editor.helper_mut() {
-            helper.names = commands.names();
+            helper.forget_failure();
         }
     }
     if let Some(path) = &history
@@ -104,7 +108,21 @@ fn broken(error: ReadlineError) -> Failure {
 
 struct Completing {
     definitions: Command,
-    names: Vec<String>,
+    ask: Box<dyn Fn() -> Vec<String>>,
+    /// As they were when first wanted.
+    groups: RefCell<Option<Vec<String>>>,
+}
+
+impl Completing {
+    /// Asked once, since a key press should not wait for a server each time.
+    fn groups(&self) -> Vec<String> {
+        self.groups.borrow_mut().get_or_insert_with(&self.ask).clone()
+    }
+
+    /// Where there was no answer, the next line may ask again.
+    fn forget_failure(&mut self) {
+        self.groups.get_mut().take_if(|groups| groups.is_empty());
+    }
 }
 
 impl Helper for Completing {}
@@ -117,7 +135,7 @@ impl Hinter for Completing {
 impl Completer for Completing {
     type Candidate = String;
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
-        let (start, mut found) = complete::console(&self.definitions, &self.names, line, pos);
+        let (start, mut found) = complete::console(&self.definitions, || self.groups(), line, pos);
         if let [only] = found.as_mut_slice() {
             only.push(' ');
         }
@@ -129,6 +147,8 @@ impl Completer for Completing {
 mod tests {
     use super::*;
     use crate::failure::FailureKind;
+    use std::cell::Cell;
+    use std::rc::Rc;
 
     #[derive(Default)]
     struct Log(Vec<String>);
@@ -142,8 +162,8 @@ mod tests {
             self.0.push(line.clone());
             if line.starts_with("bad") { Err(Failure::refused("no")) } else { Ok(()) }
         }
-        fn names(&self) -> Vec<String> {
-            Vec::new()
+        fn groups(&self) -> Box<dyn Fn() -> Vec<String>> {
+            Box::new(Vec::new)
         }
     }
 
@@ -154,6 +174,34 @@ mod tests {
         let result = piped(&mut log, || lines.next());
         assert_eq!(log.0, ran);
         assert_eq!(result.as_ref().err().map(|failure| (failure.kind, failure.what.as_str())), failure);
+    }
+
+    #[test]
+    fn groups_are_asked_for_once_they_are_wanted() {
+        let asked = Rc::new(Cell::new(0));
+        let ask = {
+            let asked = asked.clone();
+            Box::new(move || {
+                asked.set(asked.get() + 1);
+                // Nobody answers the first time.
+                if asked.get() == 1 { Vec::new() } else { vec!["#a".to_string()] }
+            })
+        };
+        let mut definitions = Command::new("x").subcommand(Command::new("check").arg(clap::Arg::new("group")));
+        definitions.build();
+        let mut helper = Completing { definitions, ask, groups: RefCell::default() };
+        let history = rustyline::history::MemHistory::new();
+        let complete = |helper: &Completing, line: &str| helper.complete(line, line.len(), &Context::new(&history)).unwrap().1;
+        assert_eq!(complete(&helper, "che"), ["check "]);
+        assert_eq!(asked.get(), 0);
+        assert!(complete(&helper, "check ").is_empty());
+        assert!(complete(&helper, "check ").is_empty());
+        assert_eq!(asked.get(), 1);
+        helper.forget_failure();
+        assert_eq!(complete(&helper, "check "), ["#a "]);
+        helper.forget_failure();
+        assert_eq!(complete(&helper, "check #"), ["#a "]);
+        assert_eq!(asked.get(), 2);
     }
 
     #[test]

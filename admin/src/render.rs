@@ -10,7 +10,7 @@ use chatring_machines::wire::Text;
 use serde_json::{Value, json};
 
 use crate::output::Sheet;
-use crate::text::{clean, date};
+use crate::text::{clean, count, date};
 
 /// The ring: its parameters, and what each super node has of it.
 pub fn view(view: &View) -> Sheet {
@@ -18,12 +18,12 @@ pub fn view(view: &View) -> Sheet {
     let shares = ring.shares();
     let share = |key: &NodeKey| shares.binary_search_by(|share| share.key.cmp(key)).map_or(0.0, |at| shares[at].fraction());
     let title = format!(
-        "{}, epoch {}, {}, {} points per node, directories {}",
+        "{}, epoch {}, {}, {} per node, directories {}",
         clean(&view.network),
         view.epoch,
         view.params.metric,
-        view.params.points,
-        view.directories.join(" ")
+        count(view.params.points.into(), "point", "points"),
+        clean(&view.directories.join(" "))
     );
     let rows = view.nodes.iter().map(|node| {
         vec![
@@ -60,13 +60,14 @@ pub fn owner(ring: &Ring, group: &GroupName) -> Option<Sheet> {
     let next = ring.order(at).filter(|key| *key != master && Some(*key) != standby);
     let standbys: Vec<&str> = standby.into_iter().chain(next).map(NodeKey::as_str).collect();
     let metric = ring.params().metric.as_str();
+    let named = |keys: Option<&[&str]>| keys.filter(|keys| !keys.is_empty()).map_or("none".to_string(), |keys| keys.join(" "));
     let rows = vec![
         ("group", clean(group.as_str())),
         ("point", format!("{at} ({at:08x})")),
         ("metric", metric.into()),
         ("master", master.to_string()),
-        ("standby", standbys.first().map_or("none".into(), |key| key.to_string())),
-        ("then", standbys.get(1..4.min(standbys.len())).unwrap_or_default().join(" ")),
+        ("standby", named(standbys.get(..1))),
+        ("then", named(standbys.get(1..4.min(standbys.len())))),
         ("distance", distance.to_string()),
     ];
     let value = json!({"group": group.as_str(), "point": at, "metric": metric, "master": master.as_str(), "standbys": standbys, "distance": distance});
@@ -216,6 +217,10 @@ mod tests {
             assert_eq!(standbys.len(), 2);
             assert_ne!(master.starts_with("192.0.2.1"), standbys[0].as_str().unwrap().starts_with("192.0.2.1"), "{value}");
         }
-        assert_eq!(owner(&Ring::default(), &GroupName::new("#a").unwrap()), None);
+        let group = GroupName::new("#a").unwrap();
+        assert_eq!(owner(&Ring::default(), &group), None);
+        let alone = Ring::of(keys[..1].iter().cloned(), RingParams::default());
+        let text = owner(&alone, &group).unwrap().text(false);
+        assert!(text.contains("standby   none\n") && text.contains("then      none\n"), "{text}");
     }
 }

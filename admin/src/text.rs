@@ -1,4 +1,4 @@
-//! Text that others wrote, made safe for a terminal, and numbers made readable.
+//! Text that others wrote, made safe for a terminal; numbers and times made readable.
 
 use chatring_machines::time::Time;
 
@@ -6,6 +6,12 @@ use chatring_machines::time::Time;
 pub fn clean(text: &str) -> String {
     let harmful = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if harmful(c) { '·' } else { c }).collect()
+}
+
+/// What this machine's clock says.
+pub fn now() -> Time {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// `14:03`, in UTC.
@@ -42,6 +48,16 @@ pub fn span(ms: u64) -> String {
         (0, h, m, _) => format!("{h} h {m} min"),
         (d, h, ..) => format!("{d} d {h} h"),
     }
+}
+
+/// `1 group`, `2 groups`.
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// `user@host`, of which a native client's user is empty.
+pub fn from(user: &str, host: &str) -> String {
+    if user.is_empty() { host.into() } else { format!("{user}@{host}") }
 }
 
 #[cfg(test)]

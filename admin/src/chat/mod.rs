@@ -1,8 +1,10 @@
 //! A conversation in a terminal: what was typed becomes commands, what is heard becomes lines.
 
+mod answers;
 mod shown;
 mod typed;
 
-pub use shown::{answer, entry_json, event};
+pub use answers::answer;
+pub use shown::{entry_json, event, sent_to};
 pub(crate) use typed::names as command_names;
-pub use typed::{Typed, help, read};
+pub use typed::{Typed, help, help_all, read};

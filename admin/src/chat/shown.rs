@@ -3,22 +3,29 @@
 //! Everything others chose (nicks, texts, topics) goes through [`clean`]: nobody moves anybody's cursor.
 
 use chatring_machines::entry::{Content, Entry, SayKind};
-use chatring_machines::event::{Code, Event, Push, Reply};
+use chatring_machines::event::{Event, Push};
 use chatring_machines::names::GroupName;
-use chatring_machines::wire::{Argv, Field, Text};
+use chatring_machines::time::Time;
+use chatring_machines::wire::{Argv, Field};
 use serde_json::{Map, Value, json};
 
-use crate::text::{clean, clock, date, span};
+use super::answers::answer;
+use crate::text::{clean, clock};
+
+/// How IRC has always told an action from words: this before it, and one more such character behind it.
+pub(super) const ACTION: &str = "\u{1}ACTION ";
 
 /// An event as a line. `None` for what people need not see. `here` is the group one is in: other groups are named.
 pub fn event(event: &Event, here: &GroupName) -> Option<String> {
     match event {
         Event::Entry(group, entry) => {
-            let place = if group == here { String::new() } else { format!("[{}] ", clean(group.as_str())) };
+            // What is said to a person's own group says by itself whom it is for.
+            let direct = group.is_person() && matches!(entry.content, Content::Message { .. });
+            let place = if group == here || direct { String::new() } else { format!("[{}] ", clean(group.as_str())) };
             line(group, entry).map(|line| format!("{} {place}{line}", clock(entry.time)))
         }
         Event::Push(push) => pushed(push),
-        Event::Reply(reply) => answer(reply),
+        Event::Reply(reply) => answer(reply, here),
         Event::Link(_) | Event::Command(_) => None,
     }
 }
@@ -27,26 +34,32 @@ fn line(group: &GroupName, entry: &Entry) -> Option<String> {
     let who = entry.sender.nick.as_str();
     let because = |reason: &str| if reason.is_empty() { String::new() } else { format!(" ({})", clean(reason)) };
     Some(match &entry.content {
-        Content::Message { kind, text } => said(who, *kind, text),
+        Content::Message { kind, text } => said(who, group.is_person(), *kind, text),
         Content::Join { node } => format!("--> {who} joins, at {node}"),
         Content::Part { reason } => format!("<-- {who} leaves{}", because(reason)),
         Content::Kick { nick, reason } => format!("<-- {who} removes {nick}{}", because(reason)),
         Content::Topic { text } if text.is_empty() => format!("--- {who} clears the topic"),
         Content::Topic { text } => format!("--- {who} sets the topic: {}", clean(text)),
-        Content::Mode { changes } => format!("--- {who} sets mode {}", words(changes)),
+        Content::Mode { changes } => format!("--- {who} sets mode {}", clean(&argv(changes).join(" "))),
         Content::Nick { new } => format!("--- {who} is now {new}"),
         Content::Invite { nick } => format!("--- {who} invites {nick} to {}", clean(group.as_str())),
         Content::Return { .. } | Content::Away { .. } | Content::Call { .. } => return None,
     })
 }
 
-fn said(who: &str, kind: SayKind, text: &str) -> String {
-    let action = text.strip_prefix("\u{1}ACTION ").map(|does| does.trim_end_matches('\u{1}'));
+fn said(who: &str, direct: bool, kind: SayKind, text: &str) -> String {
+    let action = text.strip_prefix(ACTION).map(|does| does.trim_end_matches('\u{1}'));
+    let to = if direct { " → you:" } else { "" };
     match (action, kind) {
-        (Some(does), _) => format!("* {who} {}", clean(does)),
-        (None, SayKind::Message) => format!("<{who}> {}", clean(text)),
-        (None, SayKind::Notice) => format!("-{who}- {}", clean(text)),
+        (Some(does), _) => format!("* {who}{to} {}", clean(does)),
+        (None, SayKind::Message) => format!("<{who}>{to} {}", clean(text)),
+        (None, SayKind::Notice) => format!("-{who}-{to} {}", clean(text)),
     }
+}
+
+/// A message that was typed for a person or for another group, in the style of what is heard. Nobody sends it back.
+pub fn sent_to(target: &str, text: &str, now: Time) -> String {
+    format!("{} -> {}: {}", clock(now), clean(target.trim_start_matches('@')), clean(text))
 }
 
 fn pushed(push: &Push) -> Option<String> {
@@ -62,83 +75,10 @@ fn pushed(push: &Push) -> Option<String> {
     })
 }
 
-/// The answer to a command as lines. `None` where there is nothing to say.
-pub fn answer(reply: &Reply) -> Option<String> {
-    Some(match reply {
-        Reply::Ok { .. } | Reply::Pong { .. } | Reply::Null {} => return None,
-        Reply::Error { code, text, subject } => {
-            let about: String = subject.0.iter().map(|subject| format!("{}: ", clean(subject))).collect();
-            format!("!!! {about}{}{}", clean(text), meaning(*code))
-        }
-        Reply::Text { text } => clean_lines(text),
-        Reply::Names { members, .. } => {
-            let shown = members.0.chunks(2).map(|pair| format!("{}{}", rank_sign(&pair[0]), clean(pair.get(1).map_or("", |nick| nick))));
-            format!("--- here: {}", shown.collect::<Vec<_>>().join(" "))
-        }
-        Reply::TopicIs { text, .. } if text.is_empty() => "--- there is no topic".into(),
-        Reply::TopicIs { text, by, time, .. } => format!("--- topic: {} (by {}, {} UTC)", clean(text), clean(by), date(*time)),
-        Reply::WhoisIs { nick, user, host, real, node, account, idle_ms, signon, away } => {
-            let account = if account.is_empty() { "a guest".into() } else { format!("account {}", clean(account)) };
-            let away = if away.is_empty() { String::new() } else { format!("; away: {}", clean(away)) };
-            let idle = idle_ms.map_or_else(String::new, |idle_ms| format!(", idle for {}", span(idle_ms)));
-            format!(
-                "--- {nick} ({}@{}, {}) is at {}, {account}{idle}, here since {} UTC{away}",
-                clean(user),
-                clean(host),
-                clean(real),
-                clean(node),
-                date(*signon)
-            )
-        }
-        Reply::AwayNow { away: true } => "--- you are away now".into(),
-        Reply::AwayNow { away: false } => "--- you are back".into(),
-        Reply::InvitingNow { nick, .. } => format!("--- {nick} is invited"),
-        Reply::Sent { group, .. } => format!("--- sent to {}", clean(group.as_str())),
-        Reply::Lusers { people, groups, nodes, .. } => format!("--- {people} people in {groups} groups at {nodes} super nodes"),
-        Reply::Motd { lines } => lines.0.iter().map(|line| format!("--- {}", clean(line))).collect::<Vec<_>>().join("\n"),
-        Reply::ListIs { cells } => table(&cells.0, 3),
-        Reply::BansAre { bans, .. } if bans.0.is_empty() => "--- nobody is banned".into(),
-        Reply::BansAre { bans, .. } => table(&bans.0, 3),
-        Reply::WhoIs { cells, .. } => table(&cells.0, 7),
-        Reply::UserhostIs { cells } => table(&cells.0, 4),
-        Reply::Checked { cells } => table(&cells.0, 5),
-        Reply::Rows { width, cells } => table(&cells.0, (*width).clamp(1, 64) as usize),
-        other => format!("--- {}", words(other)),
-    })
-}
-
-/// What a code means, in the table's own words, where that says more than the text beside it.
-fn meaning(code: Code) -> String {
-    let meaning = Code::WORDS.iter().find(|(word, _)| *word == code.as_str()).map_or("", |(_, meaning)| meaning);
-    if code == Code::Err { String::new() } else { format!(" ({})", meaning.trim().trim_end_matches('.')) }
-}
-
-fn rank_sign(ranks: &str) -> &'static str {
-    match ranks.as_bytes() {
-        [b'q', ..] => "~",
-        [b'o', ..] => "@",
-        [b'v', ..] => "+",
-        _ => "",
-    }
-}
-
-fn table(cells: &[Text], width: usize) -> String {
-    let row = |row: &[Text]| format!("--- {}", row.iter().map(|cell| clean(cell)).collect::<Vec<_>>().join("  "));
-    if cells.is_empty() { "--- none".into() } else { cells.chunks(width).map(row).collect::<Vec<_>>().join("\n") }
-}
-
-fn clean_lines(text: &str) -> String {
-    text.lines().map(|line| format!("--- {}", clean(line))).collect::<Vec<_>>().join("\n")
-}
-
-fn argv(value: &impl Field) -> Vec<String> {
+pub(super) fn argv(value: &impl Field) -> Vec<String> {
     let mut argv = Argv::default();
     value.put(&mut argv);
     argv.iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect()
-}
-
-fn words(value: &impl Field) -> String {
-    clean(&argv(value).join(" "))
 }
 
 /// An entry as an object on one line: its word as `what`, its place, who, and what the word's own fields hold.
@@ -211,22 +151,18 @@ mod tests {
         check(&entry_argv("return", &["127.0.0.2"]), None);
         let mut direct = entry_argv("message", &["msg", "psst"]);
         direct[1] = "@ann";
-        check(&direct, Some("01:01 [@ann] <joe> psst"));
+        check(&direct, Some("01:01 <joe> → you: psst"));
+        let mut nick = entry_argv("nick", &["joe2"]);
+        nick[1] = "#other";
+        check(&nick, Some("01:01 [#other] --- joe is now joe2"));
+        assert_eq!(sent_to("@ann", "psst\x07", Time(3_660_000)), "01:01 -> ann: psst·");
     }
 
     #[test]
-    fn pushes_and_answers() {
+    fn pushes() {
         check(&["gap", "#erlang", "3", "you were away too long"], Some("--- 3 lines are missing here: you were away too long"));
         check(&["gap", "#erlang", "?", "a copy was lost"], Some("--- some of what was said here was lost: a copy was lost"));
         check(&["ping", "x"], None);
-        check(&["names", "#erlang", "1", "qo", "joe", "", "bob", "v", "ann"], Some("--- here: ~joe bob +ann"));
-        check(&["topic-is", "#erlang", "", "", "0"], Some("--- there is no topic"));
-        check(
-            &["error", "NEEDOP", "you are no operator", "#erlang"],
-            Some("!!! #erlang: you are no operator (Only operators may do that)"),
-        );
-        check(&["ok", "OK"], None);
-        check(&["list-is", "#a", "3", "hot", "#b", "1", ""], Some("--- #a  3  hot\n--- #b  1  "));
     }
 
     #[test]

@@ -48,7 +48,8 @@ pub fn run(args: CheckArgs, global: &Global) -> Result<(), Failure> {
 fn check(node: &NodeKey, args: &CheckArgs) -> Result<Vec<Text>, Failure> {
     let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?;
     let ask = ClientCommand::Check { group: args.group.clone() };
-    match net::ask(vec![address.to_string().into()], vec![ask.into()])?.pop() {
+    // A node checks once in a second at most: who comes too early is told when to come again.
+    match net::ask_patiently(vec![address.to_string().into()], ask.into())? {
         Some(Reply::Checked { cells }) => Ok(cells.0),
         _ => Err(Failure::refused(format!("{node} does not say what it checked"))),
     }

@@ -1,55 +1,72 @@
 //! `chatctl` without a command: the prompt, or commands from a pipe.
 
-use std::collections::BTreeSet;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
-use chatring_admin::console::{Commands, interactive, piped};
+use chatring_admin::console::{Commands, LEAVING, interactive, piped};
 use chatring_admin::{Failure, Output, state};
+use chatring_machines::command::ClientCommand;
+use chatring_machines::event::Reply;
 use clap::error::ErrorKind;
-use clap::{Command, CommandFactory, Parser, ValueEnum};
+use clap::{Command, CommandFactory, FromArgMatches, ValueEnum};
 
 use super::{Cli, Global, net};
 
 /// Reads commands until there are no more.
 pub fn run(global: &Global) -> Result<(), Failure> {
-    let mut console = Console { global, groups: BTreeSet::new() };
+    let mut console = Console { global };
     if std::io::stdin().is_terminal() { interactive(&mut console, state::file("history")) } else { piped(&mut console, net::stdin_line) }
 }
 
 struct Console<'a> {
     global: &'a Global,
-    /// Groups that were named so far.
-    groups: BTreeSet<String>,
 }
 
-/// Groups that completion remembers.
-const GROUPS_MAX: usize = 1000;
+/// How long Tab may wait for the names of groups.
+const GROUPS_PATIENCE_MS: u64 = 1_000;
 
 impl Commands for Console<'_> {
+    /// As in a shell, but nobody types the program's name here.
     fn definitions(&self) -> Command {
-        let mut command = Cli::command();
+        let mut command = Cli::command().no_binary_name(true).bin_name("").after_help(LEAVING);
         command.build();
         command
     }
 
     fn run(&mut self, words: Vec<String>) -> Result<(), Failure> {
-        if self.groups.len() < GROUPS_MAX {
-            self.groups.extend(words.iter().filter(|word| word.starts_with('#')).cloned());
-        }
-        match Cli::try_parse_from(command_line(self.global, words)) {
+        let parsed = self.definitions().try_get_matches_from(command_line(self.global, words));
+        match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
             Ok(Cli { verb: Some(verb), global }) => super::run(verb, &global),
             Ok(Cli { verb: None, .. }) => Err(Failure::usage("there is no command on this line").advise("help lists the commands.")),
             Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
                 // Standard output that nobody reads is no failure of the command.
-                let _ = error.print();
+                let _ = std::io::stdout().write_all(words_of(&error).as_bytes());
                 Ok(())
             }
-            Err(error) => Err(Failure::usage(error.to_string().trim_end().trim_start_matches("error: "))),
+            Err(error) => Err(Failure::usage(words_of(&error).trim_end().trim_start_matches("error: "))),
         }
     }
 
-    fn names(&self) -> Vec<String> {
-        self.groups.iter().cloned().collect()
+    fn groups(&self) -> Box<dyn Fn() -> Vec<String>> {
+        let directories = self.global.directories();
+        Box::new(move || {
+            match net::ask_within(GROUPS_PATIENCE_MS, directories.clone(), vec![ClientCommand::Groups { pattern: None }.into()]) {
+                Ok(replies) => replies.iter().flat_map(names).collect(),
+                Err(_) => Vec::new(),
+            }
+        })
+    }
+}
+
+/// Without a program's name there would be two blanks.
+fn words_of(error: &clap::Error) -> String {
+    error.to_string().replace("Usage:  ", "Usage: ")
+}
+
+/// The names in a list of groups: name, members, master, topic.
+fn names(reply: &Reply) -> Vec<String> {
+    match reply {
+        Reply::GroupList { cells } => cells.0.chunks(4).map(|row| row[0].to_string()).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -57,7 +74,7 @@ impl Commands for Console<'_> {
 fn command_line(global: &Global, words: Vec<String>) -> Vec<String> {
     let says =
         |option: &str| words.iter().any(|word| word == option || word.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')));
-    let mut line = vec!["chatctl".to_string()];
+    let mut line = Vec::new();
     if !says("--directory") {
         line.extend(global.directories.iter().map(|address| format!("--directory={address}")));
     }
@@ -78,7 +95,8 @@ mod tests {
     fn check(line: &str, directories: &[&str], output: Output) {
         let outer = Global { directories: vec!["a:1".into(), "b:2".into()], output: Output::Json };
         let words = line.split(' ').map(str::to_string).collect();
-        let cli = Cli::try_parse_from(command_line(&outer, words)).unwrap();
+        let matches = Console { global: &outer }.definitions().try_get_matches_from(command_line(&outer, words)).unwrap();
+        let cli = Cli::from_arg_matches(&matches).unwrap();
         assert_eq!(
             (cli.global.directories, cli.global.output),
             (directories.iter().map(|text| text.to_string()).collect(), output),
@@ -96,12 +114,30 @@ mod tests {
     #[test]
     fn a_console_explains_and_goes_on() {
         let global = Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table };
-        let mut console = Console { global: &global, groups: BTreeSet::new() };
+        let mut console = Console { global: &global };
         let mut run = |line: &str| console.run(line.split(' ').map(str::to_string).collect()).map_err(|failure| failure.kind);
         assert_eq!(run("ring owner #erlang --nodes 192.0.2.1"), Ok(()));
         assert_eq!(run("help"), Ok(()));
         assert_eq!(run("frob"), Err(FailureKind::Usage));
         assert_eq!(run("serve --config x"), Err(FailureKind::Usage));
-        assert_eq!(console.names(), ["#erlang"]);
+    }
+
+    #[test]
+    fn nobody_is_told_to_type_the_name_of_the_program() {
+        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table };
+        let console = Console { global: &global };
+        for line in ["", "ring", "ring owner", "help ring owner", "ring owner --help", "help"] {
+            let error = console.definitions().try_get_matches_from(line.split_whitespace());
+            let text = error.map_or_else(|error| words_of(&error), |_| String::new());
+            assert!(!text.contains("chatctl"), "{line:?}: {text}");
+            assert!(line.is_empty() || text.contains("Usage: ") && !text.contains("Usage:  "), "{line:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn names_of_groups() {
+        let cells = ["#a", "1", "127.0.0.1", "", "#b", "2", "127.0.0.1", "t"].map(Into::into).to_vec();
+        assert_eq!(names(&Reply::GroupList { cells: chatring_machines::wire::Rest(cells) }), ["#a", "#b"]);
+        assert!(names(&Reply::Null {}).is_empty());
     }
 }

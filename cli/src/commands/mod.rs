@@ -7,6 +7,7 @@ mod chat;
 mod check;
 mod console;
 mod group;
+mod lines;
 mod net;
 mod node;
 mod passwd;

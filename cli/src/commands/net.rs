@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use chatring_admin::Failure;
 use chatring_host::{Plugins, Transport};
@@ -42,11 +43,47 @@ fn transport() -> Result<Arc<Transport>, String> {
 
 /// Asks the first of these servers that answers; one reply for each command. A refusal is a failure.
 pub fn ask(servers: Vec<Text>, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+    ask_within(PATIENCE_MS, servers, commands)
+}
+
+/// As [`ask`], with so much patience for all servers together.
+pub fn ask_within(patience_ms: u64, servers: Vec<Text>, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+    let asked = servers.join(", ");
+    let replies = answers(patience_ms, servers, commands)?;
+    match replies.iter().find(|reply| is_refusal(reply)) {
+        Some(Reply::Error { code, text, .. }) => Err(refusal(&asked, *code, text)),
+        _ => Ok(replies),
+    }
+}
+
+/// Asks one thing. A server that wants it asked later is asked once more then.
+pub fn ask_patiently(servers: Vec<Text>, command: Command) -> Result<Option<Reply>, Failure> {
+    let first = answers(PATIENCE_MS, servers.clone(), vec![command.clone()])?.pop();
+    match first {
+        Some(Reply::Error { code: Code::TryAgain, text, .. }) => {
+            std::thread::sleep(pause(&text));
+            ask(servers, vec![command]).map(|mut replies| replies.pop())
+        }
+        Some(Reply::Error { code, text, .. }) => Err(refusal(&servers.join(", "), code, &text)),
+        other => Ok(other),
+    }
+}
+
+/// How long a server wants us to wait: the last number in its text. Not more than it may.
+fn pause(text: &str) -> Duration {
+    const PAUSE_MS: u64 = 500;
+    const PAUSE_MS_MAX: u64 = 5_000;
+    let last = text.rsplit(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty());
+    Duration::from_millis(last.and_then(|digits| digits.parse().ok()).unwrap_or(PAUSE_MS).min(PAUSE_MS_MAX))
+}
+
+/// What the first of these servers that answers says, refusals and all.
+fn answers(patience_ms: u64, servers: Vec<Text>, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
     let asked = servers.join(", ");
     let expected = commands.len();
     // Bounded by the number of commands.
     let (tell, heard) = mpsc::channel();
-    let machine = chatring_machines::client::Asker::new(servers, commands, PATIENCE_MS);
+    let machine = chatring_machines::client::Asker::new(servers, commands, patience_ms);
     let reactor = reactor(machine, move |note| {
         // Nobody listens any more only when this function has returned.
         let _ = tell.send(note);
@@ -55,13 +92,21 @@ pub fn ask(servers: Vec<Text>, commands: Vec<Command>) -> Result<Vec<Reply>, Fai
     let mut replies = Vec::new();
     for note in heard {
         match note {
-            Note::Answer(Event::Reply(Reply::Error { code, text, .. })) => return Err(refusal(&asked, code, &text)),
             Note::Answer(Event::Reply(reply)) => replies.push(reply),
-            Note::GaveUp { why } => return Err(nobody(&asked, &why)),
+            // Behind a refusal nothing more needs to follow.
+            Note::GaveUp { why } if !replies.iter().any(is_refusal) => return Err(nobody(&asked, &why)),
             _ => {}
         }
     }
-    if replies.len() == expected { Ok(replies) } else { Err(nobody(&asked, "it answers something that is no answer")) }
+    if replies.len() == expected || replies.iter().any(is_refusal) {
+        Ok(replies)
+    } else {
+        Err(nobody(&asked, "it answers something that is no answer"))
+    }
+}
+
+fn is_refusal(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error { .. })
 }
 
 /// The network's ring as its directory has it.
@@ -122,4 +167,23 @@ fn nobody(asked: &str, why: &str) -> Failure {
 pub fn no_directory(global: &Global) -> Failure {
     Failure::refused(format!("{} does not answer as a directory server does", global.directories.join(", ")))
         .advise("Name a directory server with --directory HOST:PORT; super nodes and IRC ports are others.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, ms: u64) {
+        assert_eq!(pause(text), Duration::from_millis(ms), "{text:?}");
+    }
+
+    #[test]
+    fn a_server_says_how_long_to_wait() {
+        check("a check was made less than 1 s ago: try again in 1000 ms", 1_000);
+        check("250", 250);
+        check("later", 500);
+        check("in 99999999 ms", 5_000);
+        check("in 99999999999999999999999 ms", 500);
+    }
 }
