@@ -149,7 +149,7 @@ impl Edge {
                 if echo { self.echo(ctx, conn, group, seq, &op) } else { vec![] }
             }
             (Purpose::Part { unsubscribe, .. }, Outcome::Done {}) => {
-                self.unseat(ctx, &group, conn);
+                self.see_out(ctx, &group, conn);
                 let count = self.session(conn).map_or(0, |session| session.groups.len()) as u64;
                 if unsubscribe { vec![Push::Unsubscribed { group: Some(group), count }.into()] } else { vec![Event::ok()] }
             }
@@ -187,14 +187,9 @@ impl Edge {
             Purpose::Release => return,
             Purpose::Gather { gather, ix } => return self.gathered(ctx, gather, ix, None),
             // The master knows it already: they went, and only the answer was lost.
-            Purpose::Part { seated: true, .. } if code == Code::NotMember => {
-                if self.awaits_stream(&asked.group, conn) {
-                    // What they hear of it is still to come.
-                    return self.ask_later(ctx, asked, RETRY_MS);
-                }
+            Purpose::Part { seated, unsubscribe } if code == Code::NotMember && (seated || unsubscribe) => {
                 return self.told(ctx, conn, asked, Outcome::Done {});
             }
-            Purpose::Part { unsubscribe: true, .. } if code == Code::NotMember => return self.told(ctx, conn, asked, Outcome::Done {}),
             Purpose::Claim { ref person, .. } => {
                 let nick = person.nick.as_str().into();
                 self.resume(ctx, conn);

@@ -69,12 +69,6 @@ impl Edge {
         self.attachments.get(group).is_some_and(|attachment| attachment.seats.contains(&conn))
     }
 
-    /// Whether someone has a seat in a group whose entries do not come at the moment.
-    pub(super) fn awaits_stream(&self, group: &GroupName, conn: Conn) -> bool {
-        let attachment = self.attachments.get(group);
-        attachment.is_some_and(|at| at.seats.contains(&conn) && !matches!(at.standing, Standing::Live { .. }))
-    }
-
     /// Shows a group's master all sessions we have in it, but for those who are on their way out.
     pub(super) fn attach(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
         let Some(attachment) = self.attachments.get_mut(group) else { return };
@@ -172,6 +166,19 @@ impl Edge {
         }
     }
 
+    /// Someone is out of a group, and the entry that says so did not come to us. Their program has to hear it all the same: as an entry without a place, for them alone.
+    pub(super) fn see_out(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn) {
+        if !self.is_seated(group, conn) {
+            return;
+        }
+        if let Some(session) = self.session(conn) {
+            let (id, sender) = (EntryId { session: session.id, counter: 0 }, session.person.clone());
+            let entry = Entry { seq: 0, term: ctx.placement.epoch(), id, time: ctx.now, sender, content: Content::Part { reason: "".into() } };
+            ctx.tell(conn, Event::Entry(group.clone(), Arc::new(entry)));
+        }
+        self.unseat(ctx, group, conn);
+    }
+
     /// A session lost its place: most likely its nick belongs to someone else by now.
     pub(super) fn unseated(&mut self, ctx: &mut Ctx<'_>, group: GroupName, session: SessionId, code: Code, text: &str) {
         let Some(conn) = self.by_id.get(&session).copied() else { return };
@@ -182,7 +189,7 @@ impl Edge {
                 conn,
                 Push::Gap { group: group.clone(), lost: "?".into(), reason: format!("you are not in it any more: {code} {text}").into() },
             );
-            self.unseat(ctx, &group, conn);
+            self.see_out(ctx, &group, conn);
             let count = self.session(conn).map_or(0, |session| session.groups.len()) as u64;
             ctx.tell(conn, Push::Unsubscribed { group: Some(group), count });
         }

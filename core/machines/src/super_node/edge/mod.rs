@@ -19,7 +19,7 @@ use std::sync::Arc;
 use super::ctx::{Ctx, Letter};
 use crate::entry::{Content, Entry, Person};
 use crate::event::{Code, Event, Push};
-use crate::ids::{Conn, Epoch, ListId, ListenerId, SessionId, Ticket};
+use crate::ids::{Conn, EntryId, Epoch, ListId, ListenerId, SessionId, Ticket};
 use crate::machine::{Effect, Level};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{LinkEvent, Mark, Op, Outcome, PeerCommand, ROWS_MAX, is_shown};
