@@ -66,12 +66,31 @@ pub struct Member {
     pub fresh: bool,
 }
 
-/// The highest counter of a session, and what became of it.
+/// The highest counter of a session, what became of it, and which of those just below it were heard: one that was asked to wait may be overtaken by the next.
 #[derive(Clone, Copy, Debug)]
 struct Counted {
     counter: u64,
     seq: u64,
     at: Time,
+    /// Bit n stands for the counter n below the highest.
+    heard: u64,
+}
+
+impl Counted {
+    fn has_heard(&self, counter: u64) -> bool {
+        let below = self.counter.saturating_sub(counter);
+        counter <= self.counter && (below >= u64::from(u64::BITS) || self.heard & (1 << below) != 0)
+    }
+
+    fn hear(&mut self, counter: u64, seq: u64) {
+        if counter > self.counter {
+            self.heard = u32::try_from(counter - self.counter).ok().and_then(|up| self.heard.checked_shl(up)).unwrap_or(0);
+            (self.counter, self.seq) = (counter, seq);
+        } else if counter == self.counter {
+            self.seq = seq;
+        }
+        self.heard |= 1u64.checked_shl(u32::try_from(self.counter - counter).unwrap_or(u32::MAX)).unwrap_or(0);
+    }
 }
 
 /// A group as its master holds it.
@@ -138,7 +157,7 @@ impl Group {
                 return false;
             }
             self.last_time = self.last_time.max(entry.time);
-            if matches!(entry.content, Content::Message { .. }) && entry.id.counter >= self.counter(entry.id.session) {
+            if matches!(entry.content, Content::Message { .. }) {
                 self.count(&entry);
             }
             self.log.push(entry);
@@ -154,7 +173,8 @@ impl Group {
     /// Remembers what a session had said last (of a handover).
     pub fn restore_counter(&mut self, session: SessionId, counter: u64, now: Time) {
         if counter > 0 {
-            self.counters.insert(session, Counted { counter, seq: 0, at: now });
+            // Which of those below it were heard, nobody knows any more.
+            self.counters.insert(session, Counted { counter, seq: 0, at: now, heard: u64::MAX });
         }
     }
 
@@ -231,7 +251,7 @@ impl Group {
 
     /// A retry of something said: the place it got, or why that isn't known any more. `None` if it is new.
     pub fn said_before(&self, id: EntryId) -> Option<Result<u64, Refusal>> {
-        let counted = self.counters.get(&id.session).filter(|counted| id.counter <= counted.counter && id.counter > 0)?;
+        let counted = self.counters.get(&id.session).filter(|counted| id.counter > 0 && counted.has_heard(id.counter))?;
         if counted.counter == id.counter && counted.seq > 0 {
             return Some(Ok(counted.seq));
         }
@@ -458,7 +478,10 @@ impl Group {
 
     fn count(&mut self, entry: &Entry) {
         if entry.id.counter > 0 {
-            self.counters.insert(entry.id.session, Counted { counter: entry.id.counter, seq: entry.seq, at: entry.time });
+            let new = Counted { counter: entry.id.counter, seq: entry.seq, at: entry.time, heard: 0 };
+            let counted = self.counters.entry(entry.id.session).or_insert(new);
+            counted.at = entry.time;
+            counted.hear(entry.id.counter, entry.seq);
         }
     }
 
@@ -574,4 +597,38 @@ fn short(text: &Text) -> Text {
     }
     let end = (0..=SHORT_TEXT_MAX).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     text[..end].into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::SayKind;
+
+    /// Someone says things with these counters; which of them are new, in the order they come?
+    #[track_caller]
+    fn check(counters: &[u64], new: &[u64]) {
+        let (name, limits) = (GroupName::new("#a").unwrap(), NodeLimits { log_entries: 2, ..NodeLimits::default() });
+        let mut group = Group::new(name, Birth(1), Term::default(), Time(1), &limits);
+        let text = || Text::from("");
+        let person = Arc::new(Person { nick: Nick::new("joe").unwrap(), user: text(), host: text(), account: text(), real: text() });
+        let mut said = Vec::new();
+        for &counter in counters {
+            let id = EntryId { session: SessionId(1), counter };
+            if group.said_before(id).is_none() {
+                group.append(Time(1), id, person.clone(), Content::Message { kind: SayKind::Message, text: text() });
+                said.push(counter);
+            }
+        }
+        assert_eq!(said, new);
+    }
+
+    #[test]
+    fn what_was_said_is_said_once_though_the_order_changed() {
+        check(&[1, 2, 2, 1, 3], &[1, 2, 3]);
+        check(&[2, 1, 1, 2], &[2, 1]);
+        check(&[5, 9, 6, 5, 9, 6], &[5, 9, 6]);
+        check(&[1, 70, 2, 7, 7], &[1, 70, 7]);
+        check(&[1, u64::MAX, 1, u64::MAX - 1], &[1, u64::MAX, u64::MAX - 1]);
+        check(&[100, 37, 36], &[100, 37]);
+    }
 }

@@ -48,16 +48,17 @@ impl Edge {
     }
 
     pub fn tick(&mut self, ctx: &mut Ctx<'_>) {
-        while let Some((_, ticket)) = self.retries.first().copied().filter(|(at, _)| *at <= ctx.now) {
-            self.retries.pop_first();
-            self.send(ctx, ticket);
-        }
+        // Who is in a group is shown before what they want there.
         while self.reattach.first().is_some_and(|(at, _)| *at <= ctx.now)
             && let Some((_, group)) = self.reattach.pop_first()
         {
             if self.attachments.get(&group).is_some_and(|at| at.standing == Standing::Adrift) {
                 self.attach(ctx, &group);
             }
+        }
+        while let Some((_, ticket)) = self.retries.first().copied().filter(|(at, _)| *at <= ctx.now) {
+            self.retries.pop_first();
+            self.send(ctx, ticket);
         }
         self.end_lingering(ctx);
         if self.check_at.is_some_and(|at| at <= ctx.now) {
