@@ -99,7 +99,10 @@ impl Home {
 
     fn dial(&mut self, ctx: &mut Ctx<'_>) {
         let servers = &ctx.config.directories;
-        let Some(address) = servers.get(self.next % servers.len().max(1)).cloned() else { return };
+        let Some(address) = servers.get(self.next % servers.len().max(1)).cloned() else {
+            self.state = State::Waiting { until: Time(u64::MAX) };
+            return;
+        };
         self.next += 1;
         let ticket = ctx.ids.ticket();
         self.state = State::Dialing { ticket };
@@ -206,6 +209,12 @@ impl Home {
         self.state = State::Up { conn };
         self.tries = 0;
         self.beat_at = ctx.config.in_ring.then_some(ctx.now);
+        self.confirmed = Some(ctx.now);
+    }
+
+    /// A server that vanished without a word leaves a connection that looks well; by now it has declared us dead, if it is there.
+    fn is_forgotten(&self, ctx: &Ctx<'_>) -> bool {
+        self.confirmed.is_some_and(|confirmed| ctx.now.since_ms(confirmed) >= 2 * ctx.config.timing.lease_ms)
     }
 
     /// A connection to this node broke: the directory should have a look.
@@ -225,6 +234,7 @@ impl Home {
         match &self.state {
             State::Waiting { until } if *until <= ctx.now && self.leaving.is_none() => self.dial(ctx),
             State::Waiting { .. } if self.leaving.is_some() => self.state = State::Waiting { until: Time(u64::MAX) },
+            State::Up { .. } if self.beat_at.is_some() && self.is_forgotten(ctx) => self.fail(ctx, "does not answer heartbeats"),
             State::Up { .. } if self.beat_at.is_some_and(|at| at <= ctx.now) => {
                 self.beat_at = Some(ctx.now + (ctx.config.timing.lease_ms / 3).max(1));
                 self.send(ctx, PeerCommand::Heartbeat { sent: ctx.now });

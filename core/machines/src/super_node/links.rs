@@ -191,6 +191,18 @@ impl Links {
         None
     }
 
+    /// A node that dials us again has given up its other link, though we may not have noticed: it may even have been started anew.
+    pub fn supersede(&mut self, ctx: &mut Ctx<'_>, conn: Conn) -> Change {
+        let Some(In::Up(from)) = self.inward.get(&conn) else { return Change::None };
+        let (from, is_other) = (from.clone(), |other: &Conn, link: &In| *other != conn && matches!(link, In::Up(key) if key == from));
+        let others: Vec<Conn> = self.inward.iter().filter(|(other, link)| is_other(other, link)).map(|(other, _)| *other).collect();
+        for other in &others {
+            self.inward.remove(other);
+            ctx.effects.push(Effect::Close { conn: *other });
+        }
+        if others.is_empty() { Change::None } else { Change::Gone { from } }
+    }
+
     /// Whether this connection is a peer's, or about to be.
     pub fn is_peer(&self, conn: Conn) -> bool {
         self.inward.contains_key(&conn)
@@ -203,8 +215,7 @@ impl Links {
             return self.fail(ctx, to, false);
         }
         match self.inward.remove(&conn) {
-            // Unless the same node has dialled us again already.
-            Some(In::Up(from)) if !self.inward.values().any(|other| matches!(other, In::Up(key) if *key == from)) => Change::Gone { from },
+            Some(In::Up(from)) => Change::Gone { from },
             _ => Change::None,
         }
     }

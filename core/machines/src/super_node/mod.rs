@@ -128,7 +128,8 @@ impl SuperNode {
                 let Some((from, command)) = self.links.heard(ctx!(self, now, effects), &self.identity, conn, command) else {
                     // A peer, or closed by now: either way nobody's session any more.
                     self.edge.end(ctx!(self, now, effects), conn, "turned out to be a node");
-                    return;
+                    let change = self.links.supersede(ctx!(self, now, effects), conn);
+                    return self.link_changed(now, change, effects);
                 };
                 self.master.hear(ctx!(self, now, effects), from, Some(conn), command);
             }
@@ -206,6 +207,13 @@ impl SuperNode {
         self.edge.end(ctx!(self, now, effects), conn, "connection lost");
     }
 
+    /// What a node meant is not known, nor what it waits for now: a new link begins anew.
+    fn misunderstood(&mut self, now: Time, conn: Conn, bad: &crate::wire::Bad, effects: &mut Vec<Effect>) {
+        effects.push(log(Level::Warn, format!("a peer is not understood: {bad}")));
+        effects.push(Effect::Close { conn });
+        self.lost(now, conn, effects);
+    }
+
     fn fell(&mut self, now: Time, conn: Conn, list: crate::ids::ListId, lost: u64, effects: &mut Vec<Effect>) {
         if self.links.is_peer(conn) {
             // An edge that can't keep up comes back and asks for what it missed.
@@ -267,6 +275,8 @@ impl SuperNode {
         let empty = self.master.groups_held() == 0;
         if (self.home.has_left() && (empty || alone)) || now >= until {
             self.edge.close_all(ctx!(self, now, effects), "the node is going down");
+            // That they left is told to masters elsewhere, too.
+            self.deliver(now, effects);
             effects.push(Effect::Stopped);
             self.going = Going::Gone;
         }
@@ -290,13 +300,10 @@ impl Machine for SuperNode {
             }
             Input::Opened { conn, listener, peer } => self.edge.opened(ctx!(self, now, effects), conn, listener, peer),
             Input::Heard { conn, command: Ok(command) } => self.heard(now, conn, command, effects),
+            Input::Heard { conn, command: Err(bad) } if self.links.is_peer(conn) => self.misunderstood(now, conn, &bad, effects),
             Input::Heard { conn, command: Err(bad) } => self.edge.bad(ctx!(self, now, effects), conn, &bad),
             Input::Told { conn, event: Ok(event) } => self.told(now, conn, event, effects),
-            Input::Told { conn, event: Err(bad) } => {
-                effects.push(log(Level::Warn, format!("a peer is not understood: {bad}")));
-                effects.push(Effect::Close { conn });
-                self.lost(now, conn, effects);
-            }
+            Input::Told { conn, event: Err(bad) } => self.misunderstood(now, conn, &bad, effects),
             Input::Lost { conn } => self.lost(now, conn, effects),
             Input::Dialed { ticket, result } => {
                 let change = match self.links.is_dialing(ticket) {

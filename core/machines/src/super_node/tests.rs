@@ -34,6 +34,8 @@ struct Bench {
     home: Conn,
     slots: u32,
     epoch: u64,
+    /// Heartbeats are answered.
+    is_well: bool,
 }
 
 fn key(text: &str) -> NodeKey {
@@ -81,7 +83,7 @@ impl Bench {
             limits,
         };
         let home = Conn { slot: 0, generation: 1 };
-        let mut bench = Bench { node: SuperNode::new(config), now: Time(1_000), effects: vec![], home, slots: 0, epoch: 0 };
+        let mut bench = Bench { node: SuperNode::new(config), now: Time(1_000), effects: vec![], home, slots: 0, epoch: 0, is_well: true };
         bench.give(Input::Start);
         let home = bench.accept("10.0.0.9:7410", "10.0.0.9:7410");
         bench.home = home;
@@ -110,8 +112,22 @@ impl Bench {
                 }
             }
             self.give(Input::Deadline);
+            self.beat();
         }
         panic!("the node always wants attention at once");
+    }
+
+    /// The directory is well.
+    fn beat(&mut self) {
+        let sent = |effect: &Effect| match effect {
+            Effect::Tell { event: Event::Command(Command::Peer(PeerCommand::Heartbeat { sent })), .. } => Some(*sent),
+            _ => None,
+        };
+        let beats: Vec<Time> = self.effects.iter().filter_map(sent).collect();
+        self.effects.retain(|effect| sent(effect).is_none());
+        for sent in if self.is_well { beats } else { vec![] } {
+            self.tell(self.home, LinkEvent::Beat { sent, epoch: self.epoch() });
+        }
     }
 
     /// The directory shows a ring of these, each of the same start as before.

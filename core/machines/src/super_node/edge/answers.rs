@@ -91,6 +91,24 @@ pub(super) enum Purpose {
     Release,
 }
 
+impl Purpose {
+    /// Whether this answers it. A refusal answers everything, and of what nobody waits for any answer will do.
+    pub(super) fn fits(&self, outcome: &Outcome) -> bool {
+        match (self, outcome) {
+            (_, Outcome::Refused { .. }) | (Purpose::Release, _) => true,
+            (Purpose::Join { .. } | Purpose::Claim { .. }, outcome) => matches!(outcome, Outcome::Joined { .. }),
+            (Purpose::Publish | Purpose::Msg { .. } | Purpose::Say { .. }, outcome) => matches!(outcome, Outcome::Said { .. }),
+            (Purpose::ShowTopic, outcome) => matches!(outcome, Outcome::Topic { .. }),
+            (Purpose::ShowModes, outcome) => matches!(outcome, Outcome::Modes { .. }),
+            (Purpose::ShowBans, outcome) => matches!(outcome, Outcome::Bans { .. }),
+            (Purpose::Names | Purpose::Who { .. } | Purpose::Whois { .. } | Purpose::Gather { .. }, outcome) => {
+                matches!(outcome, Outcome::Names { .. })
+            }
+            (_, outcome) => matches!(outcome, Outcome::Done {}),
+        }
+    }
+}
+
 /// Several questions that are one answer.
 #[derive(Debug)]
 pub(super) struct Gather {

@@ -92,6 +92,7 @@ impl Edge {
                 Outcome::TryAgain { ms } => self.again(ctx, ticket, ms.clamp(10, 5_000)),
                 outcome => {
                     if let Some(asked) = self.asked.remove(&ticket) {
+                        let outcome = if asked.purpose.fits(&outcome) { outcome } else { strange(ctx, from) };
                         self.answered(ctx, from, asked, outcome);
                     }
                 }
@@ -104,4 +105,10 @@ impl Edge {
             _ => {}
         }
     }
+}
+
+/// Whoever asked has an answer, whatever the master said.
+fn strange(ctx: &mut Ctx<'_>, from: &NodeKey) -> Outcome {
+    ctx.log(Level::Error, format!("{from} answers something else than it was asked"));
+    Outcome::Refused { code: Code::Err, text: "the group's master answers something else than it was asked".into() }
 }

@@ -166,3 +166,37 @@ fn groups_that_a_broken_link_swallowed_are_sent_again_soon() {
     again.into_iter().for_each(|(group, _)| bench.tell(other, LinkEvent::Adopted { group }));
     assert_eq!(bench.node.groups_held(), 0);
 }
+
+#[test]
+fn a_node_that_was_started_anew_has_nobody_in_groups() {
+    let mut bench = Bench::new(&[ME, OTHER]);
+    let group = group_of(ME, &[ME, OTHER]);
+    let (older, third) = (bench.peer(OTHER, 1), bench.peer(THIRD, 1));
+    bench.request(third, 1, &group, 8, "mike", join());
+    bench.no_records();
+    bench.request(older, 1, &group, 9, "joe", join());
+    // Its host went without a word, so its link looks well. Then it is back.
+    bench.peer(OTHER, 2);
+    assert!(bench.is_closed(older));
+    bench.wait(6_000);
+    bench.request(third, 2, &group, 8, "mike", Op::Names {});
+    let Some(Outcome::Names { names }) = bench.answers(third).pop() else { panic!() };
+    assert_eq!(names.iter().map(|row| row.person.nick.as_str()).collect::<Vec<_>>(), ["mike"]);
+}
+
+#[test]
+fn a_node_that_is_not_understood_begins_anew() {
+    let mut bench = Bench::new(&[ME, OTHER]);
+    let other = bench.peer(OTHER, 1);
+    bench.give(Input::Heard { conn: other, command: Command::parse(&[b"HANDEND", b"#a"]) });
+    assert!(bench.is_closed(other));
+}
+
+#[test]
+fn a_directory_that_is_silent_is_left_for_the_next() {
+    let mut bench = Bench::new(&[ME, OTHER]);
+    bench.is_well = false;
+    bench.wait(7_000);
+    assert!(bench.is_closed(bench.home));
+    assert!(bench.effects.iter().any(|effect| matches!(effect, Effect::Dial { .. })));
+}

@@ -193,3 +193,38 @@ fn who_loses_the_claim_to_a_nick_is_told_their_new_name() {
     bench.request(other, 2, &group("@joe"), session.0, "joe", join());
     assert!(matches!(bench.answers(other)[..], [Outcome::Joined { .. }]));
 }
+
+#[test]
+fn whatever_a_master_answers_whoever_asked_has_an_answer() {
+    let group = group_of(OTHER, &[ME, OTHER]);
+    for line in ["ENTER", "PART", "NAMES", "WHO", "TOPIC", "MODE", "PUBLISH #g x", "ISON joe mike", "NICK jim"] {
+        for outcome in [Outcome::Done {}, Outcome::Names { names: vec![] }, Outcome::Said { seq: 1, heard: 1, away: "".into() }] {
+            let mut bench = Bench::new(&[OTHER]);
+            let conn = bench.open();
+            let words = line.replace("#g", group.as_str());
+            bench.says(conn, &if words.contains(' ') { words } else { format!("{words} {group}") });
+            let other = bench.accept("10.0.0.2:7411", OTHER);
+            for command in bench.asked(other) {
+                let PeerCommand::Request { ticket, group, .. } = command else { continue };
+                bench.tell(other, LinkEvent::Answer { ticket, group, outcome: outcome.clone() });
+            }
+            bench.says(conn, "PING");
+            let told = bench.told(conn);
+            assert!(matches!(told[..], [_, Event::Reply(Reply::Pong { .. })]), "{line}, {outcome:?}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn a_node_that_stops_tells_others_that_its_people_left() {
+    let mut bench = Bench::new(&[ME, OTHER]);
+    let group = group_of(OTHER, &[ME, OTHER]);
+    let conn = bench.open();
+    bench.says(conn, &format!("SUBSCRIBE {group}"));
+    let other = bench.accept("10.0.0.2:7411", OTHER);
+    admit(&mut bench, other, false, 5);
+    bench.give(Input::Stop);
+    bench.wait(4_000);
+    assert_eq!(bench.effects.last(), Some(&Effect::Stopped));
+    assert!(bench.asked(other).iter().any(|command| matches!(command, PeerCommand::Request { op: Op::Part { .. }, .. })));
+}
