@@ -88,6 +88,26 @@ fn a_demo_serves_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_was_started_by_hand_is_left_and_named() {
+    let mut demo = Demo::start("2");
+    let node = demo.ready()["super_nodes"][0].clone();
+    assert!(kill("KILL", node["pid"].as_u64().unwrap()));
+    demo.wait_for("yours to end");
+    let config = node["config"].as_str().unwrap();
+    let serve = Command::new(env!("CARGO_BIN_EXE_chatctl")).args(["serve", "--config", config]).stderr(Stdio::piped()).spawn();
+    let mut serve = serve.unwrap();
+    let mut log = BufReader::new(serve.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("the directory knows us")));
+
+    assert!(kill("TERM", demo.process.id().into()));
+    demo.wait_for("Started by hand, and yours to end: node1");
+    assert!(demo.process.wait().unwrap().success());
+    assert!(answers(&node["address"]) && std::fs::exists(config).unwrap());
+    serve.kill().unwrap();
+    serve.wait().unwrap();
+}
+
+#[test]
 fn a_killed_demo_takes_its_children_along() {
     let mut demo = Demo::start("1");
     let irc = demo.ready()["super_nodes"][0]["irc"].clone();

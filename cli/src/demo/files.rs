@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Files {
     dir: PathBuf,
     ready_file: Option<PathBuf>,
-    _temporary: Option<tempfile::TempDir>,
+    temporary: Option<tempfile::TempDir>,
 }
 
 /// What the directory's process is called.
@@ -54,7 +54,7 @@ impl Files {
         };
         let dir = dir.canonicalize().with_context(|| format!("finding {}", dir.display()))?;
         let ready_file = ready_file.map(std::path::absolute).transpose().context("finding --ready-file")?;
-        let files = Files { dir, ready_file, _temporary: temporary };
+        let files = Files { dir, ready_file, temporary };
         // One from an earlier demo must not be taken for ours.
         files.forget_ready();
         let network = network(&new_secret()?, plan);
@@ -63,6 +63,13 @@ impl Files {
             files.write_config(&node.name, &format!("{network}\n{}", super_node(node)))?;
         }
         Ok(files)
+    }
+
+    /// Leaves a temporary folder where it is: someone uses it.
+    pub fn keep(&mut self) {
+        if let Some(temporary) = &mut self.temporary {
+            temporary.disable_cleanup(true);
+        }
     }
 
     pub fn dir(&self) -> &Path {
@@ -193,5 +200,12 @@ mod tests {
         let dir = files.dir().to_path_buf();
         drop(files);
         assert!(!dir.exists());
+
+        let mut kept = Files::write(&plan, None, None).unwrap();
+        kept.keep();
+        let dir = kept.dir().to_path_buf();
+        drop(kept);
+        assert!(dir.join("node1.toml").exists());
+        fs::remove_dir_all(dir).unwrap();
     }
 }

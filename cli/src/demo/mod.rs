@@ -14,6 +14,7 @@ use children::Child;
 use files::Files;
 use plan::Plan;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +53,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         signal_hook::flag::register(signal, stop.clone()).context("listening for signals")?;
     }
     let plan = Plan::new(args.super_nodes, args.base_port)?;
-    let files = Files::write(&plan, args.dir, args.ready_file)?;
+    let mut files = Files::write(&plan, args.dir, args.ready_file)?;
     let mut children = children::start_all(&plan, &files)?;
     if !wait_until_serving(&plan, &mut children, &files, &stop)? {
         return end(children, &stop);
@@ -61,7 +62,22 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     words::say(&words::welcome(&plan, &children, &files));
     watch(&mut children, &files, &stop);
     words::say("Ending the network ...\n");
-    end(children, &stop)
+    let dead: Vec<String> = children.iter_mut().filter_map(|child| child.ended().map(|_| child.name.clone())).collect();
+    let ended = end(children, &stop);
+    let left = started_by_hand(&plan, &dead);
+    if !left.is_empty() {
+        files.keep();
+        words::say(&words::left_running(&left, &files));
+    }
+    ended
+}
+
+/// Of those that had died, who serves nevertheless.
+fn started_by_hand(plan: &Plan, dead: &[String]) -> Vec<String> {
+    let nodes = plan.nodes.iter().map(|node| (node.name.as_str(), node.native));
+    let all = nodes.chain([(files::DIRECTORY, plan.directory)]);
+    let serves = |address: &SocketAddr| TcpStream::connect_timeout(address, Duration::from_secs(1)).is_ok();
+    all.filter(|(name, address)| dead.iter().any(|dead| dead == name) && serves(address)).map(|(name, _)| name.to_string()).collect()
 }
 
 /// Whether the network serves; not if the demo was interrupted before.

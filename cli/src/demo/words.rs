@@ -2,7 +2,10 @@
 
 use super::children::{Child, serve_command};
 use super::files::{DIRECTORY, Files};
-use super::plan::Plan;
+use super::plan::{NodePlan, Plan};
+use chatring_machines::names::NodeKey;
+use chatring_machines::ring::Ring;
+use chatring_machines::view::RingParams;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -26,19 +29,19 @@ pub(super) fn welcome(plan: &Plan, children: &[Child], files: &Files) -> String 
     for node in &plan.nodes {
         let _ = writeln!(text, "  {:<10} {:<18} {:<18} {}", node.name, node.native.to_string(), node.irc.to_string(), pid(&node.name));
     }
-    let (second, third) = (nth(plan, 1), nth(plan, 2));
-    let (irc, redis, directory) = (plan.nodes[second].irc, plan.nodes[third].native, plan.directory);
+    let (at_irc, at_redis) = bystanders(plan);
+    let (irc, redis, directory) = (at_irc.irc, at_redis.native, plan.directory);
     let chatctl = this_program();
     let _ = write!(
         text,
         "\nTalk, each in a terminal of its own:\n\n  \
-         {chatctl} chat '#erlang' --nick joe --directory {directory}\n  \
-         irssi -c {} -p {}                        then /join #erlang\n  \
-         redis-cli -h {} -p {} SUBSCRIBE '#erlang'\n\n\
+         {chatctl} chat '{GROUP}' --nick joe --directory {directory}\n  \
+         irssi -c {} -p {}                        then /join {GROUP}\n  \
+         redis-cli -h {} -p {} SUBSCRIBE '{GROUP}'\n\n\
          See who is responsible for the group, kill that process, and watch the group go on elsewhere:\n\n  \
-         {chatctl} ring owner '#erlang' --directory {directory}\n  \
+         {chatctl} ring owner '{GROUP}' --directory {directory}\n  \
          kill -9 PID\n\n\
-         Configurations and logs are in {}\nCtrl-C ends the network.\n",
+         Configurations and logs are in {}\nCtrl-C ends the network: all that the demo has started.\n",
         irc.ip(),
         irc.port(),
         redis.ip(),
@@ -55,12 +58,30 @@ pub(super) fn death(child: &Child, how: &str, files: &Files) -> String {
         Ok((program, args)) => format!("{} {}", short(&program), args.join(" ")),
         Err(error) => format!("({error})"),
     };
-    format!("\n{name} (pid {pid}) is gone: {how}. To start it again, in another terminal:\n\n  {again}\n")
+    format!(
+        "\n{name} (pid {pid}) is gone: {how}. To start it again, in another terminal:\n\n  {again}\n\n\
+         What you start is yours to end: Ctrl-C there, not here.\n"
+    )
 }
 
-/// The index of a node other than the first where there are so many.
-fn nth(plan: &Plan, wanted: usize) -> usize {
-    wanted.min(plan.nodes.len() - 1)
+/// At the end, when someone has started again what had died: it goes on without the rest of the network.
+pub(super) fn left_running(names: &[String], files: &Files) -> String {
+    format!("Started by hand, and yours to end: {}. Configurations and logs stay in {}\n", names.join(", "), files.dir().display())
+}
+
+/// The group that the demo is about.
+const GROUP: &str = "#erlang";
+
+/// Where IRC and Redis clients go: not to the group's master, which one is told to kill, since they don't come back by themselves. To different nodes where there
+/// are so many.
+fn bystanders(plan: &Plan) -> (&NodePlan, &NodePlan) {
+    let ring = Ring::of(plan.nodes.iter().map(|node| NodeKey::of(node.native)), RingParams::default());
+    let others: Vec<&NodePlan> = plan.nodes.iter().filter(|node| ring.master(GROUP) != Some(&NodeKey::of(node.native))).collect();
+    match others.as_slice() {
+        [] => (&plan.nodes[0], &plan.nodes[0]),
+        [only] => (only, only),
+        [redis, irc, ..] => (irc, redis),
+    }
 }
 
 /// How the person at the terminal can call this program.
@@ -71,6 +92,35 @@ fn this_program() -> String {
 /// A path as seen from where we are.
 fn short(path: &Path) -> String {
     let here = std::env::current_dir().ok();
-    let path = here.as_deref().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path);
-    path.display().to_string()
+    match here.as_deref().and_then(|here| path.strip_prefix(here).ok()) {
+        // A shell takes a bare name for something else.
+        Some(inside) if inside.components().count() == 1 => format!("./{}", inside.display()),
+        Some(inside) => inside.display().to_string(),
+        None => path.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    /// Where one is sent in a network of so many nodes at the usual addresses, each named by the last byte of its own.
+    #[track_caller]
+    fn check(nodes: u8, irc: u8, redis: u8) {
+        let node = |n: u8| {
+            let at = |port: u16| SocketAddr::from((Ipv4Addr::new(127, 0, 0, n), port));
+            NodePlan { name: n.to_string(), native: at(7411), irc: at(6667) }
+        };
+        let plan = Plan { directory: "127.0.0.1:7400".parse().unwrap(), nodes: (1..=nodes).map(node).collect(), remarks: Vec::new() };
+        let (at_irc, at_redis) = bystanders(&plan);
+        assert_eq!((at_irc.name.as_str(), at_redis.name.as_str()), (&*irc.to_string(), &*redis.to_string()));
+    }
+
+    /// The README says the same of three nodes, of which 127.0.0.3 is the master.
+    #[test]
+    fn nobody_is_sent_to_the_node_to_be_killed() {
+        check(1, 1, 1);
+        check(3, 2, 1);
+    }
 }
