@@ -41,6 +41,9 @@ const JUDGES: usize = 4;
 /// Log-ins that wait for an answer; past it one hears that nobody has time.
 const JUDGE_QUEUE_MAX: usize = 1024;
 
+/// Open files beside the clients: other nodes, dials, the database, libraries.
+const OTHER_FILES: u64 = 1_024;
+
 /// Runs a daemon until it is told to stop, or checks its configuration.
 pub fn run(args: DaemonArgs) -> ExitCode {
     let (Some(file), only_check) = (args.config.as_ref().or(args.check_config.as_ref()), args.check_config.is_some()) else {
@@ -100,15 +103,19 @@ fn allow_connections(config: &Config) {
         listeners.chain([node.native_limits])
     });
     let connections: usize = directory.chain(nodes).map(|limits| limits.clients_max).sum();
-    // Beside the clients: other nodes, dials, the database, libraries.
-    let wanted = connections as u64 + 1_024;
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(allowed) if allowed < wanted => {
-            tracing::info!("the system allows {allowed} open files: fewer connections than the configured {connections}");
+    match rlimit::increase_nofile_limit(connections as u64 + OTHER_FILES) {
+        Ok(allowed) => {
+            if let Some(room) = too_little_room(allowed, connections as u64) {
+                tracing::info!("the system allows {allowed} open files: room for {room} clients, fewer than the configured {connections}");
+            }
         }
-        Ok(_) => {}
         Err(error) => tracing::warn!("the limit of open files can't be read or raised: {error}"),
     }
+}
+
+/// For how many clients there is room, where that is fewer than are configured.
+fn too_little_room(allowed: u64, connections: u64) -> Option<u64> {
+    Some(allowed.saturating_sub(OTHER_FILES)).filter(|room| *room < connections)
 }
 
 fn log_format(text: &str) -> Result<LogFormat, String> {
@@ -127,4 +134,18 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 fn wrong(what: impl std::fmt::Display) -> ExitCode {
     eprintln!("chatd: {what}");
     ExitCode::from(WRONG_CONFIG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_missed_only_where_it_lacks() {
+        for (allowed, connections, room) in
+            [(21_024, 20_000, None), (1_000_000, 20_000, None), (20_000, 20_000, Some(18_976)), (256, 20_000, Some(0))]
+        {
+            assert_eq!(too_little_room(allowed, connections), room, "{allowed} {connections}");
+        }
+    }
 }

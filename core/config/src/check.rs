@@ -94,7 +94,7 @@ impl Check {
     fn secret(&self, raw: &raw::Network, place: Place) -> Result<Placed<String>, ConfigError> {
         match (&raw.secret, &raw.secret_file) {
             (Some(secret), None) if secret.get_ref().is_empty() => {
-                Err(self.wrong(secret, "network.secret: found nothing, expected a secret"))
+                Err(self.wrong(secret, format!("network.secret: found nothing, expected {SECRET_EXPECTED}")))
             }
             (Some(secret), None) => Ok(secret.clone().into()),
             (None, Some(file)) => {
@@ -102,7 +102,10 @@ impl Check {
                 let text = std::fs::read_to_string(&path)
                     .map_err(|error| self.wrong(file, format!("network.secret_file: {} can't be read: {error}", path.display())))?;
                 match text.trim() {
-                    "" => Err(self.wrong(file, format!("network.secret_file: found nothing in {}, expected a secret", path.display()))),
+                    "" => {
+                        Err(self
+                            .wrong(file, format!("network.secret_file: found nothing in {}, expected {SECRET_EXPECTED}", path.display())))
+                    }
                     secret => Ok(Placed::new(secret.to_string(), place_of(file))),
                 }
             }
@@ -118,9 +121,7 @@ impl Check {
             bytes if bytes < SECRET_BYTES_MIN => format!("a secret of {bytes} bytes"),
             _ => return Ok(()),
         };
-        let message = format!(
-            "network.secret: found {found} although {address} is not a loopback address, expected {SECRET_BYTES_MIN} bytes or more that nobody else knows (openssl rand -hex 32)"
-        );
+        let message = format!("network.secret: found {found} although {address} is not a loopback address, expected {SECRET_EXPECTED}");
         Err(self.error(secret.place(), message))
     }
 
@@ -307,6 +308,10 @@ impl Check {
         Ok(())
     }
 }
+
+/// The one rule for secrets. A test holds it against [`SECRET_BYTES_MIN`].
+const SECRET_EXPECTED: &str =
+    "16 bytes or more that nobody else knows (openssl rand -hex 32); where all addresses are loopback ones, anything will do";
 
 fn open(place: Place) -> [Placed<String>; 1] {
     [Placed::new("open".into(), place)]

@@ -73,7 +73,7 @@ impl Check {
         let number = given.get_ref().0;
         usize::try_from(number)
             .ok()
-            .filter(|_| (1..=max).contains(&number))
+            .filter(|number| (1..=max).contains(&(*number as u64)))
             .ok_or_else(|| self.wrong(given, format!("{key}: found {number}, expected a number from 1 to {max}")))
     }
 

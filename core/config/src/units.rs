@@ -14,9 +14,9 @@ pub(crate) struct Span(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Size(pub u64);
 
-/// How many of something.
+/// How many of something. May be negative: how many there may be is said by whoever knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Count(pub u64);
+pub(crate) struct Count(pub i64);
 
 const SPAN_UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 const SIZE_UNITS: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Count {
                 f.write_str("a whole number")
             }
             fn visit_i64<E: Error>(self, number: i64) -> Result<Count, E> {
-                u64::try_from(number).map(Count).map_err(|_| E::invalid_value(Unexpected::Signed(number), &self))
+                Ok(Count(number))
             }
         }
         from.deserialize_any(Reader)

@@ -1,10 +1,14 @@
 //! What a file may say, and what is said about a file that may not.
 
-use chatring_config::{Config, parse};
+use chatring_config::{Config, SECRET_BYTES_MIN, parse};
 use std::path::Path;
 
 const NETWORK: &str = "[network]\nname = 'n'\nsecret = 'short'\n";
 const ALL: &str = "[network]\nname = 'n'\nsecret = 'short'\n[directory]\n[[super_node]]\nname = 'a'\n";
+
+/// What is said of every secret that won't do.
+const SECRET: &str =
+    "expected 16 bytes or more that nobody else knows (openssl rand -hex 32); where all addresses are loopback ones, anything will do";
 
 fn parsed(text: &str) -> Result<Config, String> {
     parse(Path::new("conf/chatd.toml"), text.to_string()).map_err(|error| error.to_string())
@@ -124,6 +128,7 @@ fn wrong_times_and_sizes() {
     check_line(ALL, &bytes("-1"), &format!("7:24: invalid value: integer `-1`, {size}"));
     check_line(ALL, &bytes("'64kb'"), &format!("7:24: invalid value: string \"64kb\", {size}"));
     check_line(ALL, &bytes("64"), "7:24: super_node.limits.log_bytes: found 64B, expected 16KiB to 1GiB");
+    check_line(ALL, "limits.clients_max = -1", "7:22: super_node.limits.clients_max: found -1, expected a number from 1 to 10000000");
     check_line(ALL, "limits.bans_per_group = 0", "7:25: super_node.limits.bans_per_group: found 0, expected a number from 1 to 10000");
 }
 
@@ -134,7 +139,7 @@ fn wrong_networks() {
         "[network]\nname = 'n'\n[directory]\n",
         "1:1: network: found no secret, expected secret = \"...\" or secret_file = \"...\"",
     );
-    check_wrong("[network]\nname = 'n'\nsecret = ''\n[directory]\n", "3:10: network.secret: found nothing, expected a secret");
+    check_wrong("[network]\nname = 'n'\nsecret = ''\n[directory]\n", &format!("3:10: network.secret: found nothing, {SECRET}"));
     check_wrong(
         "[network]\nname = 'n'\nsecret = 'x'\nsecret_file = 'y'\n[directory]\n",
         "4:15: network.secret_file: found beside network.secret, expected only one of them",
@@ -213,7 +218,9 @@ fn nobody_to_decide() {
 
 #[test]
 fn beyond_loopback_the_secret_has_to_be_one() {
-    let rest = "is not a loopback address, expected 16 bytes or more that nobody else knows (openssl rand -hex 32)";
+    let rest = format!("is not a loopback address, {SECRET}");
+    assert!(SECRET.contains(&format!(" {SECRET_BYTES_MIN} bytes or more ")));
+    assert!(parsed(&ALL.replace("short", "x")).is_ok());
     let outside = |address: &str| format!("3:10: network.secret: found a secret of 5 bytes although {address} {rest}");
     check_line(NETWORK, "[directory]\naddress = '192.0.2.1'", &outside("192.0.2.1:7400"));
     check_line(ALL, "advertise = '192.0.2.7'", &outside("192.0.2.7:7411"));
