@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::session::Session;
-use super::{Asked, Edge, Entering, RETRY_MS};
+use super::{Asked, Edge, Entering};
 use crate::command::GroupOrNick;
 use crate::entry::{Content, Entry, Mode, Person, SayKind, Settings, Topic};
 use crate::event::{Code, Event, Push, Reply};

@@ -9,14 +9,6 @@ impl Edge {
         self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
     }
 
-    /// The same, but not at once.
-    pub(super) fn ask_later(&mut self, ctx: &mut Ctx<'_>, asked: Asked, ms: u64) {
-        let ticket = ctx.ids.ticket();
-        self.asked.insert(ticket, asked);
-        self.again(ctx, ticket, ms);
-        self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
-    }
-
     /// A connection is gone of a session that may go on over another. When that has not taken the place in the group after a while, it is given back.
     pub(super) fn linger(&mut self, ctx: &mut Ctx<'_>, session: SessionId, person: Arc<Person>, group: GroupName) {
         if !self.by_id.contains_key(&session) {

@@ -21,12 +21,25 @@ impl Edge {
             attachment.entering.push(entering);
         } else {
             ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
-            self.deliver(ctx, entering.conn, entering.slot, entering.events);
+            self.show_in(ctx, group, entering);
         }
         if ctx.placement.master(group) != Some(from) {
             // The ring changed while the answer was on its way.
             self.attach(ctx, group);
         }
+    }
+
+    /// Someone is in a group without having heard their own join: they were a member already, as far as its master knows. Whose program waits for it hears one of their own.
+    fn show_in(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entering: Entering) {
+        let Entering { conn, slot, mut events, .. } = entering;
+        let waits = matches!(events.first(), Some(Event::Reply(Reply::Entered { .. })));
+        if let Some(session) = self.session(conn).filter(|_| waits) {
+            let (id, sender) = (EntryId { session: session.id, counter: 0 }, session.person.clone());
+            let content = Content::Join { node: ctx.me().clone() };
+            let entry = Entry { seq: 0, term: ctx.placement.epoch(), id, time: ctx.now, sender, content };
+            events.insert(0, Event::Entry(group.clone(), Arc::new(entry)));
+        }
+        self.deliver(ctx, conn, slot, events);
     }
 
     /// Whoever's join this entry is begins to hear now. Gives their answer, which goes out after the entry.
@@ -160,9 +173,9 @@ impl Edge {
         }
         // Joins that were heard before this master had us: whoever came by them is in.
         let (list, entering) = (attachment.list, std::mem::take(&mut attachment.entering));
-        for Entering { conn, slot, events, .. } in entering {
-            ctx.effects.push(Effect::Enlist { list, conn });
-            self.deliver(ctx, conn, slot, events);
+        for entering in entering {
+            ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
+            self.show_in(ctx, &group, entering);
         }
     }
 
@@ -173,7 +186,8 @@ impl Edge {
         }
         if let Some(session) = self.session(conn) {
             let (id, sender) = (EntryId { session: session.id, counter: 0 }, session.person.clone());
-            let entry = Entry { seq: 0, term: ctx.placement.epoch(), id, time: ctx.now, sender, content: Content::Part { reason: "".into() } };
+            let entry =
+                Entry { seq: 0, term: ctx.placement.epoch(), id, time: ctx.now, sender, content: Content::Part { reason: "".into() } };
             ctx.tell(conn, Event::Entry(group.clone(), Arc::new(entry)));
         }
         self.unseat(ctx, group, conn);
@@ -253,8 +267,10 @@ impl Edge {
             let skip = self.skipped(group, &entry);
             ctx.effects.push(Effect::TellAll { list, event: Event::Entry(group.clone(), entry.clone()), skip });
         }
-        if let Some(Entering { conn, slot, events, .. }) = entering {
-            self.deliver(ctx, conn, slot, events);
+        match entering {
+            Some(Entering { conn, slot, events, .. }) if shown => self.deliver(ctx, conn, slot, events),
+            Some(entering) => self.show_in(ctx, group, entering),
+            None => {}
         }
         self.follow(ctx, group, &entry);
     }

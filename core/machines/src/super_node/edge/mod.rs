@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use super::ctx::{Ctx, Letter};
 use crate::entry::{Content, Entry, Person};
-use crate::event::{Code, Event, Push};
+use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Conn, EntryId, Epoch, ListId, ListenerId, SessionId, Ticket};
 use crate::machine::{Effect, Level};
 use crate::names::{GroupName, NodeKey};
