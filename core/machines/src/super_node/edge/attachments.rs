@@ -184,7 +184,8 @@ impl Edge {
         if !self.is_seated(group, conn) {
             return;
         }
-        if let Some(session) = self.session(conn) {
+        let hears = self.attachments.get(group).is_some_and(|at| at.entering.iter().all(|entering| entering.conn != conn));
+        if let Some(session) = self.session(conn).filter(|_| hears) {
             let (id, sender) = (EntryId { session: session.id, counter: 0 }, session.person.clone());
             let entry =
                 Entry { seq: 0, term: ctx.placement.epoch(), id, time: ctx.now, sender, content: Content::Part { reason: "".into() } };
