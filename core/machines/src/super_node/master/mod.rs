@@ -75,8 +75,9 @@ pub(super) struct Master {
     openings: BTreeMap<Ticket, GroupName>,
     /// Groups the directory has to be told about.
     due: BTreeSet<GroupName>,
-    /// Last reports of groups that are gone.
+    /// Last reports of groups that are gone, until the directory has them; so many of them are on their way.
     farewells: VecDeque<GroupReport>,
+    farewells_sent: usize,
     report_in_flight: Option<Ticket>,
     report_at: Option<Time>,
     moves: VecDeque<Move>,
@@ -162,6 +163,9 @@ impl Master {
                 Admit::Serve
             }
             None => {
+                if self.revive(ctx, group) {
+                    return Admit::Serve;
+                }
                 self.open(ctx, group);
                 Admit::Wait
             }
@@ -339,9 +343,7 @@ impl Master {
         self.due.remove(name);
         held.disband(ctx);
         if !name.is_person() {
-            let mut report = held.report(0).0;
-            report.closed = true;
-            self.farewells.push_back(report);
+            self.bid_farewell(held.report(0).0);
         }
     }
 

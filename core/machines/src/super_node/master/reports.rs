@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 
 use super::Master;
 use super::held::Held;
-use crate::entry::MemberRow;
+use crate::entry::{MemberRow, Settings};
 use crate::ids::{SessionId, Ticket};
+use crate::names::GroupName;
 use crate::peer::{GroupReport, PeerCommand, ROWS_MAX};
 use crate::super_node::ctx::{Ctx, Letter};
-use crate::super_node::group::Member;
+use crate::super_node::group::{Group, Member};
 use crate::time::earlier;
 
 /// Groups in one report to the directory.
 const REPORTS_MAX: usize = 8;
+
+/// Farewells that wait for the directory; past it the oldest are left out, and a group that is gone is listed until someone opens it.
+const FAREWELLS_MAX: usize = 10_000;
 
 /// What the directory has to be told of a group.
 #[derive(Debug, Default)]
@@ -32,7 +36,7 @@ impl Due {
 impl Master {
     /// The directory has us: everything we hold is told anew.
     pub fn reconnected(&mut self, ctx: &mut Ctx<'_>) {
-        self.report_in_flight = None;
+        (self.report_in_flight, self.farewells_sent) = (None, 0);
         for (name, holding) in &mut self.groups {
             if let (super::Holding::Held(held), false) = (holding, name.is_person()) {
                 held.due.full = true;
@@ -45,17 +49,40 @@ impl Master {
     pub fn stored(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket) {
         if self.report_in_flight == Some(ticket) {
             self.report_in_flight = None;
+            self.farewells.drain(..std::mem::take(&mut self.farewells_sent));
             if !self.due.is_empty() {
                 self.report_at = earlier(self.report_at, Some(ctx.now));
             }
         }
     }
 
+    /// A group is gone: nothing of it is worth keeping but its name, until the directory has forgotten it.
+    pub(super) fn bid_farewell(&mut self, mut report: GroupReport) {
+        report.closed = true;
+        report.settings = Settings::new(report.settings.created);
+        if self.farewells.len() == FAREWELLS_MAX {
+            self.farewells.pop_front();
+            self.farewells_sent = self.farewells_sent.saturating_sub(1);
+        }
+        self.farewells.push_back(report);
+    }
+
+    /// Someone comes back into a group before the directory heard that it was gone. What it remembers is out of date: the same life goes on, empty.
+    pub(super) fn revive(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) -> bool {
+        let unsent = self.farewells.iter().skip(self.farewells_sent).position(|report| report.group == *name);
+        let Some(report) = unsent.and_then(|ix| self.farewells.remove(self.farewells_sent + ix)) else { return false };
+        let mut group = Group::new(name.clone(), report.birth, ctx.placement.epoch(), ctx.now, &ctx.config.limits);
+        group.seq = report.seq;
+        self.hold(ctx, group);
+        true
+    }
+
     pub(super) fn send_report(&mut self, ctx: &mut Ctx<'_>) {
         if self.report_in_flight.is_some() || (self.due.is_empty() && self.farewells.is_empty()) {
             return;
         }
-        let mut reports: Vec<_> = self.farewells.drain(..self.farewells.len().min(REPORTS_MAX)).collect();
+        let mut reports: Vec<_> = self.farewells.iter().take(REPORTS_MAX).cloned().collect();
+        self.farewells_sent = reports.len();
         let mut rows = 0;
         while reports.len() < REPORTS_MAX
             && rows < ROWS_MAX

@@ -243,3 +243,47 @@ fn who_is_a_member_already_as_far_as_the_master_knows_hears_that_they_are_in() {
     assert!(matches!(entry.content, Content::Join { .. }), "{told:?}");
     assert!(matches!(told[1], Event::Reply(Reply::Entered { .. })), "{told:?}");
 }
+
+#[test]
+fn who_comes_back_at_once_finds_neither_themselves_nor_another_group() {
+    let mut bench = Bench::new(&[ME]);
+    let group = group("#a");
+    let conn = inside(&mut bench, &group);
+    bench.wait(2_000);
+    bench.says(conn, "PART #a");
+    assert_eq!(bench.node.groups_held(), 0);
+    bench.effects.clear();
+    bench.says(conn, "ENTER #a");
+    let entered =
+        bench.told(conn).into_iter().find_map(|event| if let Event::Reply(Reply::Entered { seq, .. }) = event { Some(seq) } else { None });
+    assert_eq!(entered, Some(2), "the count goes on");
+    let is_join = |effect: &Effect| matches!(effect, Effect::TellAll { event: Event::Entry(_, entry), .. } if matches!(entry.content, Content::Join { .. }));
+    assert!(bench.effects.iter().any(is_join));
+    assert_eq!(members(&mut bench, &group), 1);
+}
+
+#[test]
+fn the_directory_hears_in_the_end_which_groups_are_gone() {
+    let mut bench = Bench::new(&[ME]);
+    let conn = inside(&mut bench, &group("#a"));
+    bench.wait(2_000);
+    for command in bench.asked(bench.home) {
+        if let PeerCommand::Report { ticket, .. } = command {
+            bench.tell(bench.home, LinkEvent::Stored { ticket });
+        }
+    }
+    bench.says(conn, "PART #a");
+    let is_closed =
+        |command: &PeerCommand| matches!(command, PeerCommand::Report { reports, .. } if reports.iter().any(|report| report.closed));
+    bench.wait(2_000);
+    assert!(bench.asked(bench.home).iter().any(is_closed));
+    // It went before that was durable. The next one hears it, too.
+    bench.give(Input::Lost { conn: bench.home });
+    bench.wait(100);
+    let home = bench.accept("10.0.0.9:7410", "10.0.0.9:7410");
+    bench.home = home;
+    let Some(PeerCommand::Register { ticket, .. }) = bench.asked(home).pop() else { panic!() };
+    bench.tell(home, LinkEvent::Registered { ticket, epoch: bench.epoch() });
+    bench.wait(2_000);
+    assert!(bench.asked(bench.home).iter().any(is_closed));
+}
