@@ -48,6 +48,8 @@ CREATE TABLE groups (
     record     BLOB    NOT NULL  -- the settings
 ) STRICT;
 
+CREATE INDEX groups_by_master ON groups (master, name);
+
 CREATE TABLE members (
     group_name TEXT NOT NULL REFERENCES groups (name) ON DELETE CASCADE,
     session    TEXT NOT NULL,

@@ -340,6 +340,40 @@ fn the_claim_of_a_lost_connection_lapses() {
     story.ends_well();
 }
 
+/// Someone was in groups of a node that dies with them, and nobody asks for these groups any more. They are not listed for ever.
+#[track_caller]
+fn check_ghosts(seed: u64, starts_again: bool) {
+    let mut story = Story::of(seed, 3);
+    let (joe, mike) = (story.person("joe", 0), story.person("mike", 1));
+    let groups: Vec<String> = (0..).map(|n| format!("#g{n}")).filter(|name| story.master_of(name) == 0).take(20).collect();
+    groups.iter().for_each(|group| story.enter(joe, group));
+    story.world.run_for(4_000);
+    let listed = |story: &mut Story| {
+        let list = story.asks(mike, &["LIST"], |event| matches!(event, Event::Reply(Reply::ListIs { .. })));
+        let counts = story.asks(mike, &["LUSERS"], |event| matches!(event, Event::Reply(Reply::Lusers { .. })));
+        let (Event::Reply(Reply::ListIs { cells }), Event::Reply(Reply::Lusers { groups, .. })) = (list, counts) else { unreachable!() };
+        (cells.0.len() / 3, groups)
+    };
+    assert_eq!(listed(&mut story), (20, 20));
+    story.world.kill(joe);
+    story.world.kill(story.nodes[0]);
+    if starts_again {
+        story.world.run_for(20);
+        story.world.start(story.nodes[0]);
+    } else {
+        is_gone(&mut story, 0);
+    }
+    story.world.run_for(15_000);
+    assert_eq!(listed(&mut story), (0, 0));
+    story.ends_well();
+}
+
+#[test]
+fn whoever_is_lost_with_the_master_is_not_listed_for_ever() {
+    check_ghosts(23, false);
+    check_ghosts(24, true);
+}
+
 #[test]
 fn a_node_cut_off_from_the_directory_comes_back() {
     let (mut story, _) = three_in_erlang(21);

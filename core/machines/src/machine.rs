@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::command::Command;
 use crate::event::Event;
 use crate::ids::{Conn, ListId, ListenerId, Ticket};
-use crate::names::GroupName;
+use crate::names::{GroupName, NodeKey};
 use crate::peer::{Change, GroupLine, GroupRecord};
 use crate::time::Time;
 use crate::wire::{Bad, Text};
@@ -238,6 +238,15 @@ pub enum Query {
     },
     /// How many people are there, and how many groups (`@` groups left out)?
     Counts,
+    /// Groups that were last reported by this node, or by one that is not in the ring: at most so many, ordered by name.
+    Orphans {
+        /// A node that died, or started anew.
+        master: NodeKey,
+        /// Only those that come after this one.
+        after: Option<GroupName>,
+        /// Bound of the answer.
+        limit: u32,
+    },
 }
 
 /// What the store answers.
@@ -254,6 +263,8 @@ pub enum Answer {
         /// Groups.
         groups: u64,
     },
+    /// To `Orphans`.
+    Names(Vec<GroupName>),
 }
 
 /// What the person behind a client machine wants.
@@ -285,7 +296,7 @@ pub enum Note {
     /// Client: in the group, at this node.
     Joined {
         /// Where.
-        node: crate::names::NodeKey,
+        node: NodeKey,
         /// How many are in it.
         members: u64,
     },

@@ -178,6 +178,9 @@ wire_enum! {
         "GROUPLIST" GroupList { ticket: Ticket, pattern: Text },
         /// How many people and groups are there? Answered by `counts`.
         "COUNT" Count { ticket: Ticket },
+        /// Which groups are there whose master is gone: last reported by this node before it died or started anew, or by one that is not in the ring?
+        /// In order, from after a name on. Answered by `orphans`.
+        "ORPHANS" Orphans { ticket: Ticket, master: NodeKey, after: Option<GroupName> },
 
         /// An edge asks a master. Answered by `answer`.
         "REQUEST" Request { ticket: Ticket, epoch: Epoch, group: GroupName, session: SessionId, person: Arc<Person>, op: Op },
@@ -222,6 +225,8 @@ wire_enum! {
         "groups" Groups { ticket: Ticket, groups: Vec<GroupLine> },
         /// How many there are in the network.
         "counts" Counts { ticket: Ticket, people: u64, groups: u64 },
+        /// The next groups whose master is gone; none when there are no more.
+        "orphans" Orphans { ticket: Ticket, groups: Vec<GroupName> },
 
         /// To an edge: the answer to a request.
         "answer" Answer { ticket: Ticket, group: GroupName, outcome: Outcome },

@@ -11,7 +11,7 @@ use chatring_machines::peer::{GroupLine, GroupRecord};
 use chatring_machines::time::Time;
 use chatring_machines::view::{NodeInfo, RingParams, View};
 use chatring_machines::wire::{Bad, Field, Text};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Trouble;
 use crate::record::{parse, unpack};
@@ -21,6 +21,12 @@ const MEMBERS: &str = "SELECT session, nick, user, host, account, real, node, si
 const GROUPS_FROM: &str = "SELECT name, master, topic FROM groups WHERE name >= ? ORDER BY name";
 const MEMBER_COUNT: &str = "SELECT count(*) FROM members WHERE group_name = ?";
 const PEOPLE: &str = "SELECT count(DISTINCT session) FROM members";
+/// Steps through the masters there are, one look-up each, and reads the names of those that count only.
+const ORPHANS: &str = "WITH RECURSIVE masters (key) AS (
+    SELECT min(master) FROM groups
+    UNION ALL SELECT (SELECT min(master) FROM groups WHERE master > key) FROM masters WHERE key IS NOT NULL)
+  SELECT name FROM masters CROSS JOIN groups ON master = key
+  WHERE (key = ?1 OR key NOT IN (SELECT key FROM super_nodes)) AND name > ?2 ORDER BY name LIMIT ?3";
 const GROUPS: &str = "SELECT count(*) FROM groups";
 
 /// The ring as it was last committed.
@@ -81,6 +87,17 @@ pub(crate) fn answer(conn: &Connection, query: &Query) -> Result<Answer, Trouble
         Query::Counts => {
             let count = |sql: &str| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
             Ok(Answer::Counts { people: count(PEOPLE)? as u64, groups: count(GROUPS)? as u64 })
+        }
+        Query::Orphans { master, after, limit } => {
+            // No name is empty, so that every name comes after that.
+            let after = after.as_ref().map_or("", GroupName::as_str);
+            let mut statement = conn.prepare_cached(ORPHANS)?;
+            let mut rows = statement.query(params![master.as_str(), after, limit])?;
+            let mut names = Vec::new();
+            while let Some(row) = rows.next()? {
+                names.push(value(row, 0, "a group's name")?);
+            }
+            Ok(Answer::Names(names))
         }
     }
 }
@@ -203,5 +220,11 @@ mod tests {
         // Counting people reads all of a small index, and sorts nothing.
         let steps = plan(&opened.conn, PEOPLE);
         assert_eq!(steps, ["SCAN members USING COVERING INDEX members_by_session"]);
+        let steps = plan(&opened.conn, ORPHANS);
+        assert!(!steps.iter().any(|step| step.starts_with("SCAN groups")), "{steps:?}");
+        assert!(
+            steps.iter().any(|step| step.starts_with("SEARCH groups USING COVERING INDEX groups_by_master (master=? AND name>?)")),
+            "{steps:?}"
+        );
     }
 }

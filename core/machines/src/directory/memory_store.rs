@@ -115,6 +115,12 @@ impl Store for MemoryStore {
                 let people: BTreeSet<&SessionId> = self.groups.values().flat_map(|group| group.members.keys()).collect();
                 Answer::Counts { people: people.len() as u64, groups: self.groups.len() as u64 }
             }
+            Query::Orphans { master, after, limit } => {
+                let is_gone = |of: &NodeKey| of == master || self.state.view().node(of).is_none();
+                let later = self.groups.iter().filter(|(name, _)| after.as_ref().is_none_or(|after| *name > after));
+                let orphans = later.filter(|(_, group)| is_gone(&group.master)).map(|(name, _)| name.clone());
+                Answer::Names(orphans.take(*limit as usize).collect())
+            }
         })
     }
 }

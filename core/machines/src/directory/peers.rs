@@ -87,6 +87,10 @@ impl Directory {
                 self.ask(now, conn, query, Shape::Peer(ticket), effects);
             }
             PeerCommand::Count { ticket } => self.ask(now, conn, Query::Counts, Shape::Peer(ticket), effects),
+            PeerCommand::Orphans { ticket, master, after } => {
+                let query = Query::Orphans { master, after, limit: self.config.limits.rows };
+                self.ask(now, conn, query, Shape::Peer(ticket), effects);
+            }
             PeerCommand::Peer { .. } | PeerCommand::Prove { .. } => {
                 self.refuse(conn, Code::NoPerm, "you have proved who you are already", effects);
             }

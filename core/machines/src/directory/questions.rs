@@ -76,6 +76,7 @@ impl Directory {
             (Shape::Peer(ticket), Answer::Record(record)) => LinkEvent::Record { ticket, record }.into(),
             (Shape::Peer(ticket), Answer::Groups(groups)) => LinkEvent::Groups { ticket, groups }.into(),
             (Shape::Peer(ticket), Answer::Counts { people, groups }) => LinkEvent::Counts { ticket, people, groups }.into(),
+            (Shape::Peer(ticket), Answer::Names(groups)) => LinkEvent::Orphans { ticket, groups }.into(),
             (shape, answer) => panic!("the store answered a question of {shape:?} with {answer:?}"),
         }
     }

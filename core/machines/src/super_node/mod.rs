@@ -159,6 +159,7 @@ impl SuperNode {
         match event {
             LinkEvent::View { view } => self.view_changed(now, view, effects),
             LinkEvent::Record { ticket, record } => self.master.recorded(ctx!(self, now, effects), ticket, record),
+            LinkEvent::Orphans { ticket, groups } => self.master.orphans_named(ctx!(self, now, effects), ticket, groups),
             LinkEvent::Stored { ticket } => self.master.stored(ctx!(self, now, effects), ticket),
             event => self.edge.directory_answered(ctx!(self, now, effects), event),
         }
@@ -179,10 +180,14 @@ impl SuperNode {
             return;
         }
         effects.push(log(Level::Info, format!("ring: {view}")));
+        let before = self.placement.view.take();
         self.placement = Placement { ring: Ring::new(&view), view: Some(view.clone()) };
         effects.push(Effect::Note(Note::View(view)));
         self.links.view_changed(ctx!(self, now, effects));
         self.master.check(ctx!(self, now, effects));
+        if let Some(before) = before {
+            self.master.nodes_went(ctx!(self, now, effects), &before);
+        }
         self.edge.view_changed(ctx!(self, now, effects));
     }
 

@@ -4,6 +4,7 @@
 
 mod by_peers;
 mod by_people;
+mod orphans;
 
 use crate::command::Command;
 use crate::entry::Person;

@@ -12,6 +12,7 @@ use chatring_machines::view::{Metric, NodeInfo, RingParams};
 use chatring_machines::wire::Text;
 
 const GROUPS: [&str; 6] = ["#a", "#ab", "#b", "#Ünï", "#zz", "@joe"];
+const NODES: [&str; 3] = ["192.0.2.1", "192.0.2.2:7412", "2001:db8::1"];
 const TEXTS: [&str; 6] = ["", "plain", "two\nlines", "nul\0inside", "7:net,string:", "ünï 🦀 'quoted' \"twice\""];
 
 /// The change that begins a network.
@@ -81,7 +82,7 @@ fn nick(jitter: &mut Jitter) -> Nick {
 }
 
 fn node(jitter: &mut Jitter) -> NodeKey {
-    NodeKey::new(pick(jitter, &["192.0.2.1", "192.0.2.2:7412", "2001:db8::1"])).unwrap()
+    NodeKey::new(pick(jitter, &NODES)).unwrap()
 }
 
 fn incarnation(jitter: &mut Jitter) -> Incarnation {
@@ -105,5 +106,11 @@ pub fn answers(store: &mut impl Store) -> Vec<(Query, Answer)> {
     queries.push(Query::Groups { pattern: "*".into(), limit: 2 });
     queries.push(Query::Groups { pattern: "*".into(), limit: 0 });
     queries.push(Query::Counts);
+    for master in NODES {
+        let master = NodeKey::new(master).unwrap();
+        let afters = ["", "#a", "#b", "#bb", "#zz"].map(|after| GroupName::new(after).ok());
+        queries.extend(afters.map(|after| Query::Orphans { master: master.clone(), after, limit: 10_000 }));
+        queries.push(Query::Orphans { master, after: None, limit: 1 });
+    }
     queries.into_iter().map(|query| (query.clone(), store.query(&query).unwrap())).collect()
 }

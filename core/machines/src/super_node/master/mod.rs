@@ -11,6 +11,7 @@ mod desk;
 mod handing;
 mod handover;
 mod held;
+mod orphans;
 mod reports;
 
 use check::{CHECK_WAIT_MS, CheckWait};
@@ -18,6 +19,7 @@ use desk::Desk;
 use handing::Handing;
 use handover::Move;
 use held::{EdgeAt, Held};
+use orphans::Orphans;
 use reports::Due;
 
 use super::ctx::{Ctx, Letter};
@@ -90,6 +92,7 @@ pub(super) struct Master {
     handing: Handing,
     /// When what may not have reached its new master is sent again.
     hand_at: Option<Time>,
+    orphans: Orphans,
 }
 
 impl Master {
@@ -267,6 +270,7 @@ impl Master {
             (None, None) => Group::new(name.clone(), birth, term, ctx.now, limits),
         };
         self.begin(ctx, group);
+        self.settle(ctx, name);
     }
 
     /// Opens a group, and serves what waited for it in the order it came.
@@ -370,7 +374,7 @@ impl Master {
 impl Master {
     pub fn deadline(&self) -> Option<Time> {
         let checks = self.check_waits.iter().map(|wait| wait.since + CHECK_WAIT_MS).min();
-        earlier(earlier(earlier(self.check_at, self.report_at), earlier(self.sweep_at, checks)), self.hand_at)
+        earlier(earlier(earlier(self.check_at, self.report_at), earlier(self.sweep_at, checks)), earlier(self.hand_at, self.orphans.at))
     }
 
     pub fn tick(&mut self, ctx: &mut Ctx<'_>) {
@@ -381,6 +385,9 @@ impl Master {
         }
         if self.hand_at.take_if(|at| *at <= ctx.now).is_some() {
             self.hand_on(ctx);
+        }
+        if self.orphans.at.is_some_and(|at| at <= ctx.now) {
+            self.open_orphans(ctx);
         }
         if self.report_at.is_some_and(|at| at <= ctx.now) {
             self.report_at = Some(ctx.now + ctx.config.timing.report_ms);
@@ -408,7 +415,9 @@ impl Master {
             let next = match self.groups.get_mut(&name) {
                 Some(Holding::Opening(opening)) if ctx.now.since_ms(opening.since) >= OPENING_WAIT_MS => {
                     let record = opening.record.take();
-                    self.open_from(ctx, &name, record);
+                    if record.is_some() || !self.give_up_opening(ctx, &name) {
+                        self.open_from(ctx, &name, record);
+                    }
                     None
                 }
                 Some(Holding::Opening(opening)) => Some(opening.since + OPENING_WAIT_MS),

@@ -37,6 +37,7 @@ impl Master {
     /// The directory has us: everything we hold is told anew.
     pub fn reconnected(&mut self, ctx: &mut Ctx<'_>) {
         (self.report_in_flight, self.farewells_sent) = (None, 0);
+        self.seek_our_orphans(ctx);
         for (name, holding) in &mut self.groups {
             if let (super::Holding::Held(held), false) = (holding, name.is_person()) {
                 held.due.full = true;
@@ -50,7 +51,7 @@ impl Master {
         if self.report_in_flight == Some(ticket) {
             self.report_in_flight = None;
             self.farewells.drain(..std::mem::take(&mut self.farewells_sent));
-            if !self.due.is_empty() {
+            if !self.due.is_empty() || !self.farewells.is_empty() {
                 self.report_at = earlier(self.report_at, Some(ctx.now));
             }
         }
