@@ -165,6 +165,14 @@ impl Group {
         true
     }
 
+    /// Goes on behind this place, if it has not come so far: what lies between is a gap.
+    pub fn go_on_behind(&mut self, seq: u64) {
+        if self.seq < seq {
+            self.seq = seq;
+            self.log.clear();
+        }
+    }
+
     /// Whether its log ends where the group does, and leaves room to go on.
     pub fn is_whole(&self) -> bool {
         self.seq < SEQ_MAX && self.log.newest().is_none_or(|newest| newest == self.seq)
@@ -342,7 +350,9 @@ impl Group {
         }
         let member = self.members.get(&session);
         let voiced = member.is_some_and(|member| member.rank.voice || member.rank.steers());
-        if member.is_none() && self.settings.no_external {
+        if self.members.is_empty() {
+            refuse(Code::NoSuchGroup, "nobody is in that group")
+        } else if member.is_none() && self.settings.no_external {
             refuse(Code::CannotSend, "only members may speak there")
         } else if self.settings.moderated && !voiced {
             refuse(Code::CannotSend, "the group is moderated: only voices and operators may speak")
@@ -367,8 +377,9 @@ impl Group {
         self.steering(session)?;
         let mut effective = Vec::new();
         for change in &changes.0 {
-            if self.check_mode(change, limits)? {
-                effective.push(change.clone());
+            let change = ModeChange { argument: spelled_out(change), ..*change };
+            if self.check_mode(&change, limits)? {
+                effective.push(change);
             }
         }
         Ok(Modes(effective))
@@ -589,6 +600,18 @@ impl Group {
 /// An account's nick is its own; a guest's is anyone's when they are gone.
 fn owns_nick(person: &Person) -> bool {
     !person.account.is_empty() && person.account.eq_ignore_ascii_case(person.nick.as_str())
+}
+
+/// People write half masks: `joe` and `*@host` stand for `joe!*@*` and `*!*@host`.
+fn spelled_out(change: &ModeChange) -> Text {
+    let mask = &change.argument;
+    match change.mode {
+        Mode::Ban if mask.is_empty() || (mask.contains('!') && mask.contains('@')) => mask.clone(),
+        Mode::Ban if mask.contains('!') => format!("{mask}@*").into(),
+        Mode::Ban if mask.contains('@') => format!("*!{mask}").into(),
+        Mode::Ban => format!("{mask}!*@*").into(),
+        _ => mask.clone(),
+    }
 }
 
 fn short(text: &Text) -> Text {

@@ -45,6 +45,12 @@ impl Log {
         }
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+
     /// The seq of the newest entry.
     pub fn newest(&self) -> Option<u64> {
         self.entries.back().map(|entry| entry.seq)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::session::Session;
-use super::{Asked, Edge, Entering};
+use super::{Asked, Edge, Entering, HISTORY_LOST};
 use crate::command::GroupOrNick;
 use crate::entry::{Content, Entry, Mode, Person, SayKind, Settings, Topic};
 use crate::event::{Code, Event, Push, Reply};
@@ -204,6 +204,8 @@ impl Edge {
         let event = match asked.purpose {
             Purpose::Release => return,
             Purpose::Gather { gather, ix } => return self.gathered(ctx, gather, ix, None),
+            // Redis counts who heard it; nobody is a number, too.
+            Purpose::Publish if code == Code::NoSuchGroup => Reply::Integer { value: 0 }.into(),
             // The master knows it already: they went, and only the answer was lost.
             Purpose::Part { seated, unsubscribe } if code == Code::NotMember && (seated || unsubscribe) => {
                 return self.told(ctx, conn, asked, Outcome::Done {});
@@ -226,10 +228,10 @@ impl Edge {
     /// Direct messages have no stream that comes back to the sender.
     fn echo(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, seq: u64, op: &Op) -> Vec<Event> {
         let Op::Say { kind, text, counter } = op.clone() else { return vec![] };
-        let Some(session) = self.session(conn).filter(|_| group.is_person()) else { return vec![] };
-        if session.named && session.person.nick.group() == group {
+        if !group.is_person() || self.is_seated(&group, conn) {
             return vec![];
         }
+        let Some(session) = self.session(conn) else { return vec![] };
         let id = EntryId { session: session.id, counter };
         let (sender, content) = (session.person.clone(), Content::Message { kind, text });
         let entry = Entry { seq, term: ctx.placement.epoch(), id, time: ctx.now, sender, content };
@@ -280,7 +282,8 @@ impl Edge {
         if style == JoinStyle::Native {
             // A native client takes up where it was: first the answer, then what it missed, then the stream.
             if joined.lost {
-                let reason = "they are older than what the group's log keeps".into();
+                let reborn = matches!(asked.op, Op::Join { mark: Some(mark), .. } if mark.birth != birth);
+                let reason = if reborn { HISTORY_LOST } else { "it is older than what the group's log keeps" }.into();
                 events.push(Push::Gap { group: group.clone(), lost: "?".into(), reason }.into());
             }
             let shown = joined.missed.into_iter().filter(|entry| is_shown(&entry.content));
@@ -331,7 +334,8 @@ impl Edge {
     }
 
     fn welcome(&mut self, ctx: &mut Ctx<'_>, conn: Conn) -> Vec<Event> {
-        let (people, groups) = (self.people() as u64, self.groups() as u64);
+        let (local_people, local_groups) = (self.people() as u64, self.groups() as u64);
+        let (people, groups) = (self.counts.0.max(local_people), self.counts.1.max(local_groups));
         let Some(Session { person, .. }) = self.session(conn) else { return vec![] };
         let config = ctx.config;
         let nodes = ctx.placement.view.as_ref().map_or(1, |view| view.nodes.len() as u64);
@@ -344,7 +348,7 @@ impl Edge {
             version: redis::VERSION.into(),
             created: ctx.placement.view.as_ref().and_then(|view| view.node(&config.key)).map_or(ctx.now, |node| node.since),
         };
-        let lusers = Reply::Lusers { people, groups, nodes, local_people: people, local_groups: groups };
+        let lusers = Reply::Lusers { people, groups, nodes, local_people, local_groups };
         vec![welcome.into(), lusers.into(), Reply::Motd { lines: Rest(config.motd.clone()) }.into()]
     }
 
@@ -415,6 +419,7 @@ impl Edge {
         let (ticket, event): (Ticket, Event) = match event {
             LinkEvent::Groups { ticket, groups } => (ticket, Reply::ListIs { cells: Rest(list_cells(&groups)) }.into()),
             LinkEvent::Counts { ticket, people, groups } => {
+                self.counts = (people, groups);
                 let nodes = ctx.placement.view.as_ref().map_or(1, |view| view.nodes.len() as u64);
                 let (local_people, local_groups) = (self.people() as u64, self.groups() as u64);
                 (ticket, Reply::Lusers { people, groups, nodes, local_people, local_groups }.into())

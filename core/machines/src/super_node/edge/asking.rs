@@ -55,6 +55,10 @@ impl Edge {
         }
     }
 
+    fn is_asked_from_a_seat(&self, ticket: Ticket) -> bool {
+        self.asked.get(&ticket).is_some_and(|asked| asked.conn.is_some_and(|conn| self.is_seated(&asked.group, conn)))
+    }
+
     /// This could not be sent: the node is not in reach.
     pub fn unsent(&mut self, ctx: &mut Ctx<'_>, command: &PeerCommand) {
         match command {
@@ -82,6 +86,8 @@ impl Edge {
                 // They know a newer ring, which the directory is about to tell us, too, or they are behind and will catch up.
                 Outcome::NotMine { .. } => self.again(ctx, ticket, RETRY_MS),
                 Outcome::TryAgain { ms } => self.again(ctx, ticket, ms.clamp(10, 5_000)),
+                // They are in it themselves: its new master has not been shown them yet.
+                Outcome::Refused { code: Code::NoSuchGroup, .. } if self.is_asked_from_a_seat(ticket) => self.again(ctx, ticket, RETRY_MS),
                 outcome => {
                     if let Some(asked) = self.asked.remove(&ticket) {
                         let outcome = if asked.purpose.fits(&outcome) { outcome } else { strange(ctx, from) };

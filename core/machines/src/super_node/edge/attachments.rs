@@ -144,11 +144,7 @@ impl Edge {
         let reborn = before.is_some_and(|before| before.birth != mark.birth);
         // A person's group has no history worth a word: what was said to them has been heard.
         if lost || (reborn && !group.is_person()) {
-            let why = if reborn {
-                "the group's history was lost with its master"
-            } else {
-                "it was away for longer than the group's log reaches back"
-            };
+            let why = if reborn { HISTORY_LOST } else { "it is older than what the group's log keeps" };
             let known = if reborn {
                 None
             } else {
@@ -278,7 +274,8 @@ impl Edge {
 
     /// Who on the list does not hear this entry: a sender who did not ask for an echo, and who changed their own nick (they were told).
     pub(super) fn skipped(&mut self, group: &GroupName, entry: &Entry) -> Option<Conn> {
-        let may_skip = matches!(entry.content, Content::Message { .. } | Content::Nick { .. });
+        // Who writes to themselves wants to read it.
+        let may_skip = matches!(entry.content, Content::Message { .. } | Content::Nick { .. }) && !group.is_person();
         let conn = if may_skip { self.by_id.get(&entry.id.session).copied()? } else { return None };
         let deaf = matches!(entry.content, Content::Nick { .. }) || self.session(conn).is_some_and(|session| !session.echo);
         let seated = self.attachments.get(group).is_some_and(|attachment| attachment.seats.contains(&conn));

@@ -29,6 +29,8 @@ use answers::Purpose;
 pub(super) use session::GUEST_PREFIX;
 use session::Session;
 
+/// Why a gap is one, when a group began a new life.
+const HISTORY_LOST: &str = "the group's history was lost with its master";
 /// Pause before something is asked again that could not be answered or sent.
 const RETRY_MS: u64 = 50;
 /// How often what waits too long is looked for.
@@ -115,6 +117,8 @@ pub(super) struct Edge {
     idle_at: Option<Time>,
     blank: Option<Text>,
     rounds: u64,
+    /// People and groups in the network, as the directory last said.
+    counts: (u64, u64),
 }
 
 /// Sessions.

@@ -64,6 +64,8 @@ impl Edge {
         if self.check_at.is_some_and(|at| at <= ctx.now) {
             self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
             self.check(ctx);
+            let ticket = ctx.ids.ticket();
+            ctx.post.push_back(Letter::Directory(PeerCommand::Count { ticket }));
         }
         if self.sweep_at.is_some_and(|at| at <= ctx.now) {
             self.sweep(ctx);

@@ -2,6 +2,7 @@
 //!
 //! Made on every change of the ring, on an interval, and when an operator forces it. What is not ours is handed over; the report says kept, moved, or blocked and why.
 
+use super::handover::Move;
 use super::held::Leaving;
 use super::{Holding, Master};
 use crate::ids::Conn;
@@ -10,6 +11,8 @@ use crate::super_node::ctx::{Ctx, Letter};
 use crate::time::Time;
 use crate::wire::Text;
 
+/// Moves are shown by checks for so long.
+const MOVES_SHOWN_MS: u64 = 60_000;
 /// How long a session that forced a check waits for handovers to end.
 pub(super) const CHECK_WAIT_MS: u64 = 3_000;
 /// Rows of a check's answer; groups past it are left out of it, moved and blocked ones last.
@@ -78,16 +81,18 @@ impl Master {
         let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.check_waits).into_iter().partition(done);
         self.check_waits = waiting;
         for wait in ready {
-            let cells = self.check_cells(wait.group.as_ref());
+            let cells = self.check_cells(ctx.now, wait.group.as_ref());
             ctx.post.push_back(Letter::Checked { asker: wait.asker, cells });
         }
     }
 
     /// group, result, to, entries, why: five cells for each group.
-    fn check_cells(&self, only: Option<&GroupName>) -> Vec<Text> {
-        let wanted = |name: &GroupName| only.is_none_or(|only| only == name);
+    fn check_cells(&self, now: Time, only: Option<&GroupName>) -> Vec<Text> {
+        // Persons are nobody's business unless they are asked for.
+        let wanted = |name: &GroupName| only.map_or(!name.is_person(), |only| only == name);
+        let recent = |moved: &&Move| wanted(&moved.group) && now.since_ms(moved.at) < MOVES_SHOWN_MS;
         let mut cells: Vec<Text> = Vec::new();
-        for moved in self.moves.iter().filter(|moved| wanted(&moved.group)) {
+        for moved in self.moves.iter().filter(recent) {
             let why = format!("took {} ms", moved.ms);
             cells.extend([
                 moved.group.as_str().into(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::held::Held;
 use crate::entry::{Content, Person};
+use crate::event::Code;
 use crate::ids::{Conn, EntryId, SessionId, Ticket};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, Mark, Op, Outcome};
@@ -30,6 +31,9 @@ impl Desk<'_, '_> {
             Op::Join { mark, names, .. } => self.join(person, &op, mark, names),
             Op::Say { counter, .. } => self.say(person, &op, counter),
             Op::ShowTopic {} => self.answer(Outcome::Topic { topic: group.settings.topic.clone() }),
+            Op::ShowModes {} if group.members().is_empty() => {
+                self.answer(Outcome::Refused { code: Code::NoSuchGroup, text: "nobody is in that group".into() });
+            }
             Op::ShowModes {} => {
                 let (settings, member) = (Arc::new(group.settings.clone()), group.members().contains_key(&self.session));
                 self.answer(Outcome::Modes { settings, member });

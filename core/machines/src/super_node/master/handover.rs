@@ -13,7 +13,7 @@ use crate::names::{GroupName, NodeKey};
 use crate::peer::{LinkEvent, PeerCommand, ROWS_MAX};
 use crate::super_node::ctx::Ctx;
 use crate::super_node::group::Group;
-use crate::time::earlier;
+use crate::time::{Time, earlier};
 
 /// Entries in one part of a handover.
 const HAND_ENTRIES_MAX: usize = 16;
@@ -33,6 +33,7 @@ pub(super) struct Move {
     pub(super) to: NodeKey,
     pub(super) entries: usize,
     pub(super) ms: u64,
+    pub(super) at: Time,
 }
 
 /// From master to master.
@@ -102,7 +103,9 @@ impl Master {
     /// A handover comes before anyone asked, or into a group that was opened without knowing of it. In the latter case the two are made one:
     /// those who are in ours are told to attach again, and come into the older one.
     fn open_silently(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let mut floor = 0;
         if let Some(Holding::Held(mut held)) = self.groups.remove(name) {
+            floor = held.group.seq;
             if held.leaving.is_some() {
                 self.leaving -= 1;
             }
@@ -110,6 +113,9 @@ impl Master {
             held.send_away(ctx);
         }
         self.begin_opening(ctx, name, true);
+        if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
+            opening.floor = floor;
+        }
     }
 
     /// What came so far of a group that this node hands over. As long as more comes, the group does not open without it.
@@ -123,12 +129,14 @@ impl Master {
     /// All of it was sent. Only what is held in that life is confirmed: whoever hears so forgets their copy.
     fn adopt(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, name: &GroupName, birth: Birth) {
         if let Some(Holding::Opening(opening)) = self.groups.get_mut(name)
-            && let Some(Incoming { group, .. }) =
+            && let Some(Incoming { mut group, .. }) =
                 opening.incoming.take_if(|incoming| incoming.from == *from && incoming.group.birth == birth)
         {
             if !group.is_whole() {
                 return ctx.log(Level::Error, format!("{from} hands over {name} with the end of its log missing: refused"));
             }
+            // Two entries of a term never have the same place, not even in different lives.
+            group.go_on_behind(opening.floor);
             let (members, entries) = (group.members().len(), group.log().len());
             let text = format!("took over {name} from {from} at seq {}, {members} members, {entries} entries", group.seq);
             ctx.log(if name.is_person() { Level::Debug } else { Level::Info }, text);
@@ -143,7 +151,13 @@ impl Master {
     pub fn adopted(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName) {
         let Some(Holding::Held(held)) = self.groups.get(name) else { return };
         let Some(leaving) = held.leaving.as_ref().filter(|leaving| leaving.to == *from) else { return };
-        let moved = Move { group: name.clone(), to: from.clone(), entries: held.group.log().len(), ms: ctx.now.since_ms(leaving.since) };
+        let moved = Move {
+            group: name.clone(),
+            to: from.clone(),
+            entries: held.group.log().len(),
+            ms: ctx.now.since_ms(leaving.since),
+            at: ctx.now,
+        };
         ctx.log(if name.is_person() { Level::Debug } else { Level::Info }, format!("handed {name} over to {from} in {} ms", moved.ms));
         if !name.is_person() {
             if self.moves.len() == MOVES_KEPT {

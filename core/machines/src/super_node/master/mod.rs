@@ -25,6 +25,7 @@ use reports::Due;
 use super::ctx::{Ctx, Letter};
 use super::group::Group;
 use crate::ids::{Birth, Conn, Epoch, Term, Ticket};
+use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{GroupRecord, GroupReport, LinkEvent, Outcome, PeerCommand};
 use crate::time::{Time, earlier};
@@ -55,6 +56,8 @@ struct Opening {
     incoming: Option<Incoming>,
     /// What we had when we lost office. It is good unless someone served the group since.
     own: Option<Box<Group>>,
+    /// The last place we gave out in another life of the group: the one that goes on goes on behind it.
+    floor: u64,
 }
 
 /// A group that is being handed over to us, as far as it has come.
@@ -178,11 +181,25 @@ impl Master {
     fn enqueue(&mut self, ctx: &Ctx<'_>, group: &GroupName, waiting: Waiting) -> Option<Outcome> {
         match self.groups.get_mut(group) {
             Some(Holding::Opening(opening)) if opening.waiting.len() < ctx.config.limits.opening_queue => {
-                opening.waiting.push_back(waiting);
+                opening.queue(waiting);
                 None
             }
             _ => Some(Outcome::TryAgain { ms: OPENING_WAIT_MS }),
         }
+    }
+}
+
+impl Opening {
+    /// An edge that grew impatient shows its sessions again, all of them: that takes the place of what it showed before, ahead of
+    /// what they have asked for since.
+    fn queue(&mut self, waiting: Waiting) {
+        let PeerCommand::Attach { round: newest, .. } = waiting.command else { return self.waiting.push_back(waiting) };
+        let overtaken = |earlier: &Waiting| {
+            earlier.from == waiting.from && matches!(earlier.command, PeerCommand::Attach { round, .. } if round != newest)
+        };
+        let place = self.waiting.iter().position(overtaken).unwrap_or(self.waiting.len());
+        self.waiting.retain(|earlier| !overtaken(earlier));
+        self.waiting.insert(place, waiting);
     }
 }
 
@@ -201,7 +218,8 @@ impl Master {
 
     fn begin_opening(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, pulled: bool) -> Ticket {
         let ticket = ctx.ids.ticket();
-        let opening = Opening { since: ctx.now, ticket, waiting: VecDeque::new(), record: None, pulled, incoming: None, own: None };
+        let opening =
+            Opening { since: ctx.now, ticket, waiting: VecDeque::new(), record: None, pulled, incoming: None, own: None, floor: 0 };
         self.groups.insert(group.clone(), Holding::Opening(opening));
         self.openings.insert(ticket, group.clone());
         self.sweep_at = earlier(self.sweep_at, Some(ctx.now + OPENING_WAIT_MS));
@@ -261,10 +279,17 @@ impl Master {
             _ => None,
         };
         let own = own.filter(|own| record.as_ref().is_none_or(|record| record.term <= own.term));
+        // Orphans that nobody asks for come by the thousand.
+        let wanted = matches!(self.groups.get(name), Some(Holding::Opening(opening)) if !opening.waiting.is_empty());
+        let level = if wanted { Level::Info } else { Level::Debug };
         let group = match (own, record) {
             (Some(mut own), _) => {
                 own.term = term;
                 *own
+            }
+            (None, Some(record)) if record.master != *ctx.me() => {
+                ctx.log(level, format!("opened {name} from what the directory remembers of {}: its history is lost", record.master));
+                Group::from_record(name.clone(), *record, birth, term, ctx.now, limits)
             }
             (None, Some(record)) => Group::from_record(name.clone(), *record, birth, term, ctx.now, limits),
             (None, None) => Group::new(name.clone(), birth, term, ctx.now, limits),
