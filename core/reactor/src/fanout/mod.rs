@@ -1,6 +1,6 @@
 //! Fan-out by position: who hears what, without a copy or a queue for each.
 //!
-//! What is told to a list is encoded once for each class of recipients and appended to that class's [`stream`]; a recipient holds positions in streams, and a flush
+//! What is told to a list is encoded once for each class of recipients and appended to that class's stream; a recipient holds positions in streams, and a flush
 //! writes from the blocks. Telling a list touches no recipient; once a turn [`Fanout::spread`] passes over the members of the lists that were told something. What is meant for one
 //! recipient alone lies in its private output, each piece with the stamp of when it was told, so that both kinds go out in the order in which they were told.
 //!
