@@ -187,6 +187,11 @@ impl Held {
                 // Of a group whose members were forgotten: nobody has to hear that they came.
                 None => Some(Content::Return { node: from.clone() }),
             },
+            // They came to another edge since, and this one has not noticed that they are gone.
+            Some(member) if self.edges.get(&member.node).is_some_and(|edge| edge.attached) => {
+                let (code, text) = (Code::NotMember, "this session goes on at another node".into());
+                return ctx.tell_edge(conn, LinkEvent::Unseated { group: self.group.name.clone(), session, code, text });
+            }
             // Elsewhere until now.
             Some(_) => Some(Content::Return { node: from.clone() }),
         };
