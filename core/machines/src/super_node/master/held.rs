@@ -199,18 +199,18 @@ impl Held {
             self.happen(ctx, EntryId { session, counter: 0 }, person, content);
         }
         if let Some(member) = self.group.member_mut(session) {
-            member.round = round;
+            (member.round, member.fresh) = (round, false);
         }
     }
 
-    /// Parts the members of an edge that it did not show, but for those who joined while it was showing.
+    /// Parts the members of an edge that it did not show, but for those who joined over its present link and of whom it may not know yet: it either
+    /// shows them once it does, or gives their place back.
     pub(super) fn part_unseen(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
         let Some(round) = self.edges.get(node).map(|edge| edge.round) else { return };
         let unseen = |member: &Member| member.node == *node && member.round < round && !member.fresh;
         let members = self.group.members().iter();
         let gone: Vec<SessionId> = members.filter(|(_, member)| unseen(member)).map(|(session, _)| *session).collect();
         gone.into_iter().for_each(|session| self.part(ctx, session, "connection lost"));
-        self.group.settle_members(node);
     }
 
     pub(super) fn part(&mut self, ctx: &mut Ctx<'_>, session: SessionId, reason: &str) {
