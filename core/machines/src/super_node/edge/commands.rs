@@ -173,7 +173,9 @@ impl Edge {
                 self.speak(ctx, conn, SayKind::Message, target.group(), text, counter, true, Purpose::Msg { target });
             }
             ClientCommand::Say { kind, target, echo, text } => {
-                self.speak(ctx, conn, kind, target.group(), text, None, echo, Purpose::Say { kind, target, echo });
+                // Whoever writes to themselves hears it from the stream.
+                let told = echo && !self.is_seated(&target.group(), conn);
+                self.speak(ctx, conn, kind, target.group(), text, None, echo, Purpose::Say { kind, target, echo: told });
             }
             ClientCommand::Ping { text } => self.say(ctx, conn, Reply::Pong { text }),
             ClientCommand::Pong { .. } => {}
