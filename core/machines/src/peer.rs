@@ -275,9 +275,6 @@ wire_enum! {
     }
 }
 
-/// What edges hear of a group through the master's stream, besides answers: its entries.
-pub type Stream = (GroupName, Arc<Entry>);
-
 /// For readers of [`Content`]: whether people may see it.
 pub fn is_shown(content: &Content) -> bool {
     !matches!(content, Content::Return { .. } | Content::Away { .. } | Content::Call { .. })

@@ -28,8 +28,8 @@ pub(super) enum Letter {
     Entry { group: GroupName, entry: Arc<Entry> },
     /// For the directory. Dropped when there is none in reach; whoever needs an answer keeps the time.
     Directory(PeerCommand),
-    /// A session asks for an ownership check, or the node does (no one waits).
-    Check { asker: Option<(Conn, u64)>, group: Option<GroupName> },
+    /// A session asks for an ownership check.
+    Check { asker: (Conn, u64), group: Option<GroupName> },
     /// The result of a check, for the session that asked.
     Checked { asker: (Conn, u64), cells: Vec<crate::wire::Text> },
 }

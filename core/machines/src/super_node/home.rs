@@ -11,7 +11,7 @@ use crate::ids::{Conn, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
-use crate::time::{Time, earlier};
+use crate::time::Time;
 
 /// First and longest pause between two tries.
 const RETRY_MS: (u64, u64) = (50, 1_000);
@@ -226,7 +226,7 @@ impl Home {
         match &self.state {
             State::Waiting { until } => Some(*until),
             State::Up { .. } => self.beat_at,
-            _ => earlier(Some(self.step_until), None),
+            _ => Some(self.step_until),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::ids::{Conn, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
-use crate::time::{Time, earlier};
+use crate::time::Time;
 
 /// Commands that wait for a link to come up; at the bound the newest is dropped.
 const QUEUE_MAX: usize = 8_192;
@@ -243,7 +243,7 @@ impl Links {
             Out::Shaking { since, .. } | Out::Proving { since, .. } => Some(*since + SHAKE_MS),
             _ => None,
         });
-        earlier(shaking.min(), None)
+        shaking.min()
     }
 
     pub fn tick(&mut self, ctx: &mut Ctx<'_>) -> Vec<Change> {

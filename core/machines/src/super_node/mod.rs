@@ -256,10 +256,7 @@ impl SuperNode {
                 }
                 Letter::Entry { group, entry } => self.edge.entry(ctx!(self, now, effects), &self.config.key, &group, entry),
                 Letter::Directory(command) => self.home.send(ctx!(self, now, effects), command),
-                Letter::Check { asker, group } => match asker {
-                    Some(asker) => self.master.forced_check(ctx!(self, now, effects), asker, group),
-                    None => self.master.check(ctx!(self, now, effects)),
-                },
+                Letter::Check { asker, group } => self.master.forced_check(ctx!(self, now, effects), asker, group),
                 Letter::Checked { asker, cells } => self.edge.checked(ctx!(self, now, effects), asker, cells),
             }
         }

@@ -141,6 +141,6 @@ impl Edge {
     }
 
     pub(super) fn letter_check(&mut self, ctx: &mut Ctx<'_>, asker: (Conn, u64), group: Option<GroupName>) {
-        ctx.post.push_back(Letter::Check { asker: Some(asker), group });
+        ctx.post.push_back(Letter::Check { asker, group });
     }
 }
