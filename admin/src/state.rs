@@ -88,7 +88,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.view");
         let key = NodeKey::new("127.0.0.2").unwrap();
-        let node = NodeInfo { key, name: "b".into(), incarnation: Incarnation(7), since: Time(5) };
+        let node = NodeInfo { key, name: "b".into(), incarnation: Incarnation(7), since: Time(5), admitted: Epoch::default() };
         let mut view = View {
             epoch: Epoch { generation: 1, number: 4 },
             network: "home".into(),

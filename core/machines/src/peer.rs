@@ -31,6 +31,67 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// The last entry of a copy: which it is, and who assigned its place. Two copies of one life that have an entry of the same place and term in common are the same up to it.
+    #[derive(Copy, Eq)]
+    pub struct Last {
+        /// Of which life.
+        birth: Birth,
+        /// Its place.
+        seq: u64,
+        /// Who assigned it; that of the life itself where there is no entry.
+        term: Term,
+    }
+}
+
+wire_struct! {
+    /// What someone holds of a group.
+    #[derive(Eq)]
+    pub struct Claim {
+        /// How far it goes.
+        last: Last,
+        /// Since which term nothing is acknowledged without the holder. 0.0: never was; the copy was on its way.
+        marked: Term,
+        /// Of whom else that is true, the holder included.
+        members: Vec<NodeKey>,
+        /// Nothing the holder ever acknowledged is missing: the process did not end since, or had it on disk first.
+        whole: bool,
+    }
+}
+
+wire_struct! {
+    /// A group's state but for members and log.
+    pub struct CopyHead {
+        /// The last place given out.
+        seq: u64,
+        /// The latest time of an entry.
+        time: Time,
+        /// What it keeps when all have left.
+        settings: Settings,
+        /// Who was invited, oldest first.
+        invited: Vec<Nick>,
+        /// Why the person is away (of a person's group).
+        away: Text,
+        /// Where what is left of its log begins.
+        log_from: u64,
+    }
+}
+
+wire_struct! {
+    /// The highest counter of a session, what became of it, and which of those just below it were heard: one that was asked to wait may be overtaken by the next.
+    #[derive(Copy, Eq)]
+    pub struct Counted {
+        /// The highest.
+        counter: u64,
+        /// The place it got; 0 when that is not known any more.
+        seq: u64,
+        /// When it was heard.
+        at: Time,
+        /// Bit n stands for the counter n below the highest.
+        heard: u64,
+    }
+}
+
 wire_enum! {
     /// What an edge wants a group's master to do for a session.
     pub enum Op {
@@ -123,6 +184,8 @@ wire_struct! {
         settings: Settings,
         /// Who was in it.
         members: Vec<MemberRow>,
+        /// Who had a copy of it, its master included.
+        copies: Vec<NodeKey>,
     }
 }
 
@@ -147,6 +210,8 @@ wire_struct! {
         joined: Vec<MemberRow>,
         /// Who went.
         left: Vec<SessionId>,
+        /// Who has a copy of it, its master included.
+        copies: Vec<NodeKey>,
     }
 }
 
@@ -188,6 +253,31 @@ wire_enum! {
         /// Large ones come in parts of one round; the last says so. Answered by `attached`.
         "ATTACH" Attach { epoch: Epoch, group: GroupName, round: u64, mark: Option<Mark>, last: bool, sessions: Vec<(SessionId, Arc<Person>)> },
 
+        /// Whoever holds a copy of a group tells its master of the present ring what it has. With it goes the promise: nothing of a lower term than this epoch is
+        /// taken from anyone from here on.
+        "OFFER" Offer { epoch: Epoch, offers: Vec<(GroupName, Claim)> },
+        /// That was all: of the groups that are the receiver's as of this epoch, the sender holds no other.
+        "SETTLED" Settled { epoch: Epoch },
+        /// A new master asks one who offered for the copy, or for what follows the entry it has itself.
+        "WANT" Want { epoch: Epoch, group: GroupName, have: Option<Last> },
+        /// A copy begins, from a master to who is to follow it, or as the answer to `WANT`. Without `head` only entries follow, behind what the receiver has …
+        "COPY" Copy { term: Term, group: GroupName, birth: Birth, head: Option<Box<CopyHead>> },
+        /// … then its members, and what is known of what sessions said …
+        "COPYROWS" CopyRows { group: GroupName, members: Vec<(MemberRow, Rank)>, counters: Vec<(SessionId, Counted)> },
+        /// … then its log …
+        "COPYLOG" CopyLog { group: GroupName, entries: Vec<Arc<Entry>> },
+        /// … and that was all.
+        "COPYEND" CopyEnd { term: Term, group: GroupName, last: Last },
+        /// A master's next entries. Answered by `appended`, `behind` or `deposed`.
+        "APPEND" Append { term: Term, group: GroupName, entries: Vec<Arc<Entry>> },
+        /// The receiver has all that was acknowledged: from here on nothing is without it, and these are all of whom that is true. Answered by `marked`.
+        "MARK" Mark { term: Term, group: GroupName, number: u64, members: Vec<NodeKey> },
+        /// The receiver's copy is not needed any more. Answered by `released`.
+        "RELEASE" Release { term: Term, group: GroupName },
+        /// What the state is at this place: is it the same with the receiver? Answered by `compared`.
+        "COMPARE" Compare { term: Term, group: GroupName, seq: u64, hash: u64 },
+        /// Entries of another life of a group, that its master has not: they were acknowledged before it was lost.
+        "REST" Rest { group: GroupName, birth: Birth, entries: Vec<Arc<Entry>>, last: bool },
         /// A new master asks the old one for a group. Answered by a handover from there, or by `not-held`.
         "PULL" Pull { epoch: Epoch, group: GroupName },
         /// An old master hands over a group: first its settings …
@@ -198,6 +288,8 @@ wire_enum! {
         "HANDENTRIES" HandEntries { group: GroupName, entries: Vec<Arc<Entry>> },
         /// … and that was all. Answered by `adopted`.
         "HANDEND" HandEnd { group: GroupName, birth: Birth },
+        /// How far a node is with what a planned change asks of it: groups left to copy, and what of them takes longest.
+        "PREPARED" Prepared { number: u64, epoch: Epoch, left: u64, why: Text },
     }
 }
 
@@ -236,10 +328,24 @@ wire_enum! {
         "unseated" Unseated { group: GroupName, session: SessionId, code: Code, text: Text },
         /// To an edge: this node isn't the master, as of this epoch.
         "elsewhere" Elsewhere { group: GroupName, epoch: Epoch },
-        /// To a puller: no such group here.
+        /// To a master: this much of its entries is held. Of many groups at once, so far as they came.
+        "appended" Appended { held: Vec<(GroupName, Term, u64)> },
+        /// To a master: there is no copy here that goes on where its entries do.
+        "behind" Behind { term: Term, group: GroupName },
+        /// To a master: someone else was promised the group since.
+        "deposed" Deposed { group: GroupName, promised: Term },
+        /// To a master: the mark is known.
+        "marked" Marked { term: Term, group: GroupName, number: u64 },
+        /// To a master: the copy is gone.
+        "released" Released { term: Term, group: GroupName },
+        /// To a master: whether the state was the same.
+        "compared" Compared { term: Term, group: GroupName, seq: u64, same: bool },
+        /// To who asked for a copy: there is none here.
         "not-held" NotHeld { group: GroupName },
         /// To the old master: the group lives here now.
         "adopted" Adopted { group: GroupName },
+        /// A change of the ring is planned, or none any more: copy what will be elsewhere, and say how far you are.
+        "pending" Pending { number: u64, plan: Option<crate::view::Plan> },
         /// To a peer: this command was not accepted.
         "refused" Refused { code: Code, text: Text },
     }
@@ -270,6 +376,12 @@ wire_enum! {
         "admit" Admit { node: NodeInfo },
         /// A super node is out of the ring: it died, or went.
         "remove" Remove { key: NodeKey, incarnation: Incarnation, why: Text },
+        /// A change of the ring is announced. One at a time; nothing changes yet.
+        "prepare" Prepare { number: u64, plan: crate::view::Plan },
+        /// The announced change is made.
+        "commit" Commit { number: u64 },
+        /// The announced change is not made.
+        "cancel" Cancel { number: u64, why: Text },
         /// What a master reported. Does not change the ring.
         "report" Report { master: NodeKey, report: Box<GroupReport> },
     }

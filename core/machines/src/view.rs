@@ -8,7 +8,7 @@ use crate::ids::{Epoch, Incarnation};
 use crate::names::NodeKey;
 use crate::time::Time;
 use crate::wire::Text;
-use crate::{wire_struct, wire_words};
+use crate::{wire_enum, wire_struct, wire_words};
 
 wire_words! {
     /// How far a node is from a group.
@@ -66,6 +66,20 @@ wire_struct! {
         incarnation: Incarnation,
         /// When this start registered.
         since: Time,
+        /// The epoch in which its present stay in the ring began. Who was declared dead and came back has another: whatever it holds may have been served without it.
+        admitted: Epoch,
+    }
+}
+
+wire_enum! {
+    /// A change of the ring that is announced before it is made, so that groups are where they belong when it is.
+    pub enum Plan {
+        /// A super node comes.
+        "join" Join { node: NodeInfo },
+        /// A super node goes, of its own will or its operator's.
+        "drain" Drain { key: NodeKey, incarnation: Incarnation },
+        /// Every node has another number of points.
+        "points" Points { points: u32 },
     }
 }
 
@@ -90,6 +104,34 @@ impl View {
     /// The node of this key, if it is in the ring.
     pub fn node(&self, key: &NodeKey) -> Option<&NodeInfo> {
         self.nodes.binary_search_by(|node| node.key.cmp(key)).ok().map(|ix| &self.nodes[ix])
+    }
+
+    /// The view that a plan makes of this one, under the next epoch; `None` where it changes nothing (any more).
+    pub fn after(&self, plan: &Plan) -> Option<View> {
+        let mut view = self.clone();
+        view.epoch = view.epoch.next();
+        match plan {
+            Plan::Join { node } => {
+                let node = NodeInfo { admitted: view.epoch, ..node.clone() };
+                match view.nodes.binary_search_by(|there| there.key.cmp(&node.key)) {
+                    Ok(ix) if view.nodes[ix].incarnation == node.incarnation && view.nodes[ix].name == node.name => return None,
+                    Ok(ix) => view.nodes[ix] = node,
+                    Err(ix) => view.nodes.insert(ix, node),
+                }
+            }
+            Plan::Drain { key, incarnation } => {
+                let ix = view.nodes.iter().position(|node| node.key == *key && node.incarnation == *incarnation)?;
+                view.nodes.remove(ix);
+            }
+            Plan::Points { points } => {
+                let points = (*points).clamp(1, crate::ring::POINTS_MAX);
+                if view.params.points == points {
+                    return None;
+                }
+                view.params.points = points;
+            }
+        }
+        Some(view)
     }
 }
 

@@ -336,6 +336,17 @@ impl<T: Field> Field for Rest<T> {
     }
 }
 
+impl<A: Field, B: Field, C: Field> Field for (A, B, C) {
+    fn put(&self, out: &mut Argv) {
+        self.0.put(out);
+        self.1.put(out);
+        self.2.put(out);
+    }
+    fn take(reader: &mut Reader<'_>) -> Result<Self, Bad> {
+        Ok((A::take(reader)?, B::take(reader)?, C::take(reader)?))
+    }
+}
+
 impl<A: Field, B: Field> Field for (A, B) {
     fn put(&self, out: &mut Argv) {
         self.0.put(out);

@@ -74,6 +74,7 @@ fn nodes(conn: &Connection) -> Result<Vec<NodeInfo>, Trouble> {
             name: text(row, 1)?,
             incarnation: value(row, 2, &what)?,
             since: Time(row.get::<_, i64>(3)? as u64),
+            admitted: Epoch::default(),
         });
     }
     Ok(nodes)
@@ -141,6 +142,7 @@ fn record(conn: &Connection, group: &GroupName) -> Result<Option<GroupRecord>, T
         seq: version.seq,
         settings: unpack(&row.settings).map_err(|why| damaged(group, why))?,
         members: members(conn, group)?,
+        copies: Vec::new(),
     }))
 }
 

@@ -40,7 +40,7 @@ fn ring(conn: &Connection, change: &Change) -> Result<(), Trouble> {
         Change::Remove { key, .. } => {
             conn.prepare_cached("DELETE FROM super_nodes WHERE key = ?")?.execute([key.as_str()])?;
         }
-        Change::Found { .. } | Change::Report { .. } => {}
+        Change::Found { .. } | Change::Report { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } => {}
     }
     Ok(())
 }

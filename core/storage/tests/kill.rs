@@ -29,7 +29,7 @@ fn group() -> GroupName {
 
 /// Commit number `n`: another start of the node, and one more member, together.
 fn changes(n: u64) -> [Change; 2] {
-    let node = NodeInfo { key: key(), name: "alpha".into(), incarnation: Incarnation(n), since: Time(n) };
+    let node = NodeInfo { key: key(), name: "alpha".into(), incarnation: Incarnation(n), since: Time(n), admitted: Epoch::default() };
     let person = Person { nick: Nick::new("joe").unwrap(), user: "j".into(), host: "h".into(), account: "".into(), real: "".into() };
     let row = MemberRow { session: SessionId(n), person: Arc::new(person), node: key(), since: Time(n) };
     let report = GroupReport {

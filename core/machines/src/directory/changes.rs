@@ -161,6 +161,9 @@ fn describe(change: &Change) -> String {
         Change::Directories { addresses } => format!("the directory servers are {}", addresses.join(", ")),
         Change::Admit { node } => format!("super node {} ({}) is in the ring", node.key, node.name),
         Change::Remove { key, why, .. } => format!("super node {key} is out of the ring: it {why}"),
+        Change::Prepare { plan, .. } => format!("planned: {}", plan.word()),
+        Change::Commit { .. } => "the planned change is made".to_string(),
+        Change::Cancel { why, .. } => format!("the planned change is not made: {why}"),
         Change::Report { report, .. } => format!("{} is reported", report.group),
     }
 }

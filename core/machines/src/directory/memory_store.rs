@@ -63,6 +63,7 @@ struct Remembered {
     version: Version,
     settings: Settings,
     members: BTreeMap<SessionId, MemberRow>,
+    copies: Vec<NodeKey>,
 }
 
 impl MemoryStore {
@@ -94,7 +95,7 @@ impl MemoryStore {
             members.remove(session);
         });
         members.extend(report.joined.iter().map(|row| (row.session, row.clone())));
-        self.groups.insert(report.group.clone(), Remembered { master, version, settings, members });
+        self.groups.insert(report.group.clone(), Remembered { master, version, settings, members, copies: report.copies.clone() });
     }
 }
 
@@ -134,6 +135,7 @@ impl Remembered {
             seq: self.version.seq,
             settings: self.settings.clone(),
             members: self.members.values().cloned().collect(),
+            copies: self.copies.clone(),
         }
     }
 
@@ -169,6 +171,7 @@ mod tests {
             settings: Settings::new(Time(1)),
             joined: Vec::new(),
             left: Vec::new(),
+            copies: Vec::new(),
         };
         for word in words {
             match word.split_at(1) {

@@ -128,7 +128,7 @@ impl Directory {
             return;
         }
         self.pulses.begin(now, key, *incarnation, Some(conn));
-        let node = NodeInfo { key: key.clone(), name, incarnation: *incarnation, since: now };
+        let node = NodeInfo { key: key.clone(), name, incarnation: *incarnation, since: now, admitted: crate::ids::Epoch::default() };
         let asker = Asker { conn, wants: Wants::Registered(ticket) };
         self.commit(Change::Admit { node }, Some(asker), effects);
         self.owe(now, conn, 1, false, effects);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::ids::Epoch;
 use crate::names::NodeKey;
 use crate::peer::Change;
-use crate::view::{NodeInfo, RingParams, SharedView, View};
+use crate::view::{Plan, RingParams, SharedView, View};
 
 /// How many views are remembered: a successor learns from them who held a group before.
 pub const VIEWS_KEPT: usize = 64;
@@ -97,13 +97,15 @@ impl DirectoryState {
                     view.directories.clone_from(addresses);
                     new
                 }
-                Change::Admit { node } => admit(&mut view.nodes, node),
+                Change::Admit { node } => return view.after(&Plan::Join { node: node.clone() }),
                 Change::Remove { key, incarnation, .. } => {
                     let before = view.nodes.len();
                     view.nodes.retain(|node| node.key != *key || node.incarnation != *incarnation);
                     view.nodes.len() < before
                 }
-                Change::Found { .. } | Change::Report { .. } => false,
+                Change::Found { .. } | Change::Report { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } => {
+                    false
+                }
             };
         view.epoch = view.epoch.next();
         changed.then_some(view)
@@ -123,21 +125,6 @@ impl DirectoryState {
         assert!(epochs.windows(2).all(|pair| pair[0] < pair[1]), "an epoch is not above the one before: {epochs:?}");
         let keys: Vec<&NodeKey> = self.view().nodes.iter().map(|node| &node.key).collect();
         assert!(keys.windows(2).all(|pair| pair[0] < pair[1]), "nodes are not in order: {keys:?}");
-    }
-}
-
-/// Puts a node in its place. Another start of a key replaces the first; the same start is let in once.
-fn admit(nodes: &mut Vec<NodeInfo>, node: &NodeInfo) -> bool {
-    match nodes.binary_search_by(|there| there.key.cmp(&node.key)) {
-        Ok(ix) if nodes[ix].incarnation == node.incarnation && nodes[ix].name == node.name => false,
-        Ok(ix) => {
-            nodes[ix] = node.clone();
-            true
-        }
-        Err(ix) => {
-            nodes.insert(ix, node.clone());
-            true
-        }
     }
 }
 

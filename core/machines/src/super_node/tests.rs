@@ -134,8 +134,16 @@ impl Bench {
     /// The directory shows a ring of these, each of the same start as before.
     fn ring(&mut self, keys: &[&str]) {
         self.epoch += 1;
-        let mut nodes: Vec<NodeInfo> =
-            keys.iter().map(|node| NodeInfo { key: key(node), name: "x".into(), incarnation: Incarnation(1), since: Time(0) }).collect();
+        let mut nodes: Vec<NodeInfo> = keys
+            .iter()
+            .map(|node| NodeInfo {
+                key: key(node),
+                name: "x".into(),
+                incarnation: Incarnation(1),
+                since: Time(0),
+                admitted: Epoch::default(),
+            })
+            .collect();
         nodes.sort_by(|a, b| a.key.cmp(&b.key));
         let epoch = Epoch { generation: 1, number: self.epoch };
         let view = View { epoch, network: "n".into(), params: RingParams::default(), nodes, directories: vec![] };

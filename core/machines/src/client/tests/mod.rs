@@ -24,7 +24,13 @@ struct Rig<M> {
 }
 
 fn view(epoch: &str, nodes: &[&str]) -> SharedView {
-    let node = |text: &&str| NodeInfo { key: NodeKey::new(text).unwrap(), name: "n".into(), incarnation: Incarnation(1), since: Time(0) };
+    let node = |text: &&str| NodeInfo {
+        key: NodeKey::new(text).unwrap(),
+        name: "n".into(),
+        incarnation: Incarnation(1),
+        since: Time(0),
+        admitted: Epoch::default(),
+    };
     View {
         epoch: epoch.parse().unwrap(),
         network: "test".into(),

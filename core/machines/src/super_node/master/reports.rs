@@ -128,6 +128,7 @@ impl Held {
             settings: group.settings.clone(),
             joined: rows,
             left,
+            copies: Vec::new(),
         };
         (report, self.due.is_due())
     }

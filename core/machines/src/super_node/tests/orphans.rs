@@ -65,7 +65,7 @@ fn record(with_member: bool) -> Box<GroupRecord> {
         true => members.push(MemberRow { session: SessionId(9), person: person("joe"), node: key(OTHER), since: Time(1) }),
         false => settings.ranks.push((Nick::new("joe").unwrap(), Rank { founder: true, operator: true, voice: false })),
     }
-    Box::new(GroupRecord { master: key(OTHER), birth, term, seq: 3, settings, members })
+    Box::new(GroupRecord { master: key(OTHER), birth, term, seq: 3, settings, members, copies: Vec::new() })
 }
 
 /// A node whose neighbour went and left so many groups: each is opened once, and gone in the end unless there is a rank to keep.
