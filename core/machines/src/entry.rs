@@ -47,6 +47,8 @@ wire_enum! {
     pub enum Content {
         /// Something was said. To a person's group it is a direct message.
         "message" Message { kind: SayKind, text: Text },
+        /// Was said in another life of the group, acknowledged at this place of it and lost with it for a while.
+        "again" Again { kind: SayKind, text: Text, birth: crate::ids::Birth, place: u64, said: Time },
         /// The sender came, at this edge.
         "join" Join { node: NodeKey },
         /// The sender went, or was lost.

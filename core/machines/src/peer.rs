@@ -54,6 +54,8 @@ wire_struct! {
         marked: Term,
         /// Of whom else that is true, the holder included.
         members: Vec<NodeKey>,
+        /// The holder refuses what is of a lower term.
+        promised: Term,
         /// Nothing the holder ever acknowledged is missing: the process did not end since, or had it on disk first.
         whole: bool,
     }
@@ -66,14 +68,14 @@ wire_struct! {
         seq: u64,
         /// The latest time of an entry.
         time: Time,
+        /// When counters were last looked through for old ones.
+        pruned: Time,
         /// What it keeps when all have left.
         settings: Settings,
         /// Who was invited, oldest first.
         invited: Vec<Nick>,
         /// Why the person is away (of a person's group).
         away: Text,
-        /// Where what is left of its log begins.
-        log_from: u64,
     }
 }
 
@@ -89,6 +91,25 @@ wire_struct! {
         at: Time,
         /// Bit n stands for the counter n below the highest.
         heard: u64,
+    }
+}
+
+impl Counted {
+    /// Whether this counter was heard.
+    pub fn has_heard(&self, counter: u64) -> bool {
+        let below = self.counter.saturating_sub(counter);
+        counter <= self.counter && (below >= u64::from(u64::BITS) || self.heard & (1 << below) != 0)
+    }
+
+    /// This counter is heard, and got this place.
+    pub fn hear(&mut self, counter: u64, seq: u64) {
+        if counter > self.counter {
+            self.heard = u32::try_from(counter - self.counter).ok().and_then(|up| self.heard.checked_shl(up)).unwrap_or(0);
+            (self.counter, self.seq) = (counter, seq);
+        } else if counter == self.counter {
+            self.seq = seq;
+        }
+        self.heard |= 1u64.checked_shl(u32::try_from(self.counter - counter).unwrap_or(u32::MAX)).unwrap_or(0);
     }
 }
 
@@ -253,21 +274,23 @@ wire_enum! {
         /// Large ones come in parts of one round; the last says so. Answered by `attached`.
         "ATTACH" Attach { epoch: Epoch, group: GroupName, round: u64, mark: Option<Mark>, last: bool, sessions: Vec<(SessionId, Arc<Person>)> },
 
-        /// Whoever holds a copy of a group tells its master of the present ring what it has. With it goes the promise: nothing of a lower term than this epoch is
-        /// taken from anyone from here on.
+        /// Whoever holds a copy of a group tells its master of the present ring what it has. To a new master that is a promise, too: nothing of a lower term than this epoch
+        /// is taken from anyone from here on.
         "OFFER" Offer { epoch: Epoch, offers: Vec<(GroupName, Claim)> },
         /// That was all: of the groups that are the receiver's as of this epoch, the sender holds no other.
         "SETTLED" Settled { epoch: Epoch },
         /// A new master asks one who offered for the copy, or for what follows the entry it has itself.
         "WANT" Want { epoch: Epoch, group: GroupName, have: Option<Last> },
+        /// A master asks for entries of another life of its group, behind this one. Answered by `REST`s.
+        "WANTREST" WantRest { group: GroupName, after: Last },
         /// A copy begins, from a master to who is to follow it, or as the answer to `WANT`. Without `head` only entries follow, behind what the receiver has …
         "COPY" Copy { term: Term, group: GroupName, birth: Birth, head: Option<Box<CopyHead>> },
         /// … then its members, and what is known of what sessions said …
         "COPYROWS" CopyRows { group: GroupName, members: Vec<(MemberRow, Rank)>, counters: Vec<(SessionId, Counted)> },
         /// … then its log …
         "COPYLOG" CopyLog { group: GroupName, entries: Vec<Arc<Entry>> },
-        /// … and that was all.
-        "COPYEND" CopyEnd { term: Term, group: GroupName, last: Last },
+        /// … and that was all. With members it is marked at once: see `MARK`.
+        "COPYEND" CopyEnd { term: Term, group: GroupName, last: Last, members: Vec<NodeKey> },
         /// A master's next entries. Answered by `appended`, `behind` or `deposed`.
         "APPEND" Append { term: Term, group: GroupName, entries: Vec<Arc<Entry>> },
         /// The receiver has all that was acknowledged: from here on nothing is without it, and these are all of whom that is true. Answered by `marked`.
@@ -278,16 +301,6 @@ wire_enum! {
         "COMPARE" Compare { term: Term, group: GroupName, seq: u64, hash: u64 },
         /// Entries of another life of a group, that its master has not: they were acknowledged before it was lost.
         "REST" Rest { group: GroupName, birth: Birth, entries: Vec<Arc<Entry>>, last: bool },
-        /// A new master asks the old one for a group. Answered by a handover from there, or by `not-held`.
-        "PULL" Pull { epoch: Epoch, group: GroupName },
-        /// An old master hands over a group: first its settings …
-        "HANDOVER" Handover { epoch: Epoch, group: GroupName, birth: Birth, term: Term, seq: u64, settings: Settings },
-        /// … then its members and each session's highest counter …
-        "HANDMEMBERS" HandMembers { group: GroupName, members: Vec<(MemberRow, u64)> },
-        /// … then its log …
-        "HANDENTRIES" HandEntries { group: GroupName, entries: Vec<Arc<Entry>> },
-        /// … and that was all. Answered by `adopted`.
-        "HANDEND" HandEnd { group: GroupName, birth: Birth },
         /// How far a node is with what a planned change asks of it: groups left to copy, and what of them takes longest.
         "PREPARED" Prepared { number: u64, epoch: Epoch, left: u64, why: Text },
     }
@@ -342,8 +355,6 @@ wire_enum! {
         "compared" Compared { term: Term, group: GroupName, seq: u64, same: bool },
         /// To who asked for a copy: there is none here.
         "not-held" NotHeld { group: GroupName },
-        /// To the old master: the group lives here now.
-        "adopted" Adopted { group: GroupName },
         /// A change of the ring is planned, or none any more: copy what will be elsewhere, and say how far you are.
         "pending" Pending { number: u64, plan: Option<crate::view::Plan> },
         /// To a peer: this command was not accepted.

@@ -45,6 +45,8 @@ pub struct NodeTiming {
     pub lapse_ms: u64,
     /// How long an edge tries to get a request through before it tells the session TRYAGAIN.
     pub patience_ms: u64,
+    /// How long a group of whose copies those that count are missing waits for them, before it goes on without what only they have.
+    pub takeover_ms: u64,
     /// How often changed groups are reported to the directory.
     pub report_ms: u64,
     /// How long a session of a protocol with pings may be silent before it is pinged; after twice that it is closed.
@@ -53,7 +55,7 @@ pub struct NodeTiming {
 
 impl Default for NodeTiming {
     fn default() -> NodeTiming {
-        NodeTiming { lease_ms: 3_000, check_ms: 10_000, lapse_ms: 5_000, patience_ms: 8_000, report_ms: 1_000, idle_ms: 120_000 }
+        NodeTiming { lease_ms: 3_000, check_ms: 10_000, lapse_ms: 5_000, patience_ms: 8_000, takeover_ms: 30_000, report_ms: 1_000, idle_ms: 120_000 }
     }
 }
 

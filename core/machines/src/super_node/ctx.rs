@@ -9,13 +9,13 @@ use std::sync::Arc;
 use super::config::NodeConfig;
 use crate::entry::Entry;
 use crate::event::Event;
-use crate::ids::{Conn, ListId, Ticket};
+use crate::ids::{Conn, Epoch, ListId, Ticket};
 use crate::machine::{Effect, Level, Note};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{LinkEvent, PeerCommand};
 use crate::ring::Ring;
 use crate::time::{Jitter, Time};
-use crate::view::SharedView;
+use crate::view::{Plan, SharedView};
 
 /// Something for another part, here or at another node.
 #[derive(Clone, Debug)]
@@ -39,15 +39,37 @@ pub(super) enum Letter {
 pub(super) struct Placement {
     pub view: Option<SharedView>,
     pub ring: Ring,
+    pub planned: Option<Planned>,
+    /// Until when the directory has not declared us dead, whatever happens.
+    pub lease_until: Time,
+}
+
+/// A change of the ring that is announced.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    pub number: u64,
+    pub plan: Plan,
+    /// As it will be.
+    pub ring: Ring,
 }
 
 impl Placement {
-    pub fn epoch(&self) -> crate::ids::Epoch {
+    pub fn epoch(&self) -> Epoch {
         self.view.as_ref().map(|view| view.epoch).unwrap_or_default()
     }
 
     pub fn master(&self, group: &GroupName) -> Option<&NodeKey> {
         self.ring.master(group.as_str())
+    }
+
+    /// In which epoch a node's present stay in the ring began.
+    pub fn admitted(&self, key: &NodeKey) -> Option<Epoch> {
+        self.view.as_ref().and_then(|view| view.node(key)).map(|node| node.admitted)
+    }
+
+    /// The ring that is planned, if one is.
+    pub fn planned(&self) -> Option<&Planned> {
+        self.planned.as_ref()
     }
 
     pub fn contains(&self, key: &NodeKey) -> bool {
@@ -122,9 +144,20 @@ impl Ctx<'_> {
         self.effects.push(Effect::Note(Note::Log { level, text }));
     }
 
-    /// Since when this node has its place in the ring without a break: the directory gives it anew to who was declared dead.
-    pub fn office(&self) -> Option<Time> {
-        self.placement.view.as_ref().and_then(|view| view.node(self.me())).map(|node| node.since)
+    /// In which epoch our present stay in the ring began; `None` while we are not in it.
+    pub fn office(&self) -> Option<Epoch> {
+        self.placement.admitted(self.me())
+    }
+
+    /// The other nodes of the ring.
+    pub fn others(&self) -> Vec<NodeKey> {
+        let nodes = self.placement.view.iter().flat_map(|view| &view.nodes);
+        nodes.map(|node| &node.key).filter(|key| *key != self.me()).cloned().collect()
+    }
+
+    /// Whether a master that has no copy elsewhere may acknowledge: nobody was told yet that we are dead.
+    pub fn has_lease(&self) -> bool {
+        self.now < self.placement.lease_until
     }
 
     /// Whether this node should be the master of a group, as far as it knows.

@@ -3,6 +3,7 @@
 //! Dials the directory servers it knows one after the other until one answers. While none does, the node goes on with the last view it had. The handshake and the
 //! registration are steps of one state; answers to questions are given to the parts that asked, by ticket.
 
+use super::config::NodeConfig;
 use super::ctx::Ctx;
 use crate::command::Command;
 use crate::event::Event;
@@ -17,6 +18,8 @@ use crate::time::Time;
 const RETRY_MS: (u64, u64) = (50, 1_000);
 /// How long a step may take before the next server is tried.
 const STEP_MS: u64 = 3_000;
+/// How long it may take until we are in the ring: what will be ours is copied to us first.
+const REGISTER_MS: u64 = 45_000;
 
 #[derive(Debug)]
 enum State {
@@ -24,7 +27,7 @@ enum State {
     Dialing { ticket: Ticket },
     Shaking { conn: Conn, dialling: Dialling },
     Proving { conn: Conn },
-    Registering { conn: Conn, ticket: Ticket },
+    Registering { conn: Conn, ticket: Ticket, sent: Time },
     Up { conn: Conn },
 }
 
@@ -75,15 +78,25 @@ impl Home {
         matches!(self.state, State::Up { .. })
     }
 
-    /// Whether the directory has let us go.
+    /// Whether the directory has let us go, or can't any more.
     pub fn has_left(&self) -> bool {
         self.gone
+    }
+
+    /// Whether nobody will take what we have: we wanted to leave, and there is no directory to say so.
+    pub fn is_cut_off(&self) -> bool {
+        self.gone && !self.is_up()
     }
 
     pub fn send(&mut self, ctx: &mut Ctx<'_>, command: PeerCommand) {
         if let State::Up { conn } = self.state {
             ctx.tell(conn, Event::Command(Command::Peer(command)));
         }
+    }
+
+    /// Until when the directory can't have declared us dead for our silence.
+    pub fn lease_until(&self, config: &NodeConfig) -> Time {
+        self.confirmed.filter(|_| config.in_ring).map_or(Time(0), |sent| sent + config.timing.lease_ms)
     }
 
     /// Asks to be let go: groups are handed over as soon as the ring says so.
@@ -175,8 +188,9 @@ impl Home {
                 }
             },
             (State::Proving { conn }, LinkEvent::Proven {}) => self.enter(ctx, *conn),
-            (State::Registering { conn, ticket }, LinkEvent::Registered { ticket: answered, .. }) if *ticket == answered => {
-                self.up(ctx, *conn);
+            (State::Registering { conn, ticket, sent }, LinkEvent::Registered { ticket: answered, .. }) if *ticket == answered => {
+                let (conn, sent) = (*conn, *sent);
+                self.up(ctx, conn, sent);
                 Told::Settled
             }
             (State::Up { .. }, LinkEvent::Beat { sent, .. }) => {
@@ -196,20 +210,21 @@ impl Home {
             let ticket = ctx.ids.ticket();
             let command = PeerCommand::Register { ticket, name: ctx.config.name.clone() };
             ctx.tell(conn, Event::Command(Command::Peer(command)));
-            self.state = State::Registering { conn, ticket };
+            self.state = State::Registering { conn, ticket, sent: ctx.now };
+            self.step_until = ctx.now + REGISTER_MS;
             Told::Nothing
         } else {
             ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch {})));
-            self.up(ctx, conn);
+            self.up(ctx, conn, ctx.now);
             Told::Settled
         }
     }
 
-    fn up(&mut self, ctx: &mut Ctx<'_>, conn: Conn) {
+    fn up(&mut self, ctx: &mut Ctx<'_>, conn: Conn, sent: Time) {
         self.state = State::Up { conn };
         self.tries = 0;
         self.beat_at = ctx.config.in_ring.then_some(ctx.now);
-        self.confirmed = Some(ctx.now);
+        self.confirmed = Some(sent);
     }
 
     /// A server that vanished without a word leaves a connection that looks well; by now it has declared us dead, if it is there.

@@ -45,12 +45,6 @@ impl Log {
         }
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.entries.clear();
-        self.bytes = 0;
-    }
-
     /// The seq of the newest entry.
     pub fn newest(&self) -> Option<u64> {
         self.entries.back().map(|entry| entry.seq)
@@ -64,14 +58,22 @@ impl Log {
         Since { entries, lost: held < wanted }
     }
 
+    /// The entry of this place, if it is still here.
+    pub fn at(&self, seq: u64) -> Option<&Arc<Entry>> {
+        let oldest = self.entries.front()?.seq;
+        self.entries.get(usize::try_from(seq.checked_sub(oldest)?).ok()?)
+    }
+
+    /// Entries behind this place, oldest first, as far as they are here.
+    pub fn behind(&self, seq: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        let oldest = self.entries.front().map_or(0, |entry| entry.seq);
+        let skip = usize::try_from((seq + 1).saturating_sub(oldest)).unwrap_or(usize::MAX);
+        self.entries.iter().skip(skip)
+    }
+
     /// All entries, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Entry>> {
         self.entries.iter()
-    }
-
-    /// What they cost to keep, roughly.
-    pub fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// How many.

@@ -27,8 +27,8 @@ use crate::names::{GroupName, NodeKey};
 use crate::peer::LinkEvent;
 use crate::ring::Ring;
 use crate::time::{Time, earlier};
-use crate::view::SharedView;
-use ctx::{Ctx, Ids, Letter, Placement};
+use crate::view::{Plan, SharedView};
+use ctx::{Ctx, Ids, Letter, Placement, Planned};
 use edge::Edge;
 use home::{Home, Told};
 use links::{Change, Links};
@@ -37,8 +37,9 @@ use master::Master;
 /// Where peers are let in.
 const OWN_PORT: ListenerId = ListenerId(0);
 
-/// How long a node that was told to stop waits for its groups to be handed over.
-const DRAIN_MS: u64 = 3_000;
+/// How long a node that was told to stop waits for its groups to be handed over; and how long when there is no directory that could let others have them.
+const DRAIN_MS: u64 = 30_000;
+const CUT_OFF_MS: u64 = 1_000;
 
 #[derive(Debug, PartialEq)]
 enum Going {
@@ -112,6 +113,11 @@ impl SuperNode {
         self.master.lives()
     }
 
+    /// Every copy of a group there is here, whether this node serves it, and where it ends: for those who watch it.
+    pub fn copies(&self) -> impl Iterator<Item = (&GroupName, bool, crate::peer::Last)> {
+        self.master.copies().map(|(name, served, group)| (name, served, group.last()))
+    }
+
     /// How many people are connected.
     pub fn people(&self) -> usize {
         self.edge.people()
@@ -138,7 +144,9 @@ impl SuperNode {
 
     fn told(&mut self, now: Time, conn: Conn, event: Event, effects: &mut Vec<Effect>) {
         if self.home.owns(conn) {
-            match self.home.told(ctx!(self, now, effects), &self.identity, event) {
+            let told = self.home.told(ctx!(self, now, effects), &self.identity, event);
+            self.mind_the_lease(now, effects);
+            match told {
                 Told::Nothing => {}
                 Told::Settled => {
                     effects.push(log(Level::Info, "the directory knows us".into()));
@@ -155,12 +163,21 @@ impl SuperNode {
         }
     }
 
+    /// The directory confirmed that it has heard of us: what nobody else has may be acknowledged for another while.
+    fn mind_the_lease(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let until = self.home.lease_until(&self.config);
+        if std::mem::replace(&mut self.placement.lease_until, until) < until {
+            self.master.lease_renewed(ctx!(self, now, effects));
+        }
+    }
+
     fn told_by_directory(&mut self, now: Time, event: LinkEvent, effects: &mut Vec<Effect>) {
         match event {
             LinkEvent::View { view } => self.view_changed(now, view, effects),
             LinkEvent::Record { ticket, record } => self.master.recorded(ctx!(self, now, effects), ticket, record),
             LinkEvent::Orphans { ticket, groups } => self.master.orphans_named(ctx!(self, now, effects), ticket, groups),
             LinkEvent::Stored { ticket } => self.master.stored(ctx!(self, now, effects), ticket),
+            LinkEvent::Pending { number, plan } => self.planned(now, number, plan, effects),
             event => self.edge.directory_answered(ctx!(self, now, effects), event),
         }
     }
@@ -168,8 +185,15 @@ impl SuperNode {
     fn told_by_node(&mut self, now: Time, from: &NodeKey, event: Event, effects: &mut Vec<Effect>) {
         match event {
             Event::Entry(group, entry) => self.edge.entry(ctx!(self, now, effects), from, &group, entry),
-            Event::Link(LinkEvent::Adopted { group }) => self.master.adopted(ctx!(self, now, effects), from, &group),
-            Event::Link(LinkEvent::NotHeld { group }) => self.master.not_held(ctx!(self, now, effects), &group),
+            Event::Link(
+                event @ (LinkEvent::Appended { .. }
+                | LinkEvent::Behind { .. }
+                | LinkEvent::Deposed { .. }
+                | LinkEvent::Marked { .. }
+                | LinkEvent::Released { .. }
+                | LinkEvent::Compared { .. }
+                | LinkEvent::NotHeld { .. }),
+            ) => self.master.told(ctx!(self, now, effects), from, event),
             Event::Link(event) => self.edge.hear(ctx!(self, now, effects), from, event),
             _ => effects.push(log(Level::Warn, format!("{from} said something that is not for a peer"))),
         }
@@ -181,14 +205,30 @@ impl SuperNode {
         }
         effects.push(log(Level::Info, format!("ring: {view}")));
         let before = self.placement.view.take();
-        self.placement = Placement { ring: Ring::new(&view), view: Some(view.clone()) };
+        self.placement.ring = Ring::new(&view);
+        self.placement.view = Some(view.clone());
+        self.foresee();
         effects.push(Effect::Note(Note::View(view)));
         self.links.view_changed(ctx!(self, now, effects));
-        self.master.check(ctx!(self, now, effects));
+        self.master.ring_changed(ctx!(self, now, effects));
+        self.master.say_again_how_far(ctx!(self, now, effects));
         if let Some(before) = before {
             self.master.nodes_went(ctx!(self, now, effects), &before);
         }
         self.edge.view_changed(ctx!(self, now, effects));
+    }
+
+    /// A change of the ring is announced, or none any more.
+    fn planned(&mut self, now: Time, number: u64, plan: Option<Plan>, effects: &mut Vec<Effect>) {
+        self.placement.planned = plan.map(|plan| Planned { number, plan, ring: Ring::default() });
+        self.foresee();
+        self.master.planned(ctx!(self, now, effects));
+    }
+
+    /// The ring as it will be, seen from the one that is.
+    fn foresee(&mut self) {
+        let Placement { view: Some(view), planned: Some(planned), .. } = &mut self.placement else { return };
+        planned.ring = view.after(&planned.plan).map_or_else(|| Ring::new(view), |after| Ring::new(&after));
     }
 
     fn link_changed(&mut self, now: Time, change: Change, effects: &mut Vec<Effect>) {
@@ -234,7 +274,8 @@ impl SuperNode {
         for change in self.links.tick(ctx!(self, now, effects)) {
             self.link_changed(now, change, effects);
         }
-        self.master.tick(ctx!(self, now, effects));
+        let links = &self.links;
+        self.master.tick(ctx!(self, now, effects), |to| links.can_send(to, now));
         self.edge.tick(ctx!(self, now, effects));
     }
 
@@ -246,7 +287,7 @@ impl SuperNode {
                 Letter::Master { to, command } => {
                     if !self.links.can_send(&to, now) {
                         self.edge.unsent(ctx!(self, now, effects), &command);
-                        self.master.unsent(ctx!(self, now, effects), &command);
+                        self.master.unsent(ctx!(self, now, effects), &to, &command);
                     }
                     self.links.send(ctx!(self, now, effects), to, command);
                 }
@@ -275,6 +316,9 @@ impl SuperNode {
         let Going::Until(until) = self.going else { return };
         let alone = self.placement.view.as_ref().is_none_or(|view| view.nodes.iter().all(|node| node.key == self.config.key));
         let empty = self.master.groups_held() == 0;
+        if self.home.is_cut_off() && until > now + CUT_OFF_MS {
+            self.going = Going::Until(now + CUT_OFF_MS);
+        }
         if (self.home.has_left() && (empty || alone)) || now >= until {
             self.edge.close_all(ctx!(self, now, effects), "the node is going down");
             // That they left is told to masters elsewhere, too.

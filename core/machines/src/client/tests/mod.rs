@@ -29,7 +29,7 @@ fn view(epoch: &str, nodes: &[&str]) -> SharedView {
         name: "n".into(),
         incarnation: Incarnation(1),
         since: Time(0),
-        admitted: Epoch::default(),
+        admitted: crate::ids::Epoch::default(),
     };
     View {
         epoch: epoch.parse().unwrap(),

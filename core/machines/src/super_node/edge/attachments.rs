@@ -1,6 +1,26 @@
 //! The groups that this edge hears, who has a seat in them, and the entries that come.
 
 use super::*;
+
+/// Lives of a group that an attachment remembers to have heard; the oldest are forgotten first.
+const LIVES_MAX: usize = 4;
+
+impl Attachment {
+    /// A life of the group ended here, for us.
+    fn remember(&mut self, mark: Mark) {
+        let past = self.past.get_or_insert_default();
+        if past.len() == LIVES_MAX {
+            past.remove(0);
+        }
+        past.push(mark);
+    }
+
+    /// Whether what was said at this place of another life was heard then.
+    fn has_heard(&self, place: Mark) -> bool {
+        self.past.iter().flat_map(|past| past.iter()).any(|mark| mark.birth == place.birth && place.seq <= mark.seq)
+    }
+}
+
 impl Edge {
     /// Gives a session its seat; it is enlisted when its join is heard, or at once when none will be.
     pub(super) fn seat(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, mark: Mark, entering: Entering, coming: bool) {
@@ -12,6 +32,7 @@ impl Edge {
             list: ctx.ids.list(),
             seats: BTreeSet::new(),
             entering: Vec::new(),
+            past: None,
         });
         self.lists.insert(attachment.list, group.clone());
         if !attachment.seats.insert(entering.conn) {
@@ -154,6 +175,9 @@ impl Edge {
             let gap = Push::Gap { group: group.clone(), lost: lost.into(), reason: why.into() };
             attachment.seats.iter().for_each(|conn| ctx.tell(*conn, gap.clone()));
         }
+        if let Some(before) = before.filter(|_| reborn) {
+            attachment.remember(before);
+        }
         attachment.standing = Standing::Live { to: from.clone() };
         attachment.adrift_since = None;
         let first = missed.first().map_or(mark.seq, before_it);
@@ -250,6 +274,14 @@ impl Edge {
         }
         mark.seq = entry.seq;
         let list = attachment.list;
+        let entry = match &entry.content {
+            Content::Again { birth, place, .. } if attachment.has_heard(Mark { birth: *birth, seq: *place }) => return,
+            Content::Again { kind, text, said, .. } => {
+                let content = Content::Message { kind: *kind, text: text.clone() };
+                Arc::new(Entry { time: *said, content, ..(*entry).clone() })
+            }
+            _ => entry,
+        };
         let comes = matches!(entry.content, Content::Join { .. } | Content::Return { .. });
         if staying.contains(&entry.id.session) && (comes || matches!(entry.content, Content::Part { .. })) {
             if is_shown(&entry.content) {

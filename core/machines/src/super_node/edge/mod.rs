@@ -61,6 +61,9 @@ struct Attachment {
     seats: BTreeSet<Conn>,
     /// Who has a seat and begins to hear with their own join.
     entering: Vec<Entering>,
+    /// Where other lives of the group ended for us. Hardly ever there.
+    #[allow(clippy::box_collection)] // a word where there is none
+    past: Option<Box<Vec<Mark>>>,
 }
 
 /// Someone whose join was answered and has not been heard yet. From it on they hear the group, and then they have their answer.

@@ -15,7 +15,8 @@ use crate::entry::{Ban, Content, Entry, MemberRow, Mode, ModeChange, Person, Ran
 use crate::event::Code;
 use crate::ids::{Birth, EntryId, SessionId, Term};
 use crate::names::{GroupName, Nick, NodeKey};
-use crate::peer::{GroupRecord, Mark, NameRow};
+use crate::peer::{CopyHead, Counted, GroupRecord, Last, Mark, NameRow};
+use crate::wire::{Argv, Field};
 use crate::time::Time;
 use crate::wire::Text;
 
@@ -63,34 +64,20 @@ pub struct Member {
     pub fresh: bool,
 }
 
-/// The highest counter of a session, what became of it, and which of those just below it were heard: one that was asked to wait may be overtaken by the next.
-#[derive(Clone, Copy, Debug)]
-struct Counted {
-    counter: u64,
-    seq: u64,
-    at: Time,
-    /// Bit n stands for the counter n below the highest.
-    heard: u64,
+/// The parts of a copy.
+#[derive(Clone, Debug)]
+pub struct CopyBody {
+    /// Its state but for the rest.
+    pub head: CopyHead,
+    /// Who is in it.
+    pub members: Vec<(MemberRow, Rank)>,
+    /// What sessions said.
+    pub counters: Vec<(SessionId, Counted)>,
+    /// Its log.
+    pub entries: Vec<Arc<Entry>>,
 }
 
-impl Counted {
-    fn has_heard(&self, counter: u64) -> bool {
-        let below = self.counter.saturating_sub(counter);
-        counter <= self.counter && (below >= u64::from(u64::BITS) || self.heard & (1 << below) != 0)
-    }
-
-    fn hear(&mut self, counter: u64, seq: u64) {
-        if counter > self.counter {
-            self.heard = u32::try_from(counter - self.counter).ok().and_then(|up| self.heard.checked_shl(up)).unwrap_or(0);
-            (self.counter, self.seq) = (counter, seq);
-        } else if counter == self.counter {
-            self.seq = seq;
-        }
-        self.heard |= 1u64.checked_shl(u32::try_from(self.counter - counter).unwrap_or(u32::MAX)).unwrap_or(0);
-    }
-}
-
-/// A group as its master holds it.
+/// A group as its master, and whoever follows, hold it.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// Its name.
@@ -109,6 +96,10 @@ pub struct Group {
     invited: Vec<Nick>,
     away: Text,
     last_time: Time,
+    /// Who assigned the last place.
+    last_term: Term,
+    /// Counters were looked through for old ones at this time of an entry.
+    pruned: Time,
     log: Log,
 }
 
@@ -126,6 +117,8 @@ impl Group {
             invited: Vec::new(),
             away: "".into(),
             last_time: now,
+            last_term: Term::default(),
+            pruned: now,
             log: Log::new(limits.log_entries, limits.log_bytes),
         }
     }
@@ -146,41 +139,101 @@ impl Group {
         self.members.insert(row.session, Box::new(member));
     }
 
-    /// Takes over an older log (of a handover), and with it what was said by those who are not members any more, but may say it again.
-    /// Entries must follow each other; says whether they do.
-    pub fn restore_log(&mut self, entries: impl IntoIterator<Item = Arc<Entry>>) -> bool {
-        for entry in entries {
-            if self.log.newest().is_some_and(|newest| newest.checked_add(1) != Some(entry.seq)) {
-                return false;
-            }
-            self.last_time = self.last_time.max(entry.time);
-            if matches!(entry.content, Content::Message { .. }) {
-                self.count(&entry);
-            }
-            self.log.push(entry);
-        }
-        true
+    /// A group that was left by everyone and goes on where it was.
+    pub fn emptied(name: GroupName, birth: Birth, seq: u64, term: Term, now: Time, limits: &NodeLimits) -> Group {
+        Group { seq, ..Group::new(name, birth, term, now, limits) }
     }
 
-    /// Goes on behind this place, if it has not come so far: what lies between is a gap.
-    pub fn go_on_behind(&mut self, seq: u64) {
-        if self.seq < seq {
-            self.seq = seq;
-            self.log.clear();
+    /// A copy of what someone else has. The log must end where the group does; `None` when it does not, or has a hole.
+    pub fn from_copy(name: GroupName, term: Term, last: Last, copy: CopyBody, limits: &NodeLimits) -> Option<Group> {
+        let CopyBody { head, members, counters, entries } = copy;
+        let ends = entries.last().is_none_or(|newest| newest.seq == head.seq && newest.term == last.term);
+        let whole = entries.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq);
+        if !ends || !whole || head.seq != last.seq || head.seq >= SEQ_MAX {
+            return None;
+        }
+        let mut group = Group::new(name, last.birth, term, head.time, limits);
+        (group.seq, group.settings, group.invited, group.away) = (head.seq, head.settings, head.invited, head.away);
+        (group.last_term, group.pruned) = (last.term, head.pruned);
+        for (MemberRow { session, person, node, since }, rank) in members {
+            group.members.insert(session, Box::new(Member { person, node, since, rank, round: 0, fresh: false }));
+        }
+        group.counters.extend(counters);
+        entries.into_iter().for_each(|entry| group.log.push(entry));
+        Some(group)
+    }
+
+    /// What a copy of it begins with.
+    pub fn head(&self) -> CopyHead {
+        CopyHead {
+            seq: self.seq,
+            time: self.last_time,
+            pruned: self.pruned,
+            settings: self.settings.clone(),
+            invited: self.invited.clone(),
+            away: self.away.clone(),
         }
     }
 
-    /// Whether its log ends where the group does, and leaves room to go on.
-    pub fn is_whole(&self) -> bool {
-        self.seq < SEQ_MAX && self.log.newest().is_none_or(|newest| newest == self.seq)
+    /// Its members, as a copy has them.
+    pub fn member_rows(&self) -> Vec<(MemberRow, Rank)> {
+        let row = |(session, member): (&SessionId, &Box<Member>)| {
+            let Member { person, node, since, rank, .. } = &**member;
+            (MemberRow { session: *session, person: person.clone(), node: node.clone(), since: *since }, *rank)
+        };
+        self.members.iter().map(row).collect()
     }
 
-    /// Remembers what a session had said last (of a handover).
-    pub fn restore_counter(&mut self, session: SessionId, counter: u64, now: Time) {
-        if counter > 0 {
-            // Which of those below it were heard, nobody knows any more.
-            self.counters.insert(session, Counted { counter, seq: 0, at: now, heard: u64::MAX });
+    /// What sessions said, as a copy has it.
+    pub fn counter_rows(&self) -> Vec<(SessionId, Counted)> {
+        self.counters.iter().map(|(session, counted)| (*session, *counted)).collect()
+    }
+
+    /// Which entry is the last.
+    pub fn last(&self) -> Last {
+        Last { birth: self.birth, seq: self.seq, term: self.last_term }
+    }
+
+    /// Whether whoever has this entry as their last has nothing that is not here, and all that was here up to it.
+    pub fn has(&self, last: &Last) -> bool {
+        let logged = || self.log.at(last.seq).is_some_and(|entry| entry.term == last.term);
+        last.birth == self.birth && (*last == self.last() || logged())
+    }
+
+    /// Applies an entry that someone else gave its place, or knows it already. False when it does not fit: there is a hole, or another entry in its place.
+    pub fn follow(&mut self, entry: &Arc<Entry>) -> bool {
+        if entry.seq == self.seq + 1 {
+            self.apply(entry);
+            return true;
         }
+        let known = if entry.seq == self.seq { Some(self.last_term) } else { self.log.at(entry.seq).map(|entry| entry.term) };
+        // What is older than the log can't be compared any more; the next ones can.
+        known.map_or(entry.seq < self.seq, |term| term == entry.term)
+    }
+
+    /// What follows this place, oldest first; `None` when some of it is not in the log any more.
+    pub fn tail(&self, seq: u64) -> Option<impl Iterator<Item = &Arc<Entry>>> {
+        let covered = seq >= self.seq || self.log.at(seq + 1).is_some();
+        covered.then(|| self.log.behind(seq))
+    }
+
+    /// Another life begins: something of the one so far may be missing.
+    pub fn begin_another_life(&mut self, birth: Birth) {
+        self.birth = birth;
+    }
+
+    /// A number that is the same where the state is.
+    pub fn state_hash(&self) -> u64 {
+        let mut argv = Argv::default();
+        (self.last().put(&mut argv), self.head().put(&mut argv));
+        (self.member_rows().put(&mut argv), self.counter_rows().put(&mut argv));
+        let mut digest = md5::Md5::default();
+        for arg in argv.iter() {
+            md5::Digest::update(&mut digest, (arg.len() as u64).to_le_bytes());
+            md5::Digest::update(&mut digest, arg);
+        }
+        let digest = md5::Digest::finalize(digest);
+        digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
     /// Who is in it.
@@ -201,11 +254,6 @@ impl Group {
     /// Everyone has to be shown anew.
     pub fn unsettle_members(&mut self) {
         self.members.values_mut().for_each(|member| (member.round, member.fresh) = (0, false));
-    }
-
-    /// The highest counter heard from a session; 0 if none.
-    pub fn counter(&self, session: SessionId) -> u64 {
-        self.counters.get(&session).map_or(0, |counted| counted.counter)
     }
 
     /// How someone who is not a member was one last, as far as the log reaches back.
@@ -276,9 +324,9 @@ impl Group {
     pub fn apply(&mut self, entry: &Arc<Entry>) {
         assert_eq!(entry.seq, self.seq + 1, "entries are applied in order");
         self.seq = entry.seq;
-        self.last_time = entry.time;
+        (self.last_time, self.last_term) = (entry.time, entry.term);
         match &entry.content {
-            Content::Message { .. } => self.count(entry),
+            Content::Message { .. } | Content::Again { .. } => self.count(entry),
             Content::Join { node } => self.enter(entry, node),
             Content::Return { node } => match self.members.get_mut(&entry.id.session) {
                 Some(member) => member.node = node.clone(),
@@ -306,6 +354,9 @@ impl Group {
             Content::Call { .. } => {}
         }
         self.log.push(entry.clone());
+        if entry.time.since_ms(self.pruned) >= COUNTER_KEPT_MS {
+            self.forget_counters(entry.time);
+        }
     }
 
     fn count(&mut self, entry: &Entry) {
@@ -400,10 +451,11 @@ impl Group {
         if owns_nick(person) { self.remembered_rank(&person.nick) } else { Rank::default() }
     }
 
-    /// Forgets counters of sessions that left long ago.
-    pub fn forget_counters(&mut self, now: Time) {
+    /// Forgets counters of sessions that left long ago. By the time of an entry: whoever applies the same entries forgets the same.
+    fn forget_counters(&mut self, now: Time) {
         let members = &self.members;
         self.counters.retain(|session, counted| members.contains_key(session) || now.since_ms(counted.at) < COUNTER_KEPT_MS);
+        self.pruned = now;
     }
 
     /// Why the person is away; empty when they are here.

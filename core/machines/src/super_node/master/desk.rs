@@ -46,7 +46,7 @@ impl Desk<'_, '_> {
 
     fn answer(&mut self, outcome: Outcome) {
         let event = LinkEvent::Answer { ticket: self.ticket, group: self.held.group.name.clone(), outcome };
-        self.ctx.tell_edge(self.conn, event);
+        self.held.tell(self.ctx, self.conn, event);
     }
 
     fn refused(&mut self, refusal: Refusal) {
@@ -116,7 +116,7 @@ impl Desk<'_, '_> {
             names: rows,
         });
         if newly {
-            self.held.enlist(self.ctx, self.conn);
+            self.held.enlist(self.ctx, self.from, self.conn);
         }
         if !unmoved {
             self.held.happen(self.ctx, EntryId { session: self.session, counter: 0 }, person, content);

@@ -1,19 +1,22 @@
-//! A group that is held: its edges, who hears it, and what the directory has to be told.
+//! A group that is served: its edges, who hears it, and what the directory has to be told.
 //!
+//! What it says goes out when its copies have it (`outbox`, `copies`).
 //! An edge is known by its node. What its link carried is in order, so a join may come while it shows its sessions; `round` and `fresh` tell the two apart. After a link broke, its members have
 //! until the lapse to be shown again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::copies::Copies;
+use super::outbox::Out;
 use super::reports::Due;
 use crate::entry::{Content, Entry, Person};
-use crate::event::{Code, Event};
+use crate::event::Code;
 use crate::ids::{Conn, EntryId, ListId, SessionId};
 use crate::machine::Effect;
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, Mark, NameRow};
-use crate::super_node::ctx::{Ctx, Letter};
+use crate::super_node::ctx::Ctx;
 use crate::super_node::group::{Group, Member, Went};
 use crate::time::Time;
 
@@ -40,15 +43,11 @@ pub(super) struct Held {
     /// Links of the edges that hear entries, other than our own.
     pub(super) list: Option<ListId>,
     pub(super) due: Due,
-    pub(super) leaving: Option<Leaving>,
-    /// Since when we had our place in the ring when we began to hold it.
-    pub(super) office: Option<Time>,
-}
-
-#[derive(Debug)]
-pub(super) struct Leaving {
-    pub(super) to: NodeKey,
-    pub(super) since: Time,
+    pub(super) copies: Copies,
+    /// Up to here all copies that count have it, and it may be heard.
+    pub(super) safe: u64,
+    /// What is said meanwhile, with the place it must not go out before.
+    pub(super) kept_back: VecDeque<(u64, Out)>,
 }
 
 impl Held {
@@ -62,11 +61,13 @@ impl Held {
         let left_node = leaver.and_then(|session| self.group.members().get(&session)).map(|member| member.node.clone());
         let entry = self.group.append(ctx.now, id, sender, content);
         self.note_due(&entry, leaver);
-        self.send(ctx, &entry);
+        let seq = entry.seq;
+        self.reach(ctx);
+        self.out(ctx, Out::Entry(entry));
         if let Some(node) = left_node {
             self.drop_edge_if_empty(ctx, &node);
         }
-        entry.seq
+        seq
     }
 
     pub(super) fn note_due(&mut self, entry: &Entry, leaver: Option<SessionId>) {
@@ -82,17 +83,7 @@ impl Held {
                 }
             }
             Content::Topic { .. } | Content::Mode { .. } => self.due.settings = true,
-            Content::Message { .. } | Content::Away { .. } | Content::Call { .. } | Content::Invite { .. } => {}
-        }
-    }
-
-    pub(super) fn send(&self, ctx: &mut Ctx<'_>, entry: &Arc<Entry>) {
-        if let Some(list) = self.list {
-            let event = Event::Entry(self.group.name.clone(), entry.clone());
-            ctx.effects.push(Effect::TellAll { list, event, skip: None });
-        }
-        if self.edges.get(ctx.me()).is_some_and(|edge| edge.attached) {
-            ctx.post.push_back(Letter::Entry { group: self.group.name.clone(), entry: entry.clone() });
+            Content::Message { .. } | Content::Again { .. } | Content::Away { .. } | Content::Call { .. } | Content::Invite { .. } => {}
         }
     }
 
@@ -101,10 +92,8 @@ impl Held {
         if self.group.members().values().any(|member| member.node == *node) {
             return;
         }
-        if let Some(EdgeAt { conn: Some(conn), attached: true, .. }) = self.edges.remove(node).map(|edge| *edge)
-            && let Some(list) = self.list
-        {
-            ctx.effects.push(Effect::Delist { list, conn });
+        if let Some(EdgeAt { conn: Some(conn), attached: true, .. }) = self.edges.remove(node).map(|edge| *edge) {
+            self.out(ctx, Out::Delist(conn));
         }
     }
 
@@ -117,10 +106,9 @@ impl Held {
         edge
     }
 
-    pub(super) fn enlist(&mut self, ctx: &mut Ctx<'_>, conn: Option<Conn>) {
+    pub(super) fn enlist(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey, conn: Option<Conn>) {
         if let Some(conn) = conn {
-            let list = *self.list.get_or_insert_with(|| ctx.ids.list());
-            ctx.effects.push(Effect::Enlist { list, conn });
+            self.out(ctx, Out::Enlist(node.clone(), conn));
         }
     }
 
@@ -156,11 +144,11 @@ impl Held {
         self.part_unseen(ctx, from);
         let missed = self.group.missed(mark);
         let (group, birth, seq) = (self.group.name.clone(), self.group.birth, self.group.seq);
-        ctx.tell_edge(conn, LinkEvent::Attached { group, round, birth, seq, missed: missed.entries, lost: missed.lost });
+        self.tell(ctx, conn, LinkEvent::Attached { group, round, birth, seq, missed: missed.entries, lost: missed.lost });
         if let Some(edge) = self.edges.get_mut(from)
             && !std::mem::replace(&mut edge.attached, true)
         {
-            self.enlist(ctx, conn);
+            self.enlist(ctx, from, conn);
         }
     }
 
@@ -177,7 +165,7 @@ impl Held {
             Some(member) if member.node == *from => None,
             None if self.group.name.is_person() && !self.group.members().is_empty() => {
                 let (code, text) = (Code::NickInUse, "that nick belongs to someone else".into());
-                return ctx.tell_edge(conn, LinkEvent::Unseated { group: self.group.name.clone(), session, code, text });
+                return self.unseat(ctx, conn, session, code, text);
             }
             None => match self.group.went(session, &person.nick) {
                 // Parted while their edge was away: who heard that has to hear that they are back.
@@ -190,7 +178,7 @@ impl Held {
             // They came to another edge since, and this one has not noticed that they are gone.
             Some(member) if self.edges.get(&member.node).is_some_and(|edge| edge.attached) => {
                 let (code, text) = (Code::NotMember, "this session goes on at another node".into());
-                return ctx.tell_edge(conn, LinkEvent::Unseated { group: self.group.name.clone(), session, code, text });
+                return self.unseat(ctx, conn, session, code, text);
             }
             // Elsewhere until now.
             Some(_) => Some(Content::Return { node: from.clone() }),
@@ -201,6 +189,11 @@ impl Held {
         if let Some(member) = self.group.member_mut(session) {
             (member.round, member.fresh) = (round, false);
         }
+    }
+
+    fn unseat(&mut self, ctx: &mut Ctx<'_>, conn: Option<Conn>, session: SessionId, code: Code, text: crate::wire::Text) {
+        let group = self.group.name.clone();
+        self.tell(ctx, conn, LinkEvent::Unseated { group, session, code, text });
     }
 
     /// Parts the members of an edge that it did not show, but for those who joined over its present link and of whom it may not know yet: it either
@@ -225,10 +218,6 @@ impl Held {
         let lapse_ms = ctx.config.timing.lapse_ms;
         let over = |edge: &EdgeAt| edge.lost.is_some_and(|lost| ctx.now.since_ms(lost) >= lapse_ms);
         let nodes: BTreeSet<NodeKey> = self.edges.iter().filter(|(_, edge)| over(edge)).map(|(node, _)| node.clone()).collect();
-        if self.leaving.is_some() {
-            // Nothing changes in a group on its way; its new master has an eye on them.
-            return (!nodes.is_empty()).then(|| ctx.now + lapse_ms);
-        }
         for node in &nodes {
             self.part_unseen(ctx, node);
             if let Some(edge) = self.edges.get_mut(node) {
@@ -237,6 +226,16 @@ impl Held {
             self.drop_edge_if_empty(ctx, node);
         }
         self.edges.values().filter_map(|edge| edge.lost).min().map(|lost| lost + lapse_ms)
+    }
+
+    /// It is served here no more: all edges are told to look where it is now.
+    pub(super) fn send_away(&mut self, ctx: &mut Ctx<'_>) {
+        self.take_back(ctx);
+        let epoch = ctx.placement.epoch();
+        for edge in self.edges.values().filter(|edge| edge.attached) {
+            ctx.tell_edge(edge.conn, LinkEvent::Elsewhere { group: self.group.name.clone(), epoch });
+        }
+        self.disband(ctx);
     }
 
     pub(super) fn disband(&mut self, ctx: &mut Ctx<'_>) {

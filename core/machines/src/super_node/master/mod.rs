@@ -1,76 +1,76 @@
-//! The groups this node is responsible for: it orders what happens in them and sends each entry once to every edge that has members.
+//! The groups this node has, as their master or as one who follows.
 //!
-//! A group is *opening* while we find out what was before (a living former master hands it over, or the directory remembers its settings), *held* while we serve
-//! it, and *leaving* after the ring gave it to another node, until that node has adopted it. Requests that come while a group opens wait, in order and bounded.
-//! Knows edges by their node's key; the links carry the letters.
+//! ```text
+//!              ring: ours                     safe: who counts has promised
+//!   nothing ───────────────────> Opening ─────────────────────────────────> Held   (we order, and serve edges)
+//!      ^  │ a master sends a copy    ^  │ ring: not ours                       │ ring: not ours any more, or someone was promised more
+//!      │  v                ring: ours│  v                                      │
+//!      └── Copy (we follow) <────────┴─────────────────────────────────────────┘
+//!   RELEASE
+//! ```
+//!
+//! A group is *held* while we serve it: each entry goes to the copies that count (`copies`), and what it says to edges waits for them (`outbox`). It is *opening* while we find out what was before (`opening`), and a *copy* while
+//! someone else is its master (`follow`). What becomes of each when the ring changes is in `turnover`; lost copies that come back are in `rest`. Requests that come while a group opens wait, in order and bounded.
+//! Knows nodes by their keys; the links carry the letters.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod check;
+mod copies;
 mod desk;
-mod handing;
-mod handover;
+mod follow;
 mod held;
+mod opening;
 mod orphans;
+mod outbox;
+mod pace;
+mod planned;
 mod reports;
+mod rest;
+mod transfer;
+mod turnover;
 
-use check::{CHECK_WAIT_MS, CheckWait};
+use check::{CHECK_WAIT_MS, CheckWait, Moves};
+use copies::Copies;
 use desk::Desk;
-use handing::Handing;
-use handover::Move;
+use follow::Copy;
 use held::{EdgeAt, Held};
+use opening::Opening;
 use orphans::Orphans;
+use pace::Pace;
+use planned::Preparing;
 use reports::Due;
+use turnover::Early;
 
-use super::ctx::{Ctx, Letter};
+use super::ctx::Ctx;
 use super::group::Group;
 use crate::ids::{Birth, Conn, Epoch, Term, Ticket};
-use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
-use crate::peer::{GroupRecord, GroupReport, LinkEvent, Outcome, PeerCommand};
+use crate::peer::{GroupReport, LinkEvent, Outcome, PeerCommand};
 use crate::time::{Time, earlier};
 
-/// How long an opening group waits for the directory, and then again for its former master.
-const OPENING_WAIT_MS: u64 = 1_000;
-/// How long after we came into the ring a group may have a former master that the directory has not heard of: more than anyone's reports take.
-const NEW_HERE_MS: u64 = 10_000;
 /// What an edge is told to wait when the group can't be served this moment.
 const TRY_AGAIN_MS: u64 = 50;
+/// What an edge is told to wait when too much waits already.
+const BUSY_MS: u64 = 1_000;
+/// How often what waits is looked at.
+const LOOK_MS: u64 = 250;
+/// When what may not have arrived is sent again.
+const RETRY_MS: u64 = 50;
 
 /// A request that waits for its group to open.
 #[derive(Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     from: NodeKey,
     conn: Option<Conn>,
     command: PeerCommand,
 }
 
 #[derive(Debug)]
-struct Opening {
-    since: Time,
-    ticket: Ticket,
-    waiting: VecDeque<Waiting>,
-    /// What the directory remembered, while we ask the former master for better.
-    record: Option<Box<GroupRecord>>,
-    pulled: bool,
-    incoming: Option<Incoming>,
-    /// What we had when we lost office. It is good unless someone served the group since.
-    own: Option<Box<Group>>,
-    /// The last place we gave out in another life of the group: the one that goes on goes on behind it.
-    floor: u64,
-}
-
-/// A group that is being handed over to us, as far as it has come.
-#[derive(Debug)]
-struct Incoming {
-    from: NodeKey,
-    group: Box<Group>,
-}
-
-#[derive(Debug)]
 enum Holding {
-    Opening(Opening),
+    Opening(Box<Opening>),
     Held(Box<Held>),
+    Copy(Box<Copy>),
 }
 
 /// The master part of a super node.
@@ -85,16 +85,27 @@ pub(super) struct Master {
     farewells_sent: usize,
     report_in_flight: Option<Ticket>,
     report_at: Option<Time>,
-    moves: VecDeque<Move>,
+    moves: Moves,
     check_waits: Vec<CheckWait>,
     check_at: Option<Time>,
     sweep_at: Option<Time>,
-    leaving: usize,
-    /// Our office, and since when we know of it by our own clock.
-    office: Option<(Time, Time)>,
-    handing: Handing,
-    /// When what may not have reached its new master is sent again.
-    hand_at: Option<Time>,
+    /// Groups with entries that those who follow were not sent yet.
+    dirty: BTreeSet<GroupName>,
+    /// What we have of others' groups, to be said at the end of the turn.
+    confirmed: BTreeMap<Conn, BTreeMap<GroupName, (Term, u64)>>,
+    /// There is something to send at the end of the turn.
+    flush_at: Option<Time>,
+    pace: Pace,
+    /// Up to which ring each node has told us all that it has for us.
+    settled: BTreeMap<NodeKey, Epoch>,
+    early: Early,
+    /// The ring has changed, and not everything is looked at yet.
+    turning: bool,
+    /// Nodes that may not have heard what we have for them, or what those who follow should have.
+    unsettled: BTreeSet<NodeKey>,
+    swallowed: BTreeSet<NodeKey>,
+    retry_at: Option<Time>,
+    preparing: Preparing,
     orphans: Orphans,
 }
 
@@ -111,8 +122,17 @@ impl Master {
     /// The groups that are served at the moment.
     pub fn lives(&self) -> impl Iterator<Item = (&GroupName, Birth, Term)> {
         self.groups.values().filter_map(|holding| match holding {
-            Holding::Held(held) if held.leaving.is_none() => Some((&held.group.name, held.group.birth, held.group.term)),
+            Holding::Held(held) => Some((&held.group.name, held.group.birth, held.group.term)),
             _ => None,
+        })
+    }
+
+    /// Every copy there is here: of which group, whether we serve it, and what it is.
+    pub fn copies(&self) -> impl Iterator<Item = (&GroupName, bool, &Group)> {
+        self.groups.iter().filter_map(|(name, holding)| match holding {
+            Holding::Held(held) => Some((name, true, &held.group)),
+            Holding::Copy(copy) => copy.group.as_deref().map(|group| (name, false, group)),
+            Holding::Opening(opening) => opening.own_group().map(|group| (name, false, group)),
         })
     }
 
@@ -146,13 +166,67 @@ impl Master {
                     Admit::Not(_) => ctx.tell_edge(conn, LinkEvent::Elsewhere { group, epoch: ctx.placement.epoch() }),
                 }
             }
-            _ => self.hear_master(ctx, from, conn, command),
+            _ => self.hear_node(ctx, &from, conn, command),
+        }
+    }
+
+    fn hear_node(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, command: PeerCommand) {
+        match command {
+            PeerCommand::Offer { epoch, offers } => self.offers(ctx, from, epoch, offers),
+            PeerCommand::Settled { epoch } => self.has_settled(ctx, from.clone(), epoch),
+            PeerCommand::Want { group, have, .. } => self.wanted(ctx, from, conn, &group, have),
+            PeerCommand::WantRest { group, after } => self.rest_wanted(ctx, from, &group, after),
+            PeerCommand::Rest { group, birth, entries, last } => self.rest(ctx, from, &group, birth, entries, last),
+            command => self.hear_master(ctx, from, conn, command),
+        }
+    }
+
+    /// What those who follow us say.
+    pub fn told(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, event: LinkEvent) {
+        match event {
+            LinkEvent::Appended { held } => {
+                for (name, term, seq) in held {
+                    let Some(held) = self.held(&name) else { continue };
+                    if held.confirmed(ctx, from, term, seq) {
+                        self.pace.end(from, &name);
+                        self.tend(ctx, &name);
+                    }
+                    self.forget_if_over(ctx, &name);
+                }
+                for name in self.pace.next(from) {
+                    self.tend(ctx, &name);
+                }
+            }
+            LinkEvent::Behind { group, .. } => {
+                if let Some(Holding::Held(held)) = self.groups.get_mut(&group) {
+                    held.is_behind(from, &mut self.pace);
+                    // Not at once: it may be behind the ring, too.
+                    self.swallowed.insert(from.clone());
+                    self.retry_soon(ctx.now);
+                }
+            }
+            LinkEvent::Marked { group, number, .. } => {
+                if let Some(held) = self.held(&group) {
+                    held.marked(from, number);
+                    self.tend(ctx, &group);
+                }
+            }
+            LinkEvent::Released { group, .. } => {
+                if let Some(held) = self.held(&group) {
+                    held.released(from);
+                    self.tend(ctx, &group);
+                }
+            }
+            LinkEvent::Compared { term, group, seq, same } => self.compared(ctx, from, &group, term, seq, same),
+            LinkEvent::Deposed { group, promised } => self.deposed(ctx, from, &group, promised),
+            LinkEvent::NotHeld { group } => self.not_held(ctx, from, &group),
+            _ => {}
         }
     }
 
     /// Whether a group can be served, has to wait for what was before, or is not ours.
     fn admit(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, epoch: Epoch) -> Admit {
-        if epoch > ctx.placement.epoch() {
+        if epoch > ctx.placement.epoch() || ctx.office().is_none() {
             // The asker knows a newer ring. The directory pushes it to us, too; until then we know nothing.
             return Admit::Not(Outcome::TryAgain { ms: TRY_AGAIN_MS });
         }
@@ -160,20 +234,16 @@ impl Master {
             return Admit::Not(Outcome::NotMine { epoch: ctx.placement.epoch() });
         }
         match self.groups.get(group) {
-            Some(Holding::Held(held)) if held.leaving.is_some() => Admit::Not(Outcome::TryAgain { ms: TRY_AGAIN_MS }),
+            Some(Holding::Held(held)) if held.is_full() => Admit::Not(Outcome::TryAgain { ms: BUSY_MS }),
             Some(Holding::Held(_)) => Admit::Serve,
             Some(Holding::Opening(_)) => Admit::Wait,
-            None if group.is_person() => {
-                let birth = Birth(ctx.ids.jitter.draw());
-                self.hold(ctx, Group::new(group.clone(), birth, ctx.placement.epoch(), ctx.now, &ctx.config.limits));
-                Admit::Serve
-            }
+            // It comes to be looked at before anyone is served again.
+            Some(Holding::Copy(_)) => Admit::Not(Outcome::TryAgain { ms: TRY_AGAIN_MS }),
             None => {
-                if self.revive(ctx, group) {
-                    return Admit::Serve;
+                if !self.revive(ctx, group) {
+                    self.open(ctx, group, None);
                 }
-                self.open(ctx, group);
-                Admit::Wait
+                if self.held(group).is_some() { Admit::Serve } else { Admit::Wait }
             }
         }
     }
@@ -184,7 +254,18 @@ impl Master {
                 opening.queue(waiting);
                 None
             }
-            _ => Some(Outcome::TryAgain { ms: OPENING_WAIT_MS }),
+            _ => Some(Outcome::TryAgain { ms: BUSY_MS }),
+        }
+    }
+
+    /// What has a lease acknowledges again.
+    pub fn lease_renewed(&mut self, ctx: &mut Ctx<'_>) {
+        for holding in self.groups.values_mut() {
+            if let Holding::Held(held) = holding
+                && !held.kept_back.is_empty()
+            {
+                held.reach(ctx);
+            }
         }
     }
 }
@@ -209,113 +290,19 @@ enum Admit {
     Not(Outcome),
 }
 
-/// Opening: what was before?
+/// Serving edges.
 impl Master {
-    fn open(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
-        let ticket = self.begin_opening(ctx, group, false);
-        ctx.post.push_back(Letter::Directory(PeerCommand::Record { ticket, group: group.clone() }));
-    }
-
-    fn begin_opening(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, pulled: bool) -> Ticket {
-        let ticket = ctx.ids.ticket();
-        let opening =
-            Opening { since: ctx.now, ticket, waiting: VecDeque::new(), record: None, pulled, incoming: None, own: None, floor: 0 };
-        self.groups.insert(group.clone(), Holding::Opening(opening));
-        self.openings.insert(ticket, group.clone());
-        self.sweep_at = earlier(self.sweep_at, Some(ctx.now + OPENING_WAIT_MS));
-        ticket
-    }
-
-    /// We had lost office and have it again: someone may have served the group meanwhile. A copy that was given away is another life from here on, since its
-    /// taker may have gone on with it; a person's group, of which nobody keeps a record, is made anew by whoever is in it.
-    pub(super) fn reopen(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
-        let Some(Holding::Held(mut held)) = self.groups.remove(name) else { return };
-        let given_away = held.leaving.take().is_some();
-        self.leaving -= usize::from(given_away);
-        self.handing.forget(name);
-        self.due.remove(name);
-        held.send_away(ctx);
-        if name.is_person() {
-            return;
-        }
-        self.open(ctx, name);
-        if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
-            let mut own = held.group;
-            own.unsettle_members();
-            if given_away {
-                own.birth = Birth(ctx.ids.jitter.draw());
-            }
-            opening.own = Some(Box::new(own));
-        }
-    }
-
-    /// What the directory remembers of a group we are opening.
-    pub fn recorded(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, record: Option<Box<GroupRecord>>) {
-        let Some(name) = self.openings.get(&ticket).cloned() else { return };
-        let Some(Holding::Opening(opening)) = self.groups.get_mut(&name) else { return };
-        let new_here = self.office.is_some_and(|(_, noticed)| ctx.now.since_ms(noticed) < NEW_HERE_MS);
-        let former = match &record {
-            Some(record) => Some(record.master.clone()),
-            // It may be younger than what its master reported last. If we are new in the ring, that is who had our part of it.
-            None if new_here => ctx.placement.ring.order(crate::ring::point(name.as_str())).find(|key| *key != ctx.me()).cloned(),
-            None => None,
-        };
-        opening.record = record;
-        if let Some(former) = former.filter(|former| former != ctx.me() && ctx.placement.contains(former)) {
-            opening.since = ctx.now;
-            opening.pulled = true;
-            self.sweep_at = earlier(self.sweep_at, Some(ctx.now + OPENING_WAIT_MS));
-            ctx.post_master(&former, PeerCommand::Pull { epoch: ctx.placement.epoch(), group: name });
-        } else if opening.incoming.is_none() {
-            let record = opening.record.take();
-            self.open_from(ctx, &name, record);
-        }
-    }
-
-    fn open_from(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, record: Option<Box<GroupRecord>>) {
-        let (birth, term, limits) = (Birth(ctx.ids.jitter.draw()), ctx.placement.epoch(), &ctx.config.limits);
-        let own = match self.groups.get_mut(name) {
-            Some(Holding::Opening(opening)) => opening.own.take(),
-            _ => None,
-        };
-        let own = own.filter(|own| record.as_ref().is_none_or(|record| record.term <= own.term));
-        // Orphans that nobody asks for come by the thousand.
-        let wanted = matches!(self.groups.get(name), Some(Holding::Opening(opening)) if !opening.waiting.is_empty());
-        let level = if wanted { Level::Info } else { Level::Debug };
-        let group = match (own, record) {
-            (Some(mut own), _) => {
-                own.term = term;
-                *own
-            }
-            (None, Some(record)) if record.master != *ctx.me() => {
-                ctx.log(level, format!("opened {name} from what the directory remembers of {}: its history is lost", record.master));
-                Group::from_record(name.clone(), *record, birth, term, ctx.now, limits)
-            }
-            (None, Some(record)) => Group::from_record(name.clone(), *record, birth, term, ctx.now, limits),
-            (None, None) => Group::new(name.clone(), birth, term, ctx.now, limits),
-        };
-        self.begin(ctx, group);
-        self.settle(ctx, name);
-    }
-
-    /// Opens a group, and serves what waited for it in the order it came.
-    fn begin(&mut self, ctx: &mut Ctx<'_>, group: Group) {
+    /// Begins to serve a group, and first what waited for it, in the order it came.
+    fn begin(&mut self, ctx: &mut Ctx<'_>, mut group: Group, set_up: impl FnOnce(&mut Held)) {
         let name = group.name.clone();
         let waiting = match self.groups.remove(&name) {
             Some(Holding::Opening(opening)) => {
                 self.openings.remove(&opening.ticket);
-                opening.waiting
+                opening.into_parts().1
             }
             _ => VecDeque::new(),
         };
-        self.hold(ctx, group);
-        for Waiting { from, conn, command } in waiting {
-            self.hear(ctx, from, conn, command);
-        }
-    }
-
-    fn hold(&mut self, ctx: &mut Ctx<'_>, group: Group) {
-        let name = group.name.clone();
+        group.term = ctx.placement.epoch();
         let nodes: BTreeSet<NodeKey> = group.members().values().map(|member| member.node.clone()).collect();
         let absent = |node| (node, Box::new(EdgeAt { conn: None, attached: false, lost: Some(ctx.now), round: 1, shown_in: 0 }));
         let edges: BTreeMap<_, _> = nodes.into_iter().map(absent).collect();
@@ -323,11 +310,17 @@ impl Master {
             self.sweep_at = earlier(self.sweep_at, Some(ctx.now + ctx.config.timing.lapse_ms));
         }
         let point = crate::ring::point(name.as_str());
-        let held = Held { group, point, edges, list: None, due: Due { full: true, ..Due::default() }, leaving: None, office: ctx.office() };
+        let (copies, due) = (Copies::new(ctx, point, group.term), Due { full: true, ..Due::default() });
+        let mut held = Held { group, point, edges, list: None, due, copies, safe: 0, kept_back: VecDeque::new() };
+        set_up(&mut held);
         if !name.is_person() {
             self.due.insert(name.clone());
         }
-        self.groups.insert(name, Holding::Held(Box::new(held)));
+        self.groups.insert(name.clone(), Holding::Held(Box::new(held)));
+        self.tend(ctx, &name);
+        for Waiting { from, conn, command } in waiting {
+            self.hear(ctx, from, conn, command);
+        }
     }
 
     fn held(&mut self, name: &GroupName) -> Option<&mut Held> {
@@ -336,10 +329,7 @@ impl Master {
             _ => None,
         }
     }
-}
 
-/// Serving edges.
-impl Master {
     fn serve(&mut self, ctx: &mut Ctx<'_>, from: NodeKey, conn: Option<Conn>, command: PeerCommand) {
         match command {
             PeerCommand::Request { ticket, group, session, person, op, .. } => {
@@ -357,22 +347,42 @@ impl Master {
         }
     }
 
-    /// After a group may have changed: remember to report it, and forget it when nothing is left.
+    /// After a group may have changed: remember to report it, to send it on, and forget it when nothing is left.
     fn settle(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
-        let Some(held) = self.held(name) else { return };
-        if held.group.is_disposable() && held.leaving.is_none() {
-            self.forget(ctx, name);
-        } else if !name.is_person() && held.due.is_due() {
+        let Some(Holding::Held(held)) = self.groups.get(name) else { return };
+        if !name.is_person() && held.due.is_due() {
             self.due.insert(name.clone());
+        }
+        if held.has_news() {
+            self.dirty.insert(name.clone());
+            self.flush_at = Some(ctx.now);
+        }
+        self.forget_if_over(ctx, name);
+    }
+
+    /// Where the copies are not what they should be.
+    fn tend(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
+        held.tend(ctx, &mut self.pace);
+        if held.has_news() {
+            self.dirty.insert(name.clone());
+            self.flush_at = Some(ctx.now);
+        }
+        if !held.copies.followers.is_empty() {
+            self.look_again(ctx.now);
         }
     }
 
-    fn forget(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+    /// A group in which nobody is and of which nothing is worth keeping.
+    fn forget_if_over(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let Some(held) = self.held(name).filter(|held| held.group.is_disposable() && held.kept_back.is_empty()) else { return };
+        let report = held.report(ctx.me(), 0).0;
         let Some(Holding::Held(mut held)) = self.groups.remove(name) else { return };
         self.due.remove(name);
+        held.release_all(ctx, &mut self.pace);
         held.disband(ctx);
         if !name.is_person() {
-            self.bid_farewell(held.report(0).0);
+            self.bid_farewell(report);
         }
     }
 
@@ -389,6 +399,7 @@ impl Master {
                         held.group.settle_members(node);
                     }
                 }
+                Holding::Copy(_) => {}
             }
         }
         self.sweep_at = earlier(self.sweep_at, Some(ctx.now + ctx.config.timing.lapse_ms));
@@ -399,17 +410,17 @@ impl Master {
 impl Master {
     pub fn deadline(&self) -> Option<Time> {
         let checks = self.check_waits.iter().map(|wait| wait.since + CHECK_WAIT_MS).min();
-        earlier(earlier(earlier(self.check_at, self.report_at), earlier(self.sweep_at, checks)), earlier(self.hand_at, self.orphans.at))
+        let times = [self.check_at, self.report_at, self.sweep_at, checks, self.flush_at, self.retry_at, self.preparing.at, self.orphans.at];
+        times.into_iter().fold(None, earlier)
     }
 
-    pub fn tick(&mut self, ctx: &mut Ctx<'_>) {
+    pub fn tick(&mut self, ctx: &mut Ctx<'_>, can_send: impl Fn(&NodeKey) -> bool) {
         if self.check_at.is_some_and(|at| at <= ctx.now) {
             self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
             self.check(ctx);
-            self.forget_counters(ctx);
         }
-        if self.hand_at.take_if(|at| *at <= ctx.now).is_some() {
-            self.hand_on(ctx);
+        if self.retry_at.take_if(|at| *at <= ctx.now).is_some() {
+            self.retry(ctx, can_send);
         }
         if self.orphans.at.is_some_and(|at| at <= ctx.now) {
             self.open_orphans(ctx);
@@ -418,60 +429,149 @@ impl Master {
             self.report_at = Some(ctx.now + ctx.config.timing.report_ms);
             self.send_report(ctx);
         }
+        if self.preparing.at.is_some_and(|at| at <= ctx.now) {
+            self.say_how_far(ctx);
+        }
         if self.sweep_at.is_some_and(|at| at <= ctx.now) {
             self.sweep(ctx);
         }
         self.answer_checks(ctx);
+        // Last: what any of this appended goes out with it.
+        if self.flush_at.take_if(|at| *at <= ctx.now).is_some() {
+            self.flush(ctx);
+        }
     }
 
-    fn forget_counters(&mut self, ctx: &Ctx<'_>) {
-        for holding in self.groups.values_mut() {
-            if let Holding::Held(held) = holding {
-                held.group.forget_counters(ctx.now);
+    /// The end of a turn: entries to those who follow us, and to those we follow how far we are.
+    fn flush(&mut self, ctx: &mut Ctx<'_>) {
+        for name in std::mem::take(&mut self.dirty) {
+            if let Some(held) = self.held(&name) {
+                held.stream(ctx);
+            }
+        }
+        for (conn, groups) in std::mem::take(&mut self.confirmed) {
+            let mut held: Vec<_> = groups.into_iter().map(|(name, (term, seq))| (name, term, seq)).collect();
+            while !held.is_empty() {
+                let more = held.split_off(held.len().min(crate::peer::ROWS_MAX));
+                ctx.tell_edge(Some(conn), LinkEvent::Appended { held });
+                held = more;
             }
         }
     }
 
-    /// Openings that waited long enough, members that did not come back.
+    fn look_again(&mut self, now: Time) {
+        self.sweep_at = earlier(self.sweep_at, Some(now + LOOK_MS));
+    }
+
+    fn retry_soon(&mut self, now: Time) {
+        self.retry_at = earlier(self.retry_at, Some(now + RETRY_MS));
+    }
+
+    /// The link to a node broke: what was on its way there may not have arrived.
+    pub fn link_down(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
+        self.swallowed.insert(node.clone());
+        self.unsettled.insert(node.clone());
+        for holding in self.groups.values_mut() {
+            if let Holding::Opening(opening) = holding
+                && opening.asked_of(node)
+            {
+                opening.forget_claim(node);
+            }
+        }
+        self.retry_soon(ctx.now);
+    }
+
+    /// This could not be sent.
+    pub fn unsent(&mut self, ctx: &mut Ctx<'_>, to: &NodeKey, command: &PeerCommand) {
+        match command {
+            PeerCommand::Offer { .. } | PeerCommand::Settled { .. } => {
+                self.unsettled.insert(to.clone());
+            }
+            PeerCommand::Append { .. } | PeerCommand::CopyEnd { .. } | PeerCommand::Mark { .. } | PeerCommand::Release { .. } => {
+                self.swallowed.insert(to.clone());
+            }
+            PeerCommand::Want { group, .. } => {
+                if let Some(Holding::Opening(opening)) = self.groups.get_mut(group) {
+                    opening.forget_claim(to);
+                }
+            }
+            _ => return,
+        }
+        self.retry_soon(ctx.now);
+    }
+
+    /// Says again what may not have arrived, to those who can be reached.
+    fn retry(&mut self, ctx: &mut Ctx<'_>, can_send: impl Fn(&NodeKey) -> bool) {
+        for node in self.unsettled.clone() {
+            if !ctx.placement.contains(&node) {
+                self.unsettled.remove(&node);
+            } else if can_send(&node) {
+                self.settle_with(ctx, &node);
+            }
+        }
+        for node in self.swallowed.clone().into_iter().filter(|node| can_send(node)) {
+            self.swallowed.remove(&node);
+            let names: Vec<GroupName> = self.groups.keys().cloned().collect();
+            for name in names {
+                if let Some(Holding::Held(held)) = self.groups.get_mut(&name)
+                    && held.swallowed(&node, &mut self.pace)
+                {
+                    self.tend(ctx, &name);
+                }
+            }
+        }
+        if !self.unsettled.is_empty() || !self.swallowed.is_empty() {
+            self.retry_soon(ctx.now);
+        }
+    }
+
+    /// Openings that wait, copies that do not move, members that did not come back.
     fn sweep(&mut self, ctx: &mut Ctx<'_>) {
         self.sweep_at = None;
         let names: Vec<GroupName> = self.groups.keys().cloned().collect();
         for name in names {
-            let next = match self.groups.get_mut(&name) {
-                Some(Holding::Opening(opening)) if ctx.now.since_ms(opening.since) >= OPENING_WAIT_MS => {
-                    let record = opening.record.take();
-                    if record.is_some() || !self.give_up_opening(ctx, &name) {
-                        self.open_from(ctx, &name, record);
+            match self.groups.get_mut(&name) {
+                Some(Holding::Opening(_)) => {
+                    self.try_to_open(ctx, &name);
+                    self.give_up_orphan(ctx, &name);
+                    if matches!(self.groups.get(&name), Some(Holding::Opening(_))) {
+                        self.look_again(ctx.now);
                     }
-                    None
                 }
-                Some(Holding::Opening(opening)) => Some(opening.since + OPENING_WAIT_MS),
                 Some(Holding::Held(held)) => {
                     let next = held.lapse(ctx);
+                    if held.unstick(ctx.now, &mut self.pace) {
+                        self.tend(ctx, &name);
+                    }
+                    if self.held(&name).is_some_and(|held| held.is_under_way()) {
+                        self.look_again(ctx.now);
+                    }
                     self.settle(ctx, &name);
-                    next
+                    self.sweep_at = earlier(self.sweep_at, next);
                 }
-                None => None,
-            };
-            self.sweep_at = earlier(self.sweep_at, next);
+                Some(Holding::Copy(_)) | None => {}
+            }
         }
     }
 
     pub fn check_invariants(&self) {
-        let mut leaving = 0;
         for (name, holding) in &self.groups {
             match holding {
                 Holding::Held(held) => {
                     assert_eq!(held.group.name, *name);
                     held.group.check_invariants();
-                    leaving += usize::from(held.leaving.is_some());
                     let nodes: BTreeSet<_> = held.group.members().values().map(|member| &member.node).collect();
                     assert!(nodes.iter().all(|node| held.edges.contains_key(*node)), "{name} has members at an edge it does not know");
+                    assert!(held.safe <= held.group.seq, "{name} is safe further than it goes");
                 }
                 Holding::Opening(opening) => assert_eq!(self.openings.get(&opening.ticket), Some(name)),
+                Holding::Copy(copy) => {
+                    if let Some(group) = &copy.group {
+                        group.check_invariants();
+                    }
+                }
             }
         }
-        assert_eq!(leaving, self.leaving);
-        self.handing.check_invariants();
+        self.pace.check_invariants();
     }
 }

@@ -94,7 +94,7 @@ impl Master {
             && let Some(name) = self.orphans.names.pop_front()
         {
             if ctx.is_mine(&name) && !self.groups.contains_key(&name) {
-                self.open(ctx, &name);
+                self.open(ctx, &name, None);
             }
         }
         if !self.orphans.names.is_empty() {
@@ -118,15 +118,14 @@ impl Master {
         self.orphans.search = Some(search);
     }
 
-    /// Nothing was heard in time of what an opening group was before. Whoever waits is served all the same; where nobody does it stays as the directory remembers it.
-    pub(super) fn give_up_opening(&mut self, ctx: &Ctx<'_>, name: &GroupName) -> bool {
-        let Some(Holding::Opening(opening)) = self.groups.get(name) else { return false };
-        if !opening.waiting.is_empty() || opening.own.is_some() {
-            return false;
+    /// A group that nobody asks for and of which no copy shows up stays as the directory remembers it for now.
+    pub(super) fn give_up_orphan(&mut self, ctx: &Ctx<'_>, name: &GroupName) {
+        let Some(Holding::Opening(opening)) = self.groups.get(name) else { return };
+        if opening.is_wanted() || ctx.now.since_ms(opening.since) < ANSWER_MS + ctx.config.timing.takeover_ms {
+            return;
         }
         self.openings.remove(&opening.ticket);
         self.groups.remove(name);
         self.seek_our_orphans(ctx);
-        true
     }
 }

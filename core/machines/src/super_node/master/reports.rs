@@ -6,7 +6,7 @@ use super::Master;
 use super::held::Held;
 use crate::entry::{MemberRow, Settings};
 use crate::ids::{SessionId, Ticket};
-use crate::names::GroupName;
+use crate::names::{GroupName, NodeKey};
 use crate::peer::{GroupReport, PeerCommand, ROWS_MAX};
 use crate::super_node::ctx::{Ctx, Letter};
 use crate::super_node::group::{Group, Member};
@@ -45,6 +45,7 @@ impl Master {
             }
         }
         self.report_at = Some(ctx.now);
+        self.say_again_how_far(ctx);
     }
 
     pub fn stored(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket) {
@@ -72,9 +73,9 @@ impl Master {
     pub(super) fn revive(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) -> bool {
         let unsent = self.farewells.iter().skip(self.farewells_sent).position(|report| report.group == *name);
         let Some(report) = unsent.and_then(|ix| self.farewells.remove(self.farewells_sent + ix)) else { return false };
-        let mut group = Group::new(name.clone(), report.birth, ctx.placement.epoch(), ctx.now, &ctx.config.limits);
-        group.seq = report.seq;
-        self.hold(ctx, group);
+        let group = Group::emptied(name.clone(), report.birth, report.seq, ctx.placement.epoch(), ctx.now, &ctx.config.limits);
+        let now = ctx.now;
+        self.begin(ctx, group, |held| held.begin_in_two_places(now));
         true
     }
 
@@ -90,7 +91,7 @@ impl Master {
             && let Some(name) = self.due.pop_first()
         {
             let Some(held) = self.held(&name) else { continue };
-            let (report, more) = held.report(ROWS_MAX - rows);
+            let (report, more) = held.report(ctx.me(), ROWS_MAX - rows);
             rows += report.joined.len() + report.left.len() + report.settings.bans.len() + report.settings.ranks.len();
             reports.push(report);
             if more {
@@ -105,7 +106,7 @@ impl Master {
 
 impl Held {
     /// What the directory has to know, with at most so many rows. Says whether more is left.
-    pub(super) fn report(&mut self, rows_max: usize) -> (GroupReport, bool) {
+    pub(super) fn report(&mut self, me: &NodeKey, rows_max: usize) -> (GroupReport, bool) {
         let members = self.group.members();
         let full = std::mem::take(&mut self.due.full);
         self.due.settings = false;
@@ -128,7 +129,7 @@ impl Held {
             settings: group.settings.clone(),
             joined: rows,
             left,
-            copies: Vec::new(),
+            copies: self.copies.members(me),
         };
         (report, self.due.is_due())
     }

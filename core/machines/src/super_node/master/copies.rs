@@ -1,0 +1,442 @@
+//! The copies of a group that its master keeps elsewhere, and which of them count.
+//!
+//! Each entry is sent to everyone who follows. Nothing is acknowledged or heard before all copies that *count* have it. Which ones those are changes one at a time, and never so that a copy which believes that it counts
+//! does not:
+//!
+//! ```text
+//!   absent ── copy sent ──> copying ── caught up ──> following ── counted, MARK sent ──> marked ── no longer wanted: RELEASE ──> released, gone
+//! ```
+//!
+//! A copy counts from before it is told so (`MARK`) until after it has said that it is gone (`RELEASE`, `released`), or the ring has seen its node die. So whoever has been marked, and in the ring without a break since, has everything
+//! that was ever acknowledged. When none counts the master is alone, and acknowledges while its lease lasts.
+//!
+//! Wanted are the standby by the ring, and while a change of the ring is planned whoever will have the group after it.
+
+use std::collections::BTreeMap;
+
+use super::held::Held;
+use super::pace::Pace;
+use super::transfer::{in_parts, send_copy};
+use crate::ids::{Epoch, Term};
+use crate::names::NodeKey;
+use crate::peer::{Claim, Last, PeerCommand};
+use crate::ring::Ring;
+use crate::super_node::ctx::Ctx;
+use crate::time::Time;
+
+/// A copy that does not move for so long though there is something for it is sent anew.
+const STUCK_MS: u64 = 2_000;
+
+/// How far a copy is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum State {
+    /// It has nothing that we know of, or what it said it has.
+    Absent(Option<Last>),
+    /// A copy is on its way, and behind it entries.
+    Copying {
+        /// The copy's last place.
+        upto: u64,
+        /// The last place sent.
+        sent: u64,
+    },
+    /// It has what it confirmed; up to this place it was sent.
+    Following {
+        /// The last place sent.
+        sent: u64,
+    },
+}
+
+/// A copy elsewhere.
+#[derive(Debug)]
+pub(super) struct Follower {
+    /// The stay in the ring in which its node has it; that of a node that is about to come is not known.
+    pub(super) office: Option<Epoch>,
+    pub(super) state: State,
+    pub(super) confirmed: u64,
+    pub(super) counts: bool,
+    /// It was told to forget the group.
+    released: bool,
+    /// The newest mark it was sent, and that it confirmed.
+    mark_sent: u64,
+    marked: u64,
+    /// When it last moved.
+    moved: Time,
+}
+
+impl Follower {
+    pub(super) fn new(office: Option<Epoch>, state: State, counts: bool, now: Time) -> Follower {
+        Follower { office, state, confirmed: 0, counts, released: false, mark_sent: 0, marked: 0, moved: now }
+    }
+
+    /// One that has everything up to here already.
+    pub(super) fn at(office: Option<Epoch>, seq: u64, now: Time) -> Follower {
+        Follower { confirmed: seq, ..Follower::new(office, State::Following { sent: seq }, true, now) }
+    }
+}
+
+/// All copies of a group elsewhere, and how its master stands.
+#[derive(Debug)]
+pub(super) struct Copies {
+    pub(super) followers: BTreeMap<NodeKey, Follower>,
+    /// Our own stay in the ring in which we serve it.
+    pub(super) office: Option<Epoch>,
+    /// The standby by the ring, and its stay in it: when it changes a new term begins.
+    standby: Option<(NodeKey, Epoch)>,
+    /// The term in which we began to serve it.
+    began: Term,
+    /// Since when no copy counts but those that do now.
+    since: Term,
+    /// Grows when another set of copies counts.
+    number: u64,
+    /// Where the life it had before ended for us, if some of that may be missing.
+    pub(super) forked: Option<Last>,
+    /// Up to here the states were compared.
+    pub(super) compared: u64,
+}
+
+impl Copies {
+    pub(super) fn new(ctx: &Ctx<'_>, point: u32, term: Term) -> Copies {
+        Copies {
+            followers: BTreeMap::new(),
+            office: ctx.office(),
+            standby: standby(ctx, point),
+            began: term,
+            since: term,
+            number: 1,
+            forked: None,
+            compared: 0,
+        }
+    }
+
+    /// Up to where all copies that count have it; `None` when none does.
+    fn floor(&self) -> Option<u64> {
+        self.followers.values().filter(|follower| follower.counts).map(|follower| follower.confirmed).min()
+    }
+
+    /// Whose copies count, ours included.
+    pub(super) fn members(&self, me: &NodeKey) -> Vec<NodeKey> {
+        let others = self.followers.iter().filter(|(_, follower)| follower.counts).map(|(node, _)| node.clone());
+        std::iter::once(me.clone()).chain(others).collect()
+    }
+
+    /// Nobody's copy counts but the master's.
+    pub(super) fn is_alone(&self) -> bool {
+        self.followers.values().all(|follower| !follower.counts)
+    }
+
+    /// Other copies count than before.
+    fn regroup(&mut self, term: Term) {
+        self.number += 1;
+        self.since = term;
+    }
+}
+
+fn standby(ctx: &Ctx<'_>, point: u32) -> Option<(NodeKey, Epoch)> {
+    let key = ctx.placement.ring.standby_of(point)?;
+    Some((key.clone(), ctx.placement.admitted(key)?))
+}
+
+impl Held {
+    /// What we may claim of our own copy.
+    pub(super) fn claim(&self, me: &NodeKey) -> Claim {
+        let Copies { since, .. } = self.copies;
+        Claim { last: self.group.last(), marked: since, members: self.copies.members(me), promised: self.group.term, whole: true }
+    }
+
+    /// The ring changed, and we are still its master: with another standby begins another term.
+    pub(super) fn ring_changed(&mut self, ctx: &mut Ctx<'_>) {
+        let standby = standby(ctx, self.point);
+        if standby != self.copies.standby {
+            self.copies.standby = standby;
+            self.group.term = ctx.placement.epoch();
+        }
+    }
+
+    /// A group that nobody had before is with its standby from the first entry on.
+    pub(super) fn begin_in_two_places(&mut self, now: Time) {
+        if let Some((node, office)) = self.copies.standby.clone() {
+            self.copies.followers.insert(node, Follower::new(Some(office), State::Absent(None), true, now));
+        }
+    }
+
+    /// What is safe by now goes out.
+    pub(super) fn reach(&mut self, ctx: &mut Ctx<'_>) {
+        match self.copies.floor() {
+            Some(floor) => self.is_safe_up_to(ctx, floor.min(self.group.seq)),
+            None if ctx.has_lease() => self.is_safe_up_to(ctx, self.group.seq),
+            None => {}
+        }
+    }
+
+    /// Whether it is us alone who have it, and we may not acknowledge.
+    pub(super) fn is_out_of_lease(&self, ctx: &Ctx<'_>) -> bool {
+        self.copies.is_alone() && !ctx.has_lease()
+    }
+
+    /// Brings the copies nearer to what they should be: one step of the way at the top for each of them. Whatever may have changed that, this is called after it.
+    pub(super) fn tend(&mut self, ctx: &mut Ctx<'_>, pace: &mut Pace) {
+        self.drop_those_who_went(ctx, pace);
+        let wanted = self.wanted(ctx);
+        for node in &wanted {
+            let (office, now) = (ctx.placement.admitted(node), ctx.now);
+            self.copies.followers.entry(node.clone()).or_insert_with(|| Follower::new(office, State::Absent(None), false, now));
+        }
+        self.send_copies(ctx, pace);
+        self.count_the_standby();
+        self.mark(ctx);
+        self.release(ctx, pace, &wanted);
+        self.reach(ctx);
+    }
+
+    fn wanted(&self, ctx: &Ctx<'_>) -> Vec<NodeKey> {
+        let mut wanted: Vec<NodeKey> = self.copies.standby.iter().map(|(node, _)| node.clone()).collect();
+        let planned = ctx.placement.planned().map(|planned| holders(&planned.ring, self.point));
+        for node in planned.into_iter().flatten().flatten() {
+            if node != *ctx.me() && !wanted.contains(&node) {
+                wanted.push(node);
+            }
+        }
+        wanted
+    }
+
+    /// A copy at a node that was declared dead, or came back since, does not count: the ring knows that it went.
+    fn drop_those_who_went(&mut self, ctx: &Ctx<'_>, pace: &mut Pace) {
+        let (name, mut regroup) = (&self.group.name, false);
+        self.copies.followers.retain(|node, follower| {
+            let office = ctx.placement.admitted(node);
+            let went = follower.counts && follower.office != office;
+            regroup |= went;
+            follower.office = office;
+            if went {
+                pace.end(node, name);
+            }
+            !went
+        });
+        if regroup {
+            self.copies.regroup(self.group.term);
+        }
+    }
+
+    fn send_copies(&mut self, ctx: &mut Ctx<'_>, pace: &mut Pace) {
+        let (group, now, members) = (&self.group, ctx.now, self.copies.members(ctx.me()));
+        for (node, follower) in &mut self.copies.followers {
+            if let (State::Absent(have), false) = (follower.state, follower.released)
+                && pace.may_begin(node, &group.name)
+            {
+                let bytes = send_copy(ctx, node, group.term, group, have.as_ref(), if follower.counts { members.clone() } else { Vec::new() });
+                pace.begin(node, &group.name, bytes);
+                (follower.state, follower.moved) = (State::Copying { upto: group.seq, sent: group.seq }, now);
+                follower.mark_sent = follower.marked;
+            }
+        }
+    }
+
+    /// The standby has caught up: from here on nothing goes out without it.
+    fn count_the_standby(&mut self) {
+        let Some((standby, _)) = &self.copies.standby else { return };
+        if let Some(follower) = self.copies.followers.get_mut(standby)
+            && !follower.counts
+            && !follower.released
+            && matches!(follower.state, State::Following { .. })
+        {
+            follower.counts = true;
+            self.copies.regroup(self.group.term);
+        }
+    }
+
+    fn mark(&mut self, ctx: &mut Ctx<'_>) {
+        let (number, members) = (self.copies.number, self.copies.members(ctx.me()));
+        let due = |follower: &Follower| {
+            follower.counts && !follower.released && follower.mark_sent < number && !matches!(follower.state, State::Absent(_))
+        };
+        for (node, follower) in self.copies.followers.iter_mut().filter(|(_, follower)| due(follower)) {
+            follower.mark_sent = number;
+            let (term, group, members) = (self.group.term, self.group.name.clone(), members.clone());
+            ctx.post_master(node, PeerCommand::Mark { term, group, number, members });
+        }
+    }
+
+    /// Copies that are not wanted: at once where they do not count, else after the standby knows that its own does.
+    fn release(&mut self, ctx: &mut Ctx<'_>, pace: &mut Pace, wanted: &[NodeKey]) {
+        let copies = &mut self.copies;
+        let knows = |follower: &Follower| follower.counts && follower.marked == copies.number;
+        let settled = copies.standby.as_ref().is_none_or(|(node, _)| copies.followers.get(node).is_some_and(knows));
+        let (term, name) = (self.group.term, &self.group.name);
+        copies.followers.retain(|node, follower| {
+            if wanted.contains(node) || follower.released || (follower.counts && !settled) {
+                return true;
+            }
+            ctx.post_master(node, PeerCommand::Release { term, group: name.clone() });
+            pace.end(node, name);
+            follower.released = true;
+            follower.counts
+        });
+    }
+
+    /// New entries to everyone who follows.
+    pub(super) fn stream(&mut self, ctx: &mut Ctx<'_>) {
+        let (group, now) = (&self.group, ctx.now);
+        for (node, follower) in &mut self.copies.followers {
+            let sent = match follower.state {
+                State::Following { sent } | State::Copying { sent, .. } if sent < group.seq && !follower.released => sent,
+                _ => continue,
+            };
+            let Some(tail) = group.tail(sent) else {
+                // So far behind that the log does not have it any more.
+                follower.state = State::Absent(None);
+                continue;
+            };
+            if sent == follower.confirmed {
+                follower.moved = now;
+            }
+            for entries in in_parts(tail) {
+                ctx.post_master(node, PeerCommand::Append { term: group.term, group: group.name.clone(), entries });
+            }
+            match &mut follower.state {
+                State::Following { sent } | State::Copying { sent, .. } => *sent = group.seq,
+                State::Absent(_) => {}
+            }
+        }
+    }
+
+    /// Whether someone who follows has not been sent everything.
+    pub(super) fn has_news(&self) -> bool {
+        let behind = |follower: &Follower| match follower.state {
+            State::Following { sent } | State::Copying { sent, .. } => sent < self.group.seq && !follower.released,
+            State::Absent(_) => false,
+        };
+        self.copies.followers.values().any(behind)
+    }
+
+    /// Whether a copy is not where it should be, and has to be looked after.
+    pub(super) fn is_under_way(&self) -> bool {
+        let quiet = |follower: &Follower| match follower.state {
+            State::Following { .. } => {
+                follower.confirmed == self.group.seq && !follower.released && (!follower.counts || follower.marked == self.copies.number)
+            }
+            _ => false,
+        };
+        !self.copies.followers.values().all(quiet)
+    }
+
+    /// A node has our entries up to here. Says whether more than that changed.
+    pub(super) fn confirmed(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, term: Term, seq: u64) -> bool {
+        let Some(follower) = self.copies.followers.get_mut(from).filter(|_| term >= self.copies.began) else { return false };
+        let (sent, arrived) = match follower.state {
+            State::Following { sent } => (sent, false),
+            State::Copying { upto, sent } => (sent, seq >= upto),
+            State::Absent(_) => return false,
+        };
+        if seq > sent || seq < follower.confirmed {
+            return false;
+        }
+        (follower.confirmed, follower.moved) = (seq, ctx.now);
+        if arrived {
+            follower.state = State::Following { sent };
+        }
+        self.reach(ctx);
+        arrived
+    }
+
+    /// A node knows the mark.
+    pub(super) fn marked(&mut self, from: &NodeKey, number: u64) {
+        if let Some(follower) = self.copies.followers.get_mut(from) {
+            follower.marked = follower.marked.max(number);
+        }
+    }
+
+    /// A node has forgotten the group, as it was told.
+    pub(super) fn released(&mut self, from: &NodeKey) {
+        if self.copies.followers.get(from).is_some_and(|follower| follower.released) {
+            self.copies.followers.remove(from);
+            self.copies.regroup(self.group.term);
+        }
+    }
+
+    /// A node's copy does not go on where our entries do: it needs another.
+    pub(super) fn is_behind(&mut self, from: &NodeKey, pace: &mut Pace) {
+        pace.end(from, &self.group.name);
+        if let Some(follower) = self.copies.followers.get_mut(from).filter(|follower| !follower.released) {
+            (follower.state, follower.confirmed) = (State::Absent(None), 0);
+            (follower.mark_sent, follower.marked) = (0, 0);
+        }
+    }
+
+    /// What was sent to a node may not have arrived.
+    pub(super) fn swallowed(&mut self, node: &NodeKey, pace: &mut Pace) -> bool {
+        let Some(follower) = self.copies.followers.get_mut(node) else { return false };
+        pace.end(node, &self.group.name);
+        follower.mark_sent = follower.marked;
+        match follower.state {
+            State::Following { .. } => follower.state = State::Following { sent: follower.confirmed },
+            State::Copying { .. } => follower.state = State::Absent(None),
+            State::Absent(_) => {}
+        }
+        // Told again.
+        follower.released = false;
+        true
+    }
+
+    /// Copies that do not move though they should. Says whether there are any.
+    pub(super) fn unstick(&mut self, now: Time, pace: &mut Pace) -> bool {
+        let seq = self.group.seq;
+        let waits = |follower: &Follower| match follower.state {
+            State::Following { .. } => follower.confirmed < seq || follower.mark_sent > follower.marked || follower.released,
+            State::Copying { .. } => true,
+            State::Absent(_) => follower.released,
+        };
+        let stuck = |follower: &Follower| waits(follower) && now.since_ms(follower.moved) >= STUCK_MS;
+        let nodes: Vec<NodeKey> = self.copies.followers.iter().filter(|(_, f)| stuck(f)).map(|(node, _)| node.clone()).collect();
+        for node in &nodes {
+            self.swallowed(node, pace);
+            if let Some(follower) = self.copies.followers.get_mut(node) {
+                follower.moved = now;
+            }
+        }
+        !nodes.is_empty()
+    }
+
+    /// Nobody is to keep a copy any more: the group is gone.
+    pub(super) fn release_all(&mut self, ctx: &mut Ctx<'_>, pace: &mut Pace) {
+        for node in std::mem::take(&mut self.copies.followers).into_keys() {
+            pace.end(&node, &self.group.name);
+            ctx.post_master(&node, PeerCommand::Release { term: self.group.term, group: self.group.name.clone() });
+        }
+    }
+
+    /// Who follows and was sent everything.
+    pub(super) fn in_step(&self) -> impl Iterator<Item = &NodeKey> {
+        let following = |follower: &Follower| matches!(follower.state, State::Following { .. }) && !follower.released;
+        self.copies.followers.iter().filter(move |(_, follower)| following(follower)).map(|(node, _)| node)
+    }
+
+    /// Why it is not in two places though it could be, for people.
+    pub(super) fn why_incomplete(&self, ctx: &Ctx<'_>) -> Option<String> {
+        let (standby, _) = self.copies.standby.as_ref()?;
+        match self.copies.followers.get(standby) {
+            Some(follower) if follower.counts && follower.marked == self.copies.number && ctx.placement.contains(standby) => None,
+            _ => Some(format!("its standby {standby} has no complete copy yet")),
+        }
+    }
+
+    /// Where else it is, for people.
+    pub(super) fn where_else(&self) -> String {
+        let counting = self.copies.followers.iter().filter(|(_, follower)| follower.counts);
+        let nodes: Vec<&str> = counting.map(|(node, _)| node.as_str()).collect();
+        if nodes.is_empty() { "this is the only copy".to_string() } else { format!("also at {}", nodes.join(", ")) }
+    }
+
+    /// What keeps it from being where it will be after a planned change: the first of them.
+    pub(super) fn unprepared(&self, ctx: &Ctx<'_>, ring: &Ring) -> Option<NodeKey> {
+        let is_there = |node: &NodeKey| {
+            let follower = self.copies.followers.get(node);
+            node == ctx.me() || follower.is_some_and(|follower| matches!(follower.state, State::Following { .. }))
+        };
+        holders(ring, self.point).into_iter().flatten().find(|node| !is_there(node))
+    }
+}
+
+/// Who has a group in a ring.
+fn holders(ring: &Ring, point: u32) -> [Option<NodeKey>; 2] {
+    [ring.master_of(point).cloned(), ring.standby_of(point).cloned()]
+}

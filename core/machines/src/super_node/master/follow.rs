@@ -1,0 +1,252 @@
+//! Groups of which we have a copy and someone else is the master.
+//!
+//! We apply what the master sends, in its order, and say how far we are. What the copy may claim for itself (that nothing was acknowledged without it) is what a master told us last. When the ring
+//! gives the group to another master we promise it to take nothing of a lower term, and offer what we have. We keep it until a master says that it is not needed.
+
+use std::sync::Arc;
+
+use super::check::Move;
+use super::transfer::Incoming;
+use super::{Holding, Master};
+use crate::entry::Entry;
+use crate::ids::{Conn, Epoch, Term};
+use crate::machine::Level;
+use crate::names::{GroupName, NodeKey};
+use crate::peer::{Claim, Last, LinkEvent, PeerCommand};
+use crate::super_node::ctx::Ctx;
+use crate::super_node::group::Group;
+use crate::time::Time;
+
+/// A copy of what someone else is the master of.
+#[derive(Debug)]
+pub(super) struct Copy {
+    /// `None`: it is on its way for the first time.
+    pub(super) group: Option<Box<Group>>,
+    /// Since which term nothing is acknowledged without us; 0.0: never was.
+    pub(super) marked: Term,
+    /// Whose copies count, besides ours.
+    pub(super) members: Vec<NodeKey>,
+    /// Nothing of a lower term is taken.
+    pub(super) promised: Term,
+    /// Nothing that was acknowledged with it can be missing.
+    pub(super) whole: bool,
+    /// Whom we follow, and their stay in the ring.
+    pub(super) master: Option<(NodeKey, Epoch)>,
+    /// We were its master until then, and the next has not been heard yet.
+    pub(super) leaving: Option<Time>,
+    incoming: Option<Incoming>,
+}
+
+impl Copy {
+    /// What we had as its master.
+    pub(super) fn of_former_master(group: Group, claim: Claim, now: Time) -> Copy {
+        let Claim { marked, members, promised, whole, .. } = claim;
+        Copy { group: Some(Box::new(group)), marked, members, promised, whole, master: None, leaving: Some(now), incoming: None }
+    }
+
+    /// Nothing yet, of this master's.
+    fn awaited(promised: Term) -> Copy {
+        let (marked, members) = (Term::default(), Vec::new());
+        Copy { group: None, marked, members, promised, whole: true, master: None, leaving: None, incoming: None }
+    }
+
+    /// What it may claim; `None` while there is nothing.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        let Copy { marked, promised, whole, .. } = *self;
+        self.group.as_ref().map(|group| Claim { last: group.last(), marked, members: self.members.clone(), promised, whole })
+    }
+}
+
+/// From a group's master.
+impl Master {
+    pub(super) fn hear_master(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, command: PeerCommand) {
+        match command {
+            PeerCommand::Copy { term, group, birth, head } => {
+                let incoming = Incoming::new(from.clone(), term, birth, head);
+                self.copy_begins(ctx, from, conn, &group, incoming);
+            }
+            PeerCommand::CopyRows { group, members, counters } => {
+                let limits = &ctx.config.limits;
+                self.copy_goes_on(from, &group, |incoming| incoming.rows(members, counters, limits));
+            }
+            PeerCommand::CopyLog { group, entries } => self.copy_goes_on(from, &group, |incoming| incoming.entries(entries)),
+            PeerCommand::CopyEnd { term, group, last, members } => self.copy_ends(ctx, from, conn, term, &group, last, members),
+            PeerCommand::Append { term, group, entries } => self.append(ctx, from, conn, term, &group, &entries),
+            PeerCommand::Mark { term, group, number, members } => {
+                let Some(copy) = self.followed(ctx, from, conn, term, &group) else { return };
+                (copy.marked, copy.members, copy.whole) = (term, members, true);
+                ctx.tell_edge(conn, LinkEvent::Marked { term, group, number });
+            }
+            PeerCommand::Release { term, group } => self.release(ctx, from, conn, term, &group),
+            PeerCommand::Compare { term, group, seq, hash } => {
+                let Some(copy) = self.followed(ctx, from, conn, term, &group) else { return };
+                let same = copy.group.as_ref().is_some_and(|group| group.seq == seq && group.state_hash() == hash);
+                ctx.tell_edge(conn, LinkEvent::Compared { term, group, seq, same });
+            }
+            _ => {}
+        }
+    }
+
+    /// The copy that this master may change, after it is clear that it is the one to follow; whoever is not hears why.
+    fn followed(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Term, name: &GroupName) -> Option<&mut Copy> {
+        let copy = match self.groups.get_mut(name) {
+            Some(Holding::Copy(copy)) => copy,
+            // We are its master as far as we know: whoever knows better is believed as soon as we hear of that ring.
+            Some(_) => return None,
+            None => {
+                ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() });
+                return None;
+            }
+        };
+        if term < copy.promised {
+            ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised: copy.promised });
+            return None;
+        }
+        if copy.group.is_none() {
+            ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() });
+            return None;
+        }
+        copy.promised = term;
+        copy.master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
+        self.note_move(ctx, from, name);
+        self.copy(name)
+    }
+
+    pub(super) fn copy(&mut self, name: &GroupName) -> Option<&mut Copy> {
+        match self.groups.get_mut(name) {
+            Some(Holding::Copy(copy)) => Some(copy),
+            _ => None,
+        }
+    }
+
+    /// The next master of what was ours is heard for the first time: the group has moved.
+    fn note_move(&mut self, ctx: &mut Ctx<'_>, to: &NodeKey, name: &GroupName) {
+        let Some(Holding::Copy(copy)) = self.groups.get_mut(name) else { return };
+        if let Some(since) = copy.leaving.take() {
+            let entries = copy.group.as_ref().map_or(0, |group| group.log().len());
+            self.moves.note(ctx, Move { group: name.clone(), to: to.clone(), entries, ms: ctx.now.since_ms(since), at: ctx.now });
+        }
+    }
+
+    fn copy_begins(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, name: &GroupName, incoming: Incoming) {
+        let term = incoming.term;
+        match self.groups.get_mut(name) {
+            Some(Holding::Opening(opening)) if opening.asked_of(from) => opening.incoming = Some(incoming),
+            Some(Holding::Copy(copy)) if term < copy.promised => {
+                let promised = copy.promised;
+                ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised });
+            }
+            Some(Holding::Copy(copy)) => (copy.promised, copy.incoming) = (term, Some(incoming)),
+            Some(_) => {}
+            None => {
+                let copy = Copy { incoming: Some(incoming), ..Copy::awaited(term) };
+                self.groups.insert(name.clone(), Holding::Copy(Box::new(copy)));
+            }
+        }
+    }
+
+    fn incoming_of(&mut self, name: &GroupName) -> Option<&mut Option<Incoming>> {
+        match self.groups.get_mut(name)? {
+            Holding::Opening(opening) => Some(&mut opening.incoming),
+            Holding::Copy(copy) => Some(&mut copy.incoming),
+            Holding::Held(_) => None,
+        }
+    }
+
+    /// More of a copy; one that becomes too large is dropped.
+    fn copy_goes_on(&mut self, from: &NodeKey, name: &GroupName, put: impl FnOnce(&mut Incoming) -> bool) {
+        let Some(place) = self.incoming_of(name) else { return };
+        if let Some(incoming) = place.as_mut().filter(|incoming| incoming.from == *from)
+            && !put(incoming)
+        {
+            *place = None;
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the fields of one command
+    fn copy_ends(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        from: &NodeKey,
+        conn: Option<Conn>,
+        term: Term,
+        name: &GroupName,
+        last: Last,
+        members: Vec<NodeKey>,
+    ) {
+        let incoming = self.incoming_of(name).and_then(|place| place.take_if(|incoming| incoming.from == *from && incoming.term == term));
+        let Some(incoming) = incoming else {
+            if matches!(self.groups.get(name), Some(Holding::Copy(_)) | None) {
+                ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() });
+            }
+            return;
+        };
+        let own = match self.groups.get(name) {
+            Some(Holding::Copy(copy)) => copy.group.as_deref(),
+            Some(Holding::Opening(opening)) => opening.own_group(),
+            _ => None,
+        };
+        let Some(group) = incoming.finish(own, name, last, &ctx.config.limits) else {
+            ctx.log(Level::Warn, format!("a copy of {name} from {from} does not fit together: asked for again"));
+            return self.copy_failed(ctx, from, conn, term, name);
+        };
+        match self.groups.get_mut(name) {
+            Some(Holding::Opening(_)) => self.fetched(ctx, name, group),
+            Some(Holding::Copy(copy)) => {
+                if let Some(old) = copy.group.as_ref().filter(|old| old.birth != group.birth && copy.marked > Term::default()) {
+                    super::rest::send_rest(ctx, from, old, 0, false);
+                }
+                // What it may claim, its master says.
+                let marked = if members.is_empty() { Term::default() } else { term };
+                (copy.group, copy.marked, copy.members, copy.whole) = (Some(Box::new(group)), marked, members, true);
+                if self.followed(ctx, from, conn, term, name).is_some() {
+                    self.confirm(ctx, conn, name, term, last.seq);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn copy_failed(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Term, name: &GroupName) {
+        match self.groups.get_mut(name) {
+            Some(Holding::Opening(opening)) => opening.forget_claim(from),
+            _ => ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() }),
+        }
+    }
+
+    fn append(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Term, name: &GroupName, entries: &[Arc<Entry>]) {
+        let Some(group) = self.followed(ctx, from, conn, term, name).and_then(|copy| copy.group.as_mut()) else { return };
+        group.term = term;
+        if !entries.iter().all(|entry| group.follow(entry)) {
+            return ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() });
+        }
+        // What was sent again is confirmed as far as it goes; the rest is known to be there.
+        let seq = entries.last().map_or(group.seq, |entry| entry.seq);
+        self.confirm(ctx, conn, name, term, seq);
+    }
+
+    /// Our copy is not needed any more.
+    fn release(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Term, name: &GroupName) {
+        match self.groups.get(name) {
+            Some(Holding::Copy(copy)) if term < copy.promised => {
+                let promised = copy.promised;
+                return ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised });
+            }
+            Some(Holding::Copy(_)) => self.note_move(ctx, from, name),
+            Some(_) => return,
+            None => {}
+        }
+        self.groups.remove(name);
+        ctx.tell_edge(conn, LinkEvent::Released { term, group: name.clone() });
+        self.answer_checks(ctx);
+    }
+
+    /// Says how far we are: at the end of the turn, for all groups of a master at once.
+    fn confirm(&mut self, ctx: &Ctx<'_>, conn: Option<Conn>, name: &GroupName, term: Term, seq: u64) {
+        if let Some(conn) = conn {
+            let confirmed = self.confirmed.entry(conn).or_default().entry(name.clone()).or_insert((term, seq));
+            *confirmed = (term, seq.max(confirmed.1));
+            self.flush_at = Some(ctx.now);
+        }
+    }
+}

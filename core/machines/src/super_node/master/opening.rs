@@ -1,0 +1,318 @@
+//! Groups that are ours by the ring, while we find out what was before.
+//!
+//! Whoever has a copy offers it, and with that promises to follow nobody of a lower term. A copy that was *marked* and has been in the ring without a break since has everything that was acknowledged; when the others
+//! that counted with it, and are still there, have promised too, nobody can acknowledge anything behind our back, and we go on with what they have. Who has nothing says so by `SETTLED`.
+//!
+//! Where no such copy shows up we wait for those who are missing, and then begin another life of the group from the best there is: a *fork*. Members hear a gap. A group of which nobody has anything is new, or known to
+//! the directory only. Requests that come meanwhile wait, in order and bounded.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::copies::{Follower, State};
+use super::follow::Copy;
+use super::transfer::Incoming;
+use super::{Holding, Master, Waiting};
+use crate::ids::{Birth, Epoch, Term, Ticket};
+use crate::machine::Level;
+use crate::names::{GroupName, NodeKey};
+use crate::peer::{Claim, GroupRecord, PeerCommand};
+use crate::super_node::ctx::{Ctx, Letter, Placement};
+use crate::super_node::group::Group;
+use crate::time::Time;
+
+/// How long the directory may take to say what it remembers.
+const RECORD_WAIT_MS: u64 = 1_000;
+/// How long a copy that was asked for may take before it is asked for again.
+const COPY_WAIT_MS: u64 = 2_000;
+
+/// What the directory remembers of the group.
+#[derive(Debug)]
+enum Memory {
+    /// It was asked.
+    Asked,
+    /// It said so, or did not answer in time.
+    Known(Option<Box<GroupRecord>>),
+}
+
+/// A group that is being opened.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) since: Time,
+    pub(super) ticket: Ticket,
+    pub(super) waiting: VecDeque<Waiting>,
+    /// What we have ourselves.
+    own: Option<Box<Copy>>,
+    claims: BTreeMap<NodeKey, Claim>,
+    /// Of these it does not count that they have settled: they had not heard that we ask.
+    pub(super) unheard: BTreeSet<NodeKey>,
+    memory: Memory,
+    /// Whose copy we asked for, and when.
+    asked: Option<(NodeKey, Time)>,
+    pub(super) incoming: Option<Incoming>,
+}
+
+/// What is to be done about an opening group.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    /// Someone who may know more has not been heard.
+    Wait(&'static str),
+    /// This node's copy goes on; in another life where something may be missing.
+    GoOn { with: NodeKey, forked: bool },
+    /// Nobody has a copy; the directory remembers it.
+    FromMemory,
+    /// Nobody knows it.
+    New,
+}
+
+impl Opening {
+    pub(super) fn asked_of(&self, node: &NodeKey) -> bool {
+        self.asked.as_ref().is_some_and(|(asked, _)| asked == node)
+    }
+
+    pub(super) fn own_group(&self) -> Option<&Group> {
+        self.own.as_ref().and_then(|own| own.group.as_deref())
+    }
+
+    /// What this node offered is of no use, or out of reach.
+    pub(super) fn forget_claim(&mut self, node: &NodeKey) {
+        if self.asked_of(node) {
+            self.asked = None;
+        }
+        self.claims.remove(node);
+    }
+
+    /// Whether anyone waits for it, or has a copy.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.waiting.is_empty() || !self.claims.is_empty()
+    }
+
+    /// What it was, for who holds it no more.
+    pub(super) fn into_parts(self) -> (Option<Box<Copy>>, VecDeque<Waiting>) {
+        (self.own, self.waiting)
+    }
+
+    fn verdict(&self, now: Time, place: &Placement, settled: &BTreeMap<NodeKey, Epoch>, spans: &Spans) -> Verdict {
+        let waited_ms = now.since_ms(self.since);
+        let has_settled =
+            |node: &NodeKey| !self.unheard.contains(node) && settled.get(node).is_some_and(|epoch| *epoch >= place.epoch());
+        let newest = self.claims.values().map(|claim| claim.marked).max().unwrap_or_default();
+        if newest == Term::default() {
+            return self.verdict_without_claims(waited_ms, place, &has_settled, spans);
+        }
+        let of_newest = || self.claims.iter().filter(|(_, claim)| claim.marked == newest);
+        let since_then = |node: &NodeKey| place.admitted(node).is_some_and(|office| office <= newest);
+        let trusted = of_newest().any(|(node, claim)| claim.whole && since_then(node));
+        let mut members: Vec<&NodeKey> = of_newest().flat_map(|(_, claim)| &claim.members).collect();
+        members.sort_unstable();
+        members.dedup();
+        let has_spoken = |node: &NodeKey| self.claims.contains_key(node) || has_settled(node);
+        let best_of = |claims: &mut dyn Iterator<Item = (&NodeKey, &Claim)>| {
+            let best = claims.max_by_key(|(node, claim)| (claim.marked, claim.last.term, claim.last.seq, *node == &spans.me));
+            best.map(|(node, _)| node.clone())
+        };
+        if trusted && members.iter().all(|node| has_spoken(node) || !since_then(node)) {
+            let with = best_of(&mut of_newest().filter(|(_, claim)| claim.whole));
+            return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: false });
+        }
+        let of_members = || self.claims.iter().filter(|(node, _)| members.contains(node));
+        let is_all = members.iter().all(|node| self.claims.contains_key(*node)) && of_members().all(|(_, claim)| claim.whole);
+        if is_all && let Some(with) = most_of(of_members()) {
+            return Verdict::GoOn { with, forked: false };
+        }
+        let nobody_else = members.iter().all(|node| has_spoken(node));
+        if nobody_else || waited_ms >= spans.takeover_ms {
+            let with = best_of(&mut self.claims.iter());
+            return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: true });
+        }
+        Verdict::Wait("those who have all that was acknowledged to come back")
+    }
+
+    fn verdict_without_claims(&self, waited_ms: u64, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> Verdict {
+        let nodes = place.view.iter().flat_map(|view| &view.nodes);
+        let all_have = nodes.into_iter().all(|node| node.key == spans.me || has_settled(&node.key));
+        if !all_have && waited_ms < spans.settle_ms {
+            return Verdict::Wait("all nodes to say what they have");
+        }
+        match &self.memory {
+            Memory::Asked => Verdict::Wait("the directory to say what it remembers"),
+            Memory::Known(None) => Verdict::New,
+            Memory::Known(Some(record)) => {
+                let is_there = |node: &NodeKey| *node == spans.me || (place.contains(node) && has_settled(node));
+                match record.copies.iter().all(is_there) || waited_ms >= spans.takeover_ms {
+                    true => Verdict::FromMemory,
+                    false => Verdict::Wait("those who had copies to come back"),
+                }
+            }
+        }
+    }
+
+    /// For people: what it waits for.
+    pub(super) fn why(&self, now: Time, place: &Placement, settled: &BTreeMap<NodeKey, Epoch>, spans: &Spans) -> &'static str {
+        match self.verdict(now, place, settled, spans) {
+            Verdict::Wait(why) => why,
+            _ => "the copy to arrive",
+        }
+    }
+}
+
+/// The one that goes furthest.
+fn most_of<'a>(claims: impl Iterator<Item = (&'a NodeKey, &'a Claim)>) -> Option<NodeKey> {
+    claims.max_by_key(|(_, claim)| (claim.last.term, claim.last.seq)).map(|(node, _)| node.clone())
+}
+
+/// How long what is waited for.
+#[derive(Clone, Debug)]
+pub(super) struct Spans {
+    pub(super) me: NodeKey,
+    /// For copies that may have more than those that are there.
+    pub(super) takeover_ms: u64,
+    /// For nodes that have not said what they have.
+    pub(super) settle_ms: u64,
+}
+
+impl Spans {
+    pub(super) fn of(ctx: &Ctx<'_>, name: &GroupName) -> Spans {
+        let timing = &ctx.config.timing;
+        // Whoever holds a nick elsewhere has given it up by then.
+        let settle_ms = if name.is_person() { timing.lapse_ms.max(timing.lease_ms) } else { timing.lease_ms };
+        Spans { me: ctx.me().clone(), takeover_ms: timing.takeover_ms, settle_ms }
+    }
+}
+
+/// Opening.
+impl Master {
+    /// Someone wants a group that we have nothing of, or we have a copy and are its master now.
+    pub(super) fn open(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, own: Option<Box<Copy>>) {
+        let ticket = ctx.ids.ticket();
+        let claims = own.iter().filter_map(|own| own.claim()).map(|claim| (ctx.me().clone(), claim)).collect();
+        // The directory remembers no persons, and is needed only where nobody else knows more.
+        let asks = !name.is_person();
+        let memory = if asks { Memory::Asked } else { Memory::Known(None) };
+        let opening =
+            Opening { since: ctx.now, ticket, waiting: VecDeque::new(), own, claims, unheard: BTreeSet::new(), memory, asked: None, incoming: None };
+        self.groups.insert(name.clone(), Holding::Opening(Box::new(opening)));
+        self.openings.insert(ticket, name.clone());
+        self.look_again(ctx.now);
+        self.try_to_open(ctx, name);
+        if asks && matches!(self.groups.get(name), Some(Holding::Opening(_))) {
+            ctx.post.push_back(Letter::Directory(PeerCommand::Record { ticket, group: name.clone() }));
+        }
+    }
+
+    /// What the directory remembers of a group we are opening.
+    pub fn recorded(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, record: Option<Box<GroupRecord>>) {
+        let Some(name) = self.openings.get(&ticket).cloned() else { return };
+        if let Some(Holding::Opening(opening)) = self.groups.get_mut(&name) {
+            opening.memory = Memory::Known(record);
+            self.try_to_open(ctx, &name);
+        }
+    }
+
+    /// Someone has a copy of a group we are opening.
+    pub(super) fn claimed(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, claim: Claim) {
+        if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
+            opening.claims.insert(from.clone(), claim);
+            self.try_to_open(ctx, name);
+        }
+    }
+
+    /// This node has no copy after all, or can't be asked.
+    pub fn not_held(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName) {
+        if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
+            opening.forget_claim(from);
+            self.try_to_open(ctx, name);
+        }
+    }
+
+    /// Something was heard, or time went by: can it be opened now?
+    pub(super) fn try_to_open(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let Some(Holding::Opening(opening)) = self.groups.get_mut(name).filter(|_| !self.turning) else { return };
+        if matches!(opening.memory, Memory::Asked) && ctx.now.since_ms(opening.since) >= RECORD_WAIT_MS {
+            opening.memory = Memory::Known(None);
+        }
+        match opening.verdict(ctx.now, ctx.placement, &self.settled, &Spans::of(ctx, name)) {
+            Verdict::Wait(_) => {}
+            Verdict::GoOn { with, forked } => self.go_on(ctx, name, with, forked),
+            Verdict::FromMemory | Verdict::New => self.open_without_copies(ctx, name),
+        }
+    }
+
+    fn go_on(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, with: NodeKey, forked: bool) {
+        let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
+        let wanted = opening.claims.get(&with).map(|claim| claim.last);
+        if let Some(own) = opening.own_group().filter(|own| Some(own.last()) == wanted) {
+            let group = own.clone();
+            return self.serve_from(ctx, name, group, forked);
+        }
+        if opening.asked.as_ref().is_some_and(|(node, at)| *node == with && ctx.now.since_ms(*at) < COPY_WAIT_MS) {
+            return;
+        }
+        opening.asked = Some((with.clone(), ctx.now));
+        let have = opening.own_group().map(Group::last);
+        ctx.post_master(&with, PeerCommand::Want { epoch: ctx.placement.epoch(), group: name.clone(), have });
+    }
+
+    /// The copy we asked for is here.
+    pub(super) fn fetched(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, group: Group) {
+        let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
+        let Some((from, _)) = opening.asked.take() else { return };
+        let Some(claim) = opening.claims.get(&from).cloned() else { return };
+        // It is ours, too, from here on; what it may claim is known from who had it.
+        let mut own = Copy::of_former_master(group, Claim { marked: Term::default(), whole: true, ..claim }, ctx.now);
+        own.leaving = None;
+        opening.own = Some(Box::new(own));
+        self.try_to_open(ctx, name);
+    }
+
+    fn serve_from(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, mut group: Group, forked: bool) {
+        let Some(Holding::Opening(opening)) = self.groups.get(name) else { return };
+        let before = group.last();
+        let level = if name.is_person() { Level::Debug } else { Level::Info };
+        if forked {
+            group.begin_another_life(Birth(ctx.ids.jitter.draw()));
+            let text = format!(
+                "FORK of {name}: not all who may have acknowledged messages are there. It goes on in another life behind seq {}; what they have is added when they come back",
+                before.seq
+            );
+            ctx.log(Level::Error, text);
+        } else {
+            ctx.log(level, format!("took over {name} at seq {}, {} members", before.seq, group.members().len()));
+        }
+        group.unsettle_members();
+        let mut promised = BTreeMap::new();
+        for (node, claim) in opening.claims.iter().filter(|(node, _)| *node != ctx.me()) {
+            let office = ctx.placement.admitted(node);
+            let counted = claim.whole && claim.marked > Term::default() && office.is_some_and(|office| office <= claim.marked);
+            if !counted {
+                continue;
+            }
+            // Whoever believes to have all that counts must, until told otherwise.
+            let has = !forked && group.has(&claim.last);
+            let follower = match has {
+                true => Follower::at(office, claim.last.seq, ctx.now),
+                false => Follower::new(office, State::Absent(Some(claim.last)), true, ctx.now),
+            };
+            promised.insert(node.clone(), follower);
+        }
+        let forked = forked.then_some(before);
+        self.begin(ctx, group, |held| (held.copies.followers, held.copies.forked) = (promised, forked));
+    }
+
+    fn open_without_copies(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
+        let Memory::Known(record) = std::mem::replace(&mut opening.memory, Memory::Known(None)) else { return };
+        let (birth, now, limits) = (Birth(ctx.ids.jitter.draw()), ctx.now, &ctx.config.limits);
+        let wanted = !opening.waiting.is_empty();
+        let term = ctx.placement.epoch();
+        let Some(record) = record else {
+            let group = Group::new(name.clone(), birth, term, now, limits);
+            return self.begin(ctx, group, |held| held.begin_in_two_places(now));
+        };
+        // Orphans that nobody asks for come by the thousand.
+        let level = if wanted { Level::Info } else { Level::Debug };
+        ctx.log(level, format!("opened {name} from what the directory remembers of {}: no copy is left, and its history is lost", record.master));
+        let group = Group::from_record(name.clone(), *record, birth, term, now, limits);
+        self.begin(ctx, group, |_| ());
+        self.settle(ctx, name);
+    }
+}

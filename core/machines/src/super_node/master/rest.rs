@@ -1,0 +1,90 @@
+//! Copies that come back after the group went on without them.
+//!
+//! Of the same life they have nothing that counts and is not here. Of a life that was forked they may have messages that were acknowledged before it was lost: those are asked for and appended at the end, each with where it
+//! stood, so that whoever has heard it there does not hear it again. Then the copy is of no more use.
+
+use std::sync::Arc;
+
+use super::copies::State;
+use super::transfer::in_parts;
+use super::{Holding, Master};
+use crate::entry::{Content, Entry};
+use crate::ids::Birth;
+use crate::machine::Level;
+use crate::names::{GroupName, NodeKey};
+use crate::peer::{Claim, Last, PeerCommand};
+use crate::super_node::ctx::Ctx;
+use crate::super_node::group::Group;
+
+impl Master {
+    /// A copy of a group that we serve, of which we do not need anything to go on.
+    pub(super) fn offered_late(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, claim: &Claim) {
+        let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
+        if claim.last.birth != held.group.birth && claim.marked > Default::default() {
+            // A whole other life, or the one that ours was forked from.
+            let forked = held.copies.forked.filter(|forked| forked.birth == claim.last.birth);
+            let after = forked.unwrap_or(Last { seq: 0, ..claim.last });
+            if claim.last.seq > after.seq {
+                return ctx.post_master(from, PeerCommand::WantRest { group: name.clone(), after });
+            }
+        }
+        self.dispense_with(ctx, from, name, claim);
+    }
+
+    /// There is nothing in this copy that we lack.
+    fn dispense_with(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, claim: &Claim) {
+        let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
+        match held.copies.followers.get_mut(from) {
+            // It is to follow us anyway: where it stands tells from where on it needs something.
+            Some(follower) if matches!(follower.state, State::Absent(_)) => {
+                follower.state = State::Absent(Some(claim.last));
+                self.tend(ctx, name);
+            }
+            Some(_) => {}
+            None => ctx.post_master(from, PeerCommand::Release { term: held.group.term, group: name.clone() }),
+        }
+    }
+
+    /// A master asks for what our copy of another life has.
+    pub(super) fn rest_wanted(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, after: Last) {
+        let Some(group) = self.copy(name).and_then(|copy| copy.group.as_ref()).filter(|group| group.birth == after.birth) else { return };
+        send_rest(ctx, from, group, after.seq, true);
+    }
+
+    /// What was acknowledged in another life of the group goes on in this one.
+    pub(super) fn rest(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, birth: Birth, entries: Vec<Arc<Entry>>, last: bool) {
+        let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
+        if held.group.birth == birth {
+            return;
+        }
+        let mut back = 0;
+        for entry in entries {
+            let Content::Message { kind, text } = &entry.content else { continue };
+            if entry.id.counter == 0 || held.group.said_before(entry.id).is_none() {
+                let content = Content::Again { kind: *kind, text: text.clone(), birth, place: entry.seq, said: entry.time };
+                held.happen(ctx, entry.id, entry.sender.clone(), content);
+                back += 1;
+            }
+        }
+        if back > 0 {
+            ctx.log(Level::Warn, format!("{back} messages of {name} that were missing since its fork are back from {from}"));
+        }
+        let (term, office) = (held.group.term, held.copies.followers.contains_key(from));
+        self.settle(ctx, name);
+        if last && !office {
+            ctx.post_master(from, PeerCommand::Release { term, group: name.clone() });
+        }
+    }
+}
+
+/// Sends what was said behind a place of a life that went on without us.
+pub(super) fn send_rest(ctx: &mut Ctx<'_>, to: &NodeKey, group: &Group, after: u64, done: bool) {
+    let (name, birth) = (|| group.name.clone(), group.birth);
+    let said = |entry: &&Arc<Entry>| matches!(entry.content, Content::Message { .. });
+    for entries in in_parts(group.log().behind(after).filter(said)) {
+        ctx.post_master(to, PeerCommand::Rest { group: name(), birth, entries, last: false });
+    }
+    if done {
+        ctx.post_master(to, PeerCommand::Rest { group: name(), birth, entries: Vec::new(), last: true });
+    }
+}

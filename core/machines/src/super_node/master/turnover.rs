@@ -1,0 +1,191 @@
+//! The ring changed: who has what now?
+//!
+//! Each group that we hold is looked at. What is ours we serve or open; what is not is offered to its new master, with the promise to take nothing of a lower term. Then every node of the ring hears that this was all
+//! (`SETTLED`), so that it need not wait for us with groups nobody has. What a broken link may have swallowed is said again.
+
+use std::collections::BTreeMap;
+
+use super::follow::Copy;
+use super::{Holding, Master};
+use crate::ids::{Conn, Epoch};
+use crate::machine::Level;
+use crate::names::{GroupName, NodeKey};
+use crate::peer::{Claim, LinkEvent, PeerCommand, ROWS_MAX};
+use crate::super_node::ctx::Ctx;
+
+/// Offers of a ring that we do not know yet; past it they are dropped, and come again with the next check.
+const EARLY_MAX: usize = 100_000;
+
+/// Offers for which we do not know the ring yet.
+pub(super) type Early = BTreeMap<(GroupName, NodeKey), Claim>;
+
+impl Master {
+    /// The ring is another, or our place in it.
+    pub fn ring_changed(&mut self, ctx: &mut Ctx<'_>) {
+        let names: Vec<GroupName> = self.groups.keys().cloned().collect();
+        self.turning = true;
+        for name in &names {
+            self.turn_over(ctx, name);
+        }
+        self.settled.retain(|node, _| ctx.placement.contains(node));
+        for node in ctx.others() {
+            self.settle_with(ctx, &node);
+        }
+        for ((name, from), claim) in std::mem::take(&mut self.early) {
+            self.offered(ctx, &from, &name, claim);
+        }
+        // Not before all that was said for this ring is known.
+        self.turning = false;
+        self.try_all(ctx);
+        self.answer_checks(ctx);
+    }
+
+    /// Looks at one group that we hold: in which part are we in it now?
+    pub(super) fn turn_over(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let mine = ctx.office().is_some() && ctx.is_mine(name);
+        match self.groups.get_mut(name) {
+            Some(Holding::Held(held)) if mine && held.copies.office == ctx.office() => {
+                held.ring_changed(ctx);
+                self.tend(ctx, name);
+            }
+            Some(Holding::Held(_)) => self.step_down(ctx, name),
+            Some(Holding::Opening(_)) if !mine => self.stop_opening(ctx, name),
+            Some(Holding::Copy(copy)) if mine => {
+                copy.promised = copy.promised.max(ctx.placement.epoch());
+                self.promote(ctx, name);
+            }
+            Some(Holding::Copy(_)) => self.promise(ctx, name),
+            Some(Holding::Opening(opening)) => opening.unheard.clear(),
+            None => {}
+        }
+    }
+
+    /// We serve it no more: what we have is a copy.
+    pub(super) fn step_down(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let Some(Holding::Held(mut held)) = self.groups.remove(name) else { return };
+        self.due.remove(name);
+        held.copies.followers.keys().for_each(|node| self.pace.end(node, name));
+        held.send_away(ctx);
+        let claim = held.claim(ctx.me());
+        let unheard = held.copies.members(ctx.me());
+        let copy = Copy::of_former_master(held.group, claim, ctx.now);
+        self.groups.insert(name.clone(), Holding::Copy(Box::new(copy)));
+        let turning = std::mem::replace(&mut self.turning, true);
+        self.turn_over(ctx, name);
+        self.turning = turning;
+        // What those who followed us said of this ring, they said to follow us.
+        if let (Some(Holding::Opening(opening)), false) = (self.groups.get_mut(name), turning) {
+            opening.unheard = unheard.into_iter().filter(|node| node != ctx.me()).collect();
+        }
+    }
+
+    /// What others followed us with is ours to serve now, as soon as that is safe.
+    fn promote(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let Some(Holding::Copy(copy)) = self.groups.remove(name) else { return };
+        self.open(ctx, name, copy.group.is_some().then_some(copy));
+    }
+
+    fn stop_opening(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let Some(Holding::Opening(opening)) = self.groups.remove(name) else { return };
+        self.openings.remove(&opening.ticket);
+        let (own, waiting) = opening.into_parts();
+        if let Some(own) = own {
+            self.groups.insert(name.clone(), Holding::Copy(own));
+            self.promise(ctx, name);
+        }
+        for waiting in waiting {
+            self.hear(ctx, waiting.from, waiting.conn, waiting.command);
+        }
+    }
+
+    /// A copy whose master is another node, or another life of it: nothing of a lower term from here on.
+    fn promise(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let master = ctx.placement.master(name).and_then(|key| Some((key.clone(), ctx.placement.admitted(key)?)));
+        let Some(copy) = self.copy(name) else { return };
+        if copy.master != master {
+            copy.promised = copy.promised.max(ctx.placement.epoch());
+            copy.master = master;
+        }
+        if copy.group.is_none() {
+            // Nothing had come yet, and whoever sent it may not be there any more. It comes again.
+            self.groups.remove(name);
+        }
+    }
+
+    /// Says to a node all that it has to know of what we hold: what is its by the ring, and that this is all.
+    pub(super) fn settle_with(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
+        self.unsettled.remove(node);
+        let is_its = |name: &GroupName| ctx.placement.master(name) == Some(node);
+        let claim = |holding: &Holding| if let Holding::Copy(copy) = holding { copy.claim() } else { None };
+        let theirs = self.groups.iter().filter_map(|(name, holding)| Some((name, claim(holding)?)));
+        let offers: Vec<(GroupName, Claim)> = theirs.filter(|(name, _)| is_its(name)).map(|(name, claim)| (name.clone(), claim)).collect();
+        let epoch = ctx.placement.epoch();
+        for part in offers.chunks(ROWS_MAX) {
+            ctx.post_master(node, PeerCommand::Offer { epoch, offers: part.to_vec() });
+        }
+        ctx.post_master(node, PeerCommand::Settled { epoch });
+    }
+
+    /// A node has nothing more for us as of this epoch.
+    pub(super) fn has_settled(&mut self, ctx: &mut Ctx<'_>, from: NodeKey, epoch: Epoch) {
+        let settled = self.settled.entry(from).or_default();
+        *settled = epoch.max(*settled);
+        self.try_all(ctx);
+    }
+
+    pub(super) fn try_all(&mut self, ctx: &mut Ctx<'_>) {
+        let names: Vec<GroupName> = self.openings.values().cloned().collect();
+        names.iter().for_each(|name| self.try_to_open(ctx, name));
+    }
+
+    /// Someone has a copy of a group that is ours, as far as they know.
+    pub(super) fn offers(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, epoch: Epoch, offers: Vec<(GroupName, Claim)>) {
+        for (name, claim) in offers {
+            if epoch <= ctx.placement.epoch() {
+                self.offered(ctx, from, &name, claim);
+            } else if self.early.len() < EARLY_MAX {
+                self.early.insert((name, from.clone()), claim);
+            }
+        }
+    }
+
+    fn offered(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, claim: Claim) {
+        if ctx.office().is_none() || !ctx.is_mine(name) {
+            return;
+        }
+        match self.groups.get_mut(name) {
+            Some(Holding::Opening(_)) => self.claimed(ctx, from, name, claim),
+            Some(Holding::Held(held)) if claim.promised > held.group.term || claim.marked > held.group.term => {
+                // Someone else was its master in between, or was promised to be.
+                self.step_down(ctx, name);
+                self.claimed(ctx, from, name, claim);
+            }
+            Some(Holding::Held(_)) => self.offered_late(ctx, from, name, &claim),
+            Some(Holding::Copy(_)) => {}
+            None => {
+                self.open(ctx, name, None);
+                self.claimed(ctx, from, name, claim);
+            }
+        }
+    }
+
+    /// A new master wants the copy that we offered.
+    pub(super) fn wanted(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, name: &GroupName, have: Option<crate::peer::Last>) {
+        let is_for = |copy: &Copy| copy.master.as_ref().is_some_and(|(master, _)| master == from);
+        match self.copy(name).filter(|copy| is_for(copy)) {
+            Some(Copy { group: Some(group), promised, .. }) => {
+                super::transfer::send_copy(ctx, from, *promised, group, have.as_ref(), Vec::new());
+            }
+            _ => ctx.tell_edge(conn, LinkEvent::NotHeld { group: name.clone() }),
+        }
+    }
+
+    /// A copy was promised to someone else since we last heard: we are not its master any more, or have to ask what was in between.
+    pub fn deposed(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, promised: Epoch) {
+        let Some(Holding::Held(held)) = self.groups.get(name) else { return };
+        if promised > held.group.term && held.copies.followers.contains_key(from) {
+            ctx.log(Level::Info, format!("{from} has promised {name} to the master of {promised}: not served here any more"));
+            self.step_down(ctx, name);
+        }
+    }
+}
