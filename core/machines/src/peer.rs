@@ -277,6 +277,8 @@ wire_enum! {
         /// Whoever holds a copy of a group tells its master of the present ring what it has. To a new master that is a promise, too: nothing of a lower term than this epoch
         /// is taken from anyone from here on.
         "OFFER" Offer { epoch: Epoch, offers: Vec<(GroupName, Claim)> },
+        /// A master of the present ring asks a holder for its promise at this term, and what it has. Answered by an `OFFER`, or `not-held`.
+        "ASK" Ask { term: Term, group: GroupName },
         /// That was all: of the groups that are the receiver's as of this epoch, the sender holds no other.
         "SETTLED" Settled { epoch: Epoch },
         /// A new master asks one who offered for the copy, or for what follows the entry it has itself.

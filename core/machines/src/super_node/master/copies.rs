@@ -159,6 +159,12 @@ impl Held {
         }
     }
 
+    /// Whether someone whose copy counts was promised to another master since, or there was one.
+    pub(super) fn is_overtaken_by(&self, node: &NodeKey, claim: &Claim) -> bool {
+        let counts = self.copies.followers.get(node).is_some_and(|follower| follower.counts);
+        claim.marked > self.group.term || (counts && claim.promised > self.group.term)
+    }
+
     /// What is safe by now goes out.
     pub(super) fn reach(&mut self, ctx: &mut Ctx<'_>) {
         match self.copies.floor() {

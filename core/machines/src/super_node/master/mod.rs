@@ -173,6 +173,7 @@ impl Master {
     fn hear_node(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, command: PeerCommand) {
         match command {
             PeerCommand::Offer { epoch, offers } => self.offers(ctx, from, epoch, offers),
+            PeerCommand::Ask { term, group } => self.asked(ctx, from, conn, term, &group),
             PeerCommand::Settled { epoch } => self.has_settled(ctx, from.clone(), epoch),
             PeerCommand::Want { group, have, .. } => self.wanted(ctx, from, conn, &group, have),
             PeerCommand::WantRest { group, after } => self.rest_wanted(ctx, from, &group, after),
@@ -293,7 +294,7 @@ enum Admit {
 /// Serving edges.
 impl Master {
     /// Begins to serve a group, and first what waited for it, in the order it came.
-    fn begin(&mut self, ctx: &mut Ctx<'_>, mut group: Group, set_up: impl FnOnce(&mut Held)) {
+    fn begin(&mut self, ctx: &mut Ctx<'_>, group: Group, set_up: impl FnOnce(&mut Held)) {
         let name = group.name.clone();
         let waiting = match self.groups.remove(&name) {
             Some(Holding::Opening(opening)) => {
@@ -302,7 +303,6 @@ impl Master {
             }
             _ => VecDeque::new(),
         };
-        group.term = ctx.placement.epoch();
         let nodes: BTreeSet<NodeKey> = group.members().values().map(|member| member.node.clone()).collect();
         let absent = |node| (node, Box::new(EdgeAt { conn: None, attached: false, lost: Some(ctx.now), round: 1, shown_in: 0 }));
         let edges: BTreeMap<_, _> = nodes.into_iter().map(absent).collect();

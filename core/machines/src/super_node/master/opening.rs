@@ -22,6 +22,8 @@ use crate::time::Time;
 
 /// How long the directory may take to say what it remembers.
 const RECORD_WAIT_MS: u64 = 1_000;
+/// How long a promise that was asked for may take before it is asked for again.
+const ASK_AGAIN_MS: u64 = 500;
 /// How long a copy that was asked for may take before it is asked for again.
 const COPY_WAIT_MS: u64 = 2_000;
 
@@ -42,9 +44,13 @@ pub(super) struct Opening {
     pub(super) waiting: VecDeque<Waiting>,
     /// What we have ourselves.
     own: Option<Box<Copy>>,
+    /// The term in which we will serve it: what is offered counts with the promise to take nothing of a lower one.
+    pub(super) term: Term,
     claims: BTreeMap<NodeKey, Claim>,
-    /// Of these it does not count that they have settled: they had not heard that we ask.
+    /// They have a copy, and have not offered it.
     pub(super) unheard: BTreeSet<NodeKey>,
+    /// Who was asked for their promise, and when.
+    asked_promise: BTreeMap<NodeKey, Time>,
     memory: Memory,
     /// Whose copy we asked for, and when.
     asked: Option<(NodeKey, Time)>,
@@ -93,19 +99,21 @@ impl Opening {
 
     fn verdict(&self, now: Time, place: &Placement, settled: &BTreeMap<NodeKey, Epoch>, spans: &Spans) -> Verdict {
         let waited_ms = now.since_ms(self.since);
-        let has_settled =
-            |node: &NodeKey| !self.unheard.contains(node) && settled.get(node).is_some_and(|epoch| *epoch >= place.epoch());
-        let newest = self.claims.values().map(|claim| claim.marked).max().unwrap_or_default();
+        let has_settled = |node: &NodeKey| settled.get(node).is_some_and(|epoch| *epoch >= place.epoch());
+        let newest = self.promised().map(|(_, claim)| claim.marked).max().unwrap_or_default();
         if newest == Term::default() {
-            return self.verdict_without_claims(waited_ms, place, &has_settled, spans);
+            return match self.claims.is_empty() && self.unheard.is_empty() || waited_ms >= spans.takeover_ms {
+                true => self.verdict_without_claims(waited_ms, place, &has_settled, spans),
+                false => Verdict::Wait("those who have a copy to promise it"),
+            };
         }
-        let of_newest = || self.claims.iter().filter(|(_, claim)| claim.marked == newest);
+        let of_newest = || self.promised().filter(|(_, claim)| claim.marked == newest);
         let since_then = |node: &NodeKey| place.admitted(node).is_some_and(|office| office <= newest);
         let trusted = of_newest().any(|(node, claim)| claim.whole && since_then(node));
-        let mut members: Vec<&NodeKey> = of_newest().flat_map(|(_, claim)| &claim.members).collect();
-        members.sort_unstable();
-        members.dedup();
-        let has_spoken = |node: &NodeKey| self.claims.contains_key(node) || has_settled(node);
+        let members: BTreeSet<&NodeKey> = of_newest().flat_map(|(_, claim)| &claim.members).collect();
+        let has_promised = |node: &NodeKey| self.promised().any(|(other, _)| other == node);
+        let has_nothing = |node: &NodeKey| has_settled(node) && !self.claims.contains_key(node) && !self.unheard.contains(node);
+        let has_spoken = |node: &NodeKey| has_promised(node) || has_nothing(node);
         let best_of = |claims: &mut dyn Iterator<Item = (&NodeKey, &Claim)>| {
             let best = claims.max_by_key(|(node, claim)| (claim.marked, claim.last.term, claim.last.seq, *node == &spans.me));
             best.map(|(node, _)| node.clone())
@@ -114,17 +122,44 @@ impl Opening {
             let with = best_of(&mut of_newest().filter(|(_, claim)| claim.whole));
             return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: false });
         }
-        let of_members = || self.claims.iter().filter(|(node, _)| members.contains(node));
-        let is_all = members.iter().all(|node| self.claims.contains_key(*node)) && of_members().all(|(_, claim)| claim.whole);
+        let of_members = || self.promised().filter(|(node, _)| members.contains(node));
+        let is_all = members.iter().all(|node| has_promised(node)) && of_members().all(|(_, claim)| claim.whole);
         if is_all && let Some(with) = most_of(of_members()) {
             return Verdict::GoOn { with, forked: false };
         }
         let nobody_else = members.iter().all(|node| has_spoken(node));
         if nobody_else || waited_ms >= spans.takeover_ms {
-            let with = best_of(&mut self.claims.iter());
+            let with = best_of(&mut self.promised());
             return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: true });
         }
         Verdict::Wait("those who have all that was acknowledged to come back")
+    }
+
+    /// What counts of what was offered.
+    fn promised(&self) -> impl Iterator<Item = (&NodeKey, &Claim)> {
+        self.claims.iter().filter(|(_, claim)| claim.promised >= self.term)
+    }
+
+    /// The ring changed, and it is still ours: promises have to be of this ring.
+    pub(super) fn begin_again(&mut self, me: &NodeKey, term: Term) {
+        self.term = term;
+        if let Some(own) = &mut self.own {
+            own.promised = term;
+        }
+        if let Some(claim) = self.claims.get_mut(me) {
+            claim.promised = term;
+        }
+        self.asked_promise.clear();
+    }
+
+    /// Who has to be asked for their promise by now.
+    fn to_ask(&mut self, now: Time, me: &NodeKey) -> Vec<NodeKey> {
+        let lack = self.claims.iter().filter(|(_, claim)| claim.promised < self.term).map(|(node, _)| node);
+        let asked = &self.asked_promise;
+        let due = |node: &&NodeKey| *node != me && asked.get(*node).is_none_or(|at| now.since_ms(*at) >= ASK_AGAIN_MS);
+        let nodes: Vec<NodeKey> = lack.chain(&self.unheard).filter(due).cloned().collect();
+        self.asked_promise.extend(nodes.iter().map(|node| (node.clone(), now)));
+        nodes
     }
 
     fn verdict_without_claims(&self, waited_ms: u64, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> Verdict {
@@ -188,8 +223,19 @@ impl Master {
         // The directory remembers no persons, and is needed only where nobody else knows more.
         let asks = !name.is_person();
         let memory = if asks { Memory::Asked } else { Memory::Known(None) };
-        let opening =
-            Opening { since: ctx.now, ticket, waiting: VecDeque::new(), own, claims, unheard: BTreeSet::new(), memory, asked: None, incoming: None };
+        let opening = Opening {
+            since: ctx.now,
+            ticket,
+            waiting: VecDeque::new(),
+            own,
+            term: ctx.placement.epoch(),
+            claims,
+            unheard: BTreeSet::new(),
+            asked_promise: BTreeMap::new(),
+            memory,
+            asked: None,
+            incoming: None,
+        };
         self.groups.insert(name.clone(), Holding::Opening(Box::new(opening)));
         self.openings.insert(ticket, name.clone());
         self.look_again(ctx.now);
@@ -211,6 +257,11 @@ impl Master {
     /// Someone has a copy of a group we are opening.
     pub(super) fn claimed(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, claim: Claim) {
         if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
+            opening.unheard.remove(from);
+            if claim.promised > opening.term && ctx.placement.epoch() > opening.term {
+                // To someone else, in between.
+                opening.begin_again(ctx.me(), ctx.placement.epoch());
+            }
             opening.claims.insert(from.clone(), claim);
             self.try_to_open(ctx, name);
         }
@@ -220,6 +271,7 @@ impl Master {
     pub fn not_held(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName) {
         if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
             opening.forget_claim(from);
+            opening.unheard.remove(from);
             self.try_to_open(ctx, name);
         }
     }
@@ -229,6 +281,9 @@ impl Master {
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name).filter(|_| !self.turning) else { return };
         if matches!(opening.memory, Memory::Asked) && ctx.now.since_ms(opening.since) >= RECORD_WAIT_MS {
             opening.memory = Memory::Known(None);
+        }
+        for node in opening.to_ask(ctx.now, ctx.me()) {
+            ctx.post_master(&node, PeerCommand::Ask { term: opening.term, group: name.clone() });
         }
         match opening.verdict(ctx.now, ctx.placement, &self.settled, &Spans::of(ctx, name)) {
             Verdict::Wait(_) => {}
@@ -267,6 +322,7 @@ impl Master {
     fn serve_from(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, mut group: Group, forked: bool) {
         let Some(Holding::Opening(opening)) = self.groups.get(name) else { return };
         let before = group.last();
+        group.term = opening.term;
         let level = if name.is_person() { Level::Debug } else { Level::Info };
         if forked {
             group.begin_another_life(Birth(ctx.ids.jitter.draw()));
@@ -280,7 +336,7 @@ impl Master {
         }
         group.unsettle_members();
         let mut promised = BTreeMap::new();
-        for (node, claim) in opening.claims.iter().filter(|(node, _)| *node != ctx.me()) {
+        for (node, claim) in opening.promised().filter(|(node, _)| *node != ctx.me()) {
             let office = ctx.placement.admitted(node);
             let counted = claim.whole && claim.marked > Term::default() && office.is_some_and(|office| office <= claim.marked);
             if !counted {
@@ -303,7 +359,7 @@ impl Master {
         let Memory::Known(record) = std::mem::replace(&mut opening.memory, Memory::Known(None)) else { return };
         let (birth, now, limits) = (Birth(ctx.ids.jitter.draw()), ctx.now, &ctx.config.limits);
         let wanted = !opening.waiting.is_empty();
-        let term = ctx.placement.epoch();
+        let term = opening.term;
         let Some(record) = record else {
             let group = Group::new(name.clone(), birth, term, now, limits);
             return self.begin(ctx, group, |held| held.begin_in_two_places(now));

@@ -55,7 +55,11 @@ impl Master {
                 self.promote(ctx, name);
             }
             Some(Holding::Copy(_)) => self.promise(ctx, name),
-            Some(Holding::Opening(opening)) => opening.unheard.clear(),
+            Some(Holding::Opening(opening)) => {
+                if opening.term < ctx.placement.epoch() {
+                    opening.begin_again(ctx.me(), ctx.placement.epoch());
+                }
+            }
             None => {}
         }
     }
@@ -73,8 +77,8 @@ impl Master {
         let turning = std::mem::replace(&mut self.turning, true);
         self.turn_over(ctx, name);
         self.turning = turning;
-        // What those who followed us said of this ring, they said to follow us.
-        if let (Some(Holding::Opening(opening)), false) = (self.groups.get_mut(name), turning) {
+        // Those who followed us are known to have it.
+        if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
             opening.unheard = unheard.into_iter().filter(|node| node != ctx.me()).collect();
         }
     }
@@ -155,7 +159,7 @@ impl Master {
         }
         match self.groups.get_mut(name) {
             Some(Holding::Opening(_)) => self.claimed(ctx, from, name, claim),
-            Some(Holding::Held(held)) if claim.promised > held.group.term || claim.marked > held.group.term => {
+            Some(Holding::Held(held)) if held.is_overtaken_by(from, &claim) => {
                 // Someone else was its master in between, or was promised to be.
                 self.step_down(ctx, name);
                 self.claimed(ctx, from, name, claim);
@@ -169,10 +173,27 @@ impl Master {
         }
     }
 
+    /// A master asks for our promise at its term.
+    pub(super) fn asked(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Epoch, name: &GroupName) {
+        match self.groups.get_mut(name) {
+            Some(Holding::Copy(copy)) => {
+                if term > copy.promised {
+                    copy.promised = term;
+                    copy.master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
+                }
+                if let Some(claim) = copy.claim() {
+                    ctx.post_master(from, PeerCommand::Offer { epoch: ctx.placement.epoch().min(term), offers: vec![(name.clone(), claim)] });
+                }
+            }
+            // We are its master, as far as we know the ring. Who knows a newer one asks again.
+            Some(_) => {}
+            None => ctx.tell_edge(conn, LinkEvent::NotHeld { group: name.clone() }),
+        }
+    }
+
     /// A new master wants the copy that we offered.
     pub(super) fn wanted(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, name: &GroupName, have: Option<crate::peer::Last>) {
-        let is_for = |copy: &Copy| copy.master.as_ref().is_some_and(|(master, _)| master == from);
-        match self.copy(name).filter(|copy| is_for(copy)) {
+        match self.copy(name) {
             Some(Copy { group: Some(group), promised, .. }) => {
                 super::transfer::send_copy(ctx, from, *promised, group, have.as_ref(), Vec::new());
             }
