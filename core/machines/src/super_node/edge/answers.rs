@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::session::Session;
+use super::attachments::as_said;
 use super::{Asked, Edge, Entering, HISTORY_LOST};
 use crate::command::GroupOrNick;
 use crate::entry::{Content, Entry, Mode, Person, SayKind, Settings, Topic};
@@ -287,12 +288,12 @@ impl Edge {
                 events.push(Push::Gap { group: group.clone(), lost: "?".into(), reason }.into());
             }
             let shown = joined.missed.into_iter().filter(|entry| is_shown(&entry.content));
-            events.extend(shown.map(|entry| Event::Entry(group.clone(), entry)));
+            events.extend(shown.map(|entry| Event::Entry(group.clone(), as_said(entry))));
             self.reply(ctx, conn, asked.slot, events);
-            let entering = Entering { session: asked.session, conn, slot: None, events: vec![] };
+            let entering = Entering { session: asked.session, conn, slot: None, events: vec![], told: Some(seq) };
             return self.seat(ctx, joined.from, &group, joined.mark, entering, joined.coming);
         }
-        let entering = Entering { session: asked.session, conn, slot: asked.slot, events };
+        let entering = Entering { session: asked.session, conn, slot: asked.slot, events, told: None };
         self.seat(ctx, joined.from, &group, joined.mark, entering, joined.coming);
     }
 
@@ -313,7 +314,7 @@ impl Edge {
             self.unseat(ctx, &old.nick.group(), conn);
             self.release(ctx, id, old.clone(), old.nick.group(), "took another nick");
         }
-        let entering = Entering { session: id, conn, slot: None, events: vec![] };
+        let entering = Entering { session: id, conn, slot: None, events: vec![], told: None };
         self.seat(ctx, joined.from, &own, joined.mark, entering, joined.coming);
         let mut events = Vec::new();
         match then {

@@ -276,11 +276,7 @@ impl Edge {
         let list = attachment.list;
         let entry = match &entry.content {
             Content::Again { birth, place, .. } if attachment.has_heard(Mark { birth: *birth, seq: *place }) => return,
-            Content::Again { kind, text, said, .. } => {
-                let content = Content::Message { kind: *kind, text: text.clone() };
-                Arc::new(Entry { time: *said, content, ..(*entry).clone() })
-            }
-            _ => entry,
+            _ => as_said(entry),
         };
         let comes = matches!(entry.content, Content::Join { .. } | Content::Return { .. });
         if staying.contains(&entry.id.session) && (comes || matches!(entry.content, Content::Part { .. })) {
@@ -292,6 +288,7 @@ impl Edge {
         }
         let entering = if comes { self.enlist(ctx, group, entry.id.session) } else { None };
         let shown = is_shown(&entry.content) && (!group.is_person() || matches!(entry.content, Content::Message { .. }));
+        self.tell_entering(ctx, group, &entry, shown);
         if shown {
             let skip = self.skipped(group, &entry);
             ctx.effects.push(Effect::TellAll { list, event: Event::Entry(group.clone(), entry.clone()), skip });
@@ -302,6 +299,19 @@ impl Edge {
             None => {}
         }
         self.follow(ctx, group, &entry);
+    }
+
+    /// Those who were told that they are in, and whose own join is still to come, hear what follows from where they were told.
+    fn tell_entering(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: &Arc<Entry>, shown: bool) {
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        for Entering { conn, told, .. } in &mut attachment.entering {
+            if let Some(told) = told.as_mut().filter(|told| **told + 1 == entry.seq) {
+                *told = entry.seq;
+                if shown {
+                    ctx.tell(*conn, Event::Entry(group.clone(), entry.clone()));
+                }
+            }
+        }
     }
 
     /// Who on the list does not hear this entry: a sender who did not ask for an echo, and who changed their own nick (they were told).
@@ -382,5 +392,16 @@ impl Edge {
             let reason = "you read too slowly for what the node keeps".into();
             ctx.tell(conn, Push::Gap { group: group.clone(), lost: lost.to_string().into(), reason });
         }
+    }
+}
+
+/// What was said in another life of the group and is back, as people hear it.
+pub(super) fn as_said(entry: Arc<Entry>) -> Arc<Entry> {
+    match &entry.content {
+        Content::Again { kind, text, said, .. } => {
+            let content = Content::Message { kind: *kind, text: text.clone() };
+            Arc::new(Entry { time: *said, content, ..(*entry).clone() })
+        }
+        _ => entry,
     }
 }

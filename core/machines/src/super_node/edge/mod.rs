@@ -73,6 +73,8 @@ struct Entering {
     conn: Conn,
     slot: Option<u64>,
     events: Vec<Event>,
+    /// They were told that they are in as of this place, so that what follows is theirs to hear, whoever the master is by then.
+    told: Option<u64>,
 }
 
 /// Something asked of a master.
