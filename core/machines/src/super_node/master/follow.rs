@@ -61,9 +61,9 @@ impl Copy {
 impl Master {
     pub(super) fn hear_master(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, command: PeerCommand) {
         match command {
-            PeerCommand::Copy { term, group, birth, head } => {
+            PeerCommand::Copy { epoch, term, group, birth, head } => {
                 let incoming = Incoming::new(from.clone(), term, birth, head);
-                self.copy_begins(ctx, from, conn, &group, incoming);
+                self.copy_begins(ctx, from, conn, epoch, &group, incoming);
             }
             PeerCommand::CopyRows { group, members, counters } => {
                 let limits = &ctx.config.limits;
@@ -128,9 +128,14 @@ impl Master {
         }
     }
 
-    fn copy_begins(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, name: &GroupName, incoming: Incoming) {
+    /// Whom we do not follow yet has to know the newest ring that we have heard of: what we promised in it may be forgotten here, with a copy that was released.
+    fn copy_begins(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, epoch: Epoch, name: &GroupName, incoming: Incoming) {
         let term = incoming.term;
+        let is_stale = epoch < self.newest_ring(ctx);
+        let follows = |copy: &Copy| copy.group.is_some() && copy.master.as_ref().is_some_and(|(master, _)| master == from);
         match self.groups.get_mut(name) {
+            Some(Holding::Copy(copy)) if is_stale && !follows(copy) => ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() }),
+            None if is_stale => ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() }),
             Some(Holding::Opening(opening)) if opening.asked_of(from) => opening.incoming = Some(incoming),
             Some(Holding::Copy(copy)) if term < copy.promised => {
                 let promised = copy.promised;

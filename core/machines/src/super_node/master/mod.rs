@@ -99,6 +99,8 @@ pub(super) struct Master {
     /// Up to which ring each node has told us all that it has for us.
     settled: BTreeMap<NodeKey, Epoch>,
     early: Early,
+    /// The newest ring that others have shown to know.
+    newest: Epoch,
     /// The ring has changed, and not everything is looked at yet.
     turning: bool,
     /// Nodes that may not have heard what we have for them, or what those who follow should have.
@@ -171,6 +173,7 @@ impl Master {
     }
 
     fn hear_node(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, command: PeerCommand) {
+        self.note_ring(&command);
         match command {
             PeerCommand::Offer { epoch, offers } => self.offers(ctx, from, epoch, offers),
             PeerCommand::Ask { term, group } => self.asked(ctx, from, conn, term, &group),

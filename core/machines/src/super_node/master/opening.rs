@@ -99,7 +99,7 @@ impl Opening {
 
     fn verdict(&self, now: Time, place: &Placement, settled: &BTreeMap<NodeKey, Epoch>, spans: &Spans) -> Verdict {
         let waited_ms = now.since_ms(self.since);
-        let has_settled = |node: &NodeKey| settled.get(node).is_some_and(|epoch| *epoch >= place.epoch());
+        let has_settled = |node: &NodeKey| settled.get(node).is_some_and(|epoch| *epoch == place.epoch());
         let newest = self.promised().map(|(_, claim)| claim.marked).max().unwrap_or_default();
         if newest == Term::default() {
             return match self.claims.is_empty() && self.unheard.is_empty() || waited_ms >= spans.takeover_ms {

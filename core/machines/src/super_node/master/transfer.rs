@@ -23,7 +23,7 @@ pub(super) fn send_copy(ctx: &mut Ctx<'_>, to: &NodeKey, term: Term, group: &Gro
     let have = have.filter(|have| group.has(have));
     let head = have.is_none().then(|| Box::new(group.head()));
     let whole = head.is_some();
-    ctx.post_master(to, PeerCommand::Copy { term, group: name(), birth, head });
+    ctx.post_master(to, PeerCommand::Copy { epoch: ctx.placement.epoch(), term, group: name(), birth, head });
     let mut rows = 0;
     if whole {
         let (members, counters) = (group.member_rows(), group.counter_rows());

@@ -173,8 +173,28 @@ impl Master {
         }
     }
 
+    /// The newest ring there is, as far as we have heard.
+    pub(super) fn newest_ring(&self, ctx: &Ctx<'_>) -> Epoch {
+        self.newest.max(ctx.placement.epoch())
+    }
+
+    /// Remembers the ring that another node knows, or serves in.
+    pub(super) fn note_ring(&mut self, command: &PeerCommand) {
+        let known = match command {
+            PeerCommand::Offer { epoch, .. } | PeerCommand::Settled { epoch } | PeerCommand::Copy { epoch, .. } => *epoch,
+            PeerCommand::Ask { term, .. } | PeerCommand::Append { term, .. } | PeerCommand::Mark { term, .. } => *term,
+            PeerCommand::Release { term, .. } => *term,
+            _ => return,
+        };
+        self.newest = self.newest.max(known);
+    }
+
     /// A master asks for our promise at its term.
     pub(super) fn asked(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Epoch, name: &GroupName) {
+        if term < self.newest_ring(ctx) {
+            // There is a newer ring. When they know it, too, they ask again or not at all.
+            return;
+        }
         match self.groups.get_mut(name) {
             Some(Holding::Copy(copy)) => {
                 if term > copy.promised {
