@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub use config::{DirectoryConfig, DirectoryLimits};
 pub use memory_store::{MemoryStore, Version, Weight, weigh};
-pub use state::{Applied, DirectoryState, VIEWS_KEPT};
+pub use state::{Applied, DRAINED_KEPT, DirectoryState, Plans, VIEWS_KEPT};
 
 use crate::command::Command;
 use crate::event::{Code, Event, Push};
