@@ -5,13 +5,13 @@
 
 use super::ctx::Ctx;
 use crate::command::Command;
-use crate::event::Event;
+use crate::event::{Code, Event};
 use crate::handshake::{Dialling, Identity};
 use crate::ids::{Conn, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
-use crate::time::Time;
+use crate::time::{Time, earlier};
 
 /// First and longest pause between two tries.
 const RETRY_MS: (u64, u64) = (50, 1_000);
@@ -152,6 +152,14 @@ impl Home {
             Event::Reply(crate::event::Reply::Error { text, .. }) => Some(text.to_string()),
             _ => None,
         };
+        if let (State::Registering { conn, .. }, Event::Link(LinkEvent::Refused { code: Code::NotMember, text })) = (&self.state, &event) {
+            // Drained: until it is started anew it may watch.
+            ctx.log(Level::Warn, format!("the directory does not let us into the ring: {text}"));
+            let conn = *conn;
+            ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch {})));
+            self.up(ctx, conn);
+            return Told::Settled;
+        }
         if let Some(text) = refused {
             // Also how a directory tells a node it had declared dead to come back in.
             self.fail(ctx, &format!("refuses us: {text}"));
@@ -183,6 +191,10 @@ impl Home {
                 self.confirmed = Some(sent);
                 Told::Nothing
             }
+            (State::Registering { .. }, LinkEvent::Beat { .. }) => {
+                self.step_until = ctx.now + STEP_MS;
+                Told::Nothing
+            }
             (State::Up { .. }, LinkEvent::Left { ticket }) if self.leaving == Some(ticket) => {
                 self.gone = true;
                 Told::Nothing
@@ -197,6 +209,8 @@ impl Home {
             let command = PeerCommand::Register { ticket, name: ctx.config.name.clone() };
             ctx.tell(conn, Event::Command(Command::Peer(command)));
             self.state = State::Registering { conn, ticket };
+            // It takes as long as others need to copy our groups to us. Until then heartbeats show that the directory is there.
+            self.beat_at = Some(ctx.now + (ctx.config.timing.lease_ms / 3).max(1));
             Told::Nothing
         } else {
             ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch {})));
@@ -226,6 +240,7 @@ impl Home {
         match &self.state {
             State::Waiting { until } => Some(*until),
             State::Up { .. } => self.beat_at,
+            State::Registering { .. } => earlier(self.beat_at, Some(self.step_until)),
             _ => Some(self.step_until),
         }
     }
@@ -243,6 +258,10 @@ impl Home {
                 if self.step_until <= ctx.now =>
             {
                 self.fail(ctx, "does not answer in time");
+            }
+            State::Registering { conn, .. } if self.beat_at.is_some_and(|at| at <= ctx.now) => {
+                self.beat_at = Some(ctx.now + (ctx.config.timing.lease_ms / 3).max(1));
+                ctx.tell(*conn, Event::Command(Command::Peer(PeerCommand::Heartbeat { sent: ctx.now })));
             }
             _ => {}
         }

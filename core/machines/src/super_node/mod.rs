@@ -24,7 +24,7 @@ use crate::handshake::Identity;
 use crate::ids::{Birth, Conn, ListenerId, Term};
 use crate::machine::{Effect, Input, Level, Machine, Note};
 use crate::names::{GroupName, NodeKey};
-use crate::peer::LinkEvent;
+use crate::peer::{LinkEvent, PeerCommand};
 use crate::ring::Ring;
 use crate::time::{Time, earlier};
 use crate::view::SharedView;
@@ -63,6 +63,8 @@ pub struct SuperNode {
     links: Links,
     home: Home,
     going: Going,
+    /// The planned change that the directory wants to hear of.
+    pending: Option<u64>,
 }
 
 /// Makes a `Ctx` out of the node's fields, so that a part can be borrowed beside it.
@@ -99,6 +101,7 @@ impl SuperNode {
             links: Links::default(),
             home: Home::new(),
             going: Going::No,
+            pending: None,
         }
     }
 
@@ -119,7 +122,11 @@ impl SuperNode {
 
     fn heard(&mut self, now: Time, conn: Conn, command: Command, effects: &mut Vec<Effect>) {
         match command {
-            Command::Client(command) => self.edge.command(ctx!(self, now, effects), conn, command),
+            Command::Client(command) => {
+                // For INFO.
+                self.edge.groups_held = self.master.groups_held();
+                self.edge.command(ctx!(self, now, effects), conn, command);
+            }
             Command::Peer(command) => {
                 if !self.links.is_peer(conn) && self.edge.listener(conn) != Some(OWN_PORT) {
                     let text = "nodes are let in at the node's own port only";
@@ -158,10 +165,22 @@ impl SuperNode {
     fn told_by_directory(&mut self, now: Time, event: LinkEvent, effects: &mut Vec<Effect>) {
         match event {
             LinkEvent::View { view } => self.view_changed(now, view, effects),
+            LinkEvent::Pending { number, plan } => {
+                self.pending = plan.map(|_| number);
+                self.say_prepared();
+            }
             LinkEvent::Record { ticket, record } => self.master.recorded(ctx!(self, now, effects), ticket, record),
             LinkEvent::Orphans { ticket, groups } => self.master.orphans_named(ctx!(self, now, effects), ticket, groups),
             LinkEvent::Stored { ticket } => self.master.stored(ctx!(self, now, effects), ticket),
             event => self.edge.directory_answered(ctx!(self, now, effects), event),
+        }
+    }
+
+    /// Nothing is copied ahead of a planned change.
+    fn say_prepared(&mut self) {
+        if let Some(number) = self.pending {
+            let prepared = PeerCommand::Prepared { number, epoch: self.placement.epoch(), left: 0, why: "".into() };
+            self.post.push_back(Letter::Directory(prepared));
         }
     }
 
@@ -189,6 +208,7 @@ impl SuperNode {
             self.master.nodes_went(ctx!(self, now, effects), &before);
         }
         self.edge.view_changed(ctx!(self, now, effects));
+        self.say_prepared();
     }
 
     fn link_changed(&mut self, now: Time, change: Change, effects: &mut Vec<Effect>) {
