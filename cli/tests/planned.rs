@@ -29,7 +29,7 @@ fn refused(net: &Network, args: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn a_drained_node_is_empty_and_comes_back_when_it_is_started_anew() {
     let net = Network::new();
-    let _directory = net.directory();
+    let mut directory = net.directory();
     let mut nodes = net.nodes([1, 2, 3]);
     let placed = net.ring(&[1, 2, 3]);
     let group = groups_where(1, |group| placed.master(group) == Some(&nodes[1].key)).remove(0);
@@ -43,7 +43,10 @@ fn a_drained_node_is_empty_and_comes_back_when_it_is_started_anew() {
     for member in [&mut iris as &mut dyn Hears, &mut tess] {
         assert!(member.hears(&group, "the node is out", soon()), "{} hears nothing", member.name());
     }
-    // Out it is, and out it stays.
+    // Out it is, and out it stays, though the directory is started anew.
+    directory.kill();
+    let _directory = net.directory();
+    nodes[1].process.err.wait("does not let us into the ring");
     assert_eq!(net.json(&["node", "drain", nodes[1].key.as_str()])["state"], "drained");
     assert_eq!(ring(&net), keys(&net, &[1, 3]));
     nodes[1].process.signal("TERM");
@@ -64,7 +67,7 @@ fn a_change_that_waits_says_for_whom_and_can_be_given_up() {
     let mut net = Network::new();
     net.lease_ms = 60_000;
     let _directory = net.directory();
-    let nodes = net.nodes([1, 2, 3]);
+    let mut nodes = net.nodes([1, 2, 3]);
     nodes[2].process.freeze();
     let mut drain = Process::start("drain", &mut net.chatctl(&["node", "drain", "node2"]));
 
@@ -87,4 +90,16 @@ fn a_change_that_waits_says_for_whom_and_can_be_given_up() {
     let (code, text) = refused(&net, &["handoff", "abort"]);
     assert_eq!((code, text.contains("no change of the ring is planned")), (Some(1), true), "{text}");
     assert_eq!(ring(&net), keys(&net, &[1, 2, 3]));
+
+    // One that wants in has the patience that it takes: longer than it would wait for a directory that says nothing.
+    let mut fourth = net.node(4);
+    within(soon(), "it waits", || {
+        let list = net.json(&["handoff", "list"]);
+        (list["plan"] == "join" && list["age_ms"].as_u64() > Some(4_000)).then_some(())
+    });
+    nodes[2].process.signal("CONT");
+    for node in [&mut nodes[2], &mut fourth] {
+        node.process.err.wait("with 4 super nodes");
+    }
+    assert_eq!(ring(&net), keys(&net, &[1, 2, 3, 4]));
 }

@@ -86,9 +86,11 @@ impl Directory {
     /// The store has the oldest change under way.
     pub(super) fn committed(&mut self, now: Time, ticket: Ticket, effects: &mut Vec<Effect>) {
         let Some(Pending { change, asker, .. }) = confirm(&mut self.commits, ticket) else { return };
-        let planned = self.state.pending().map(|(number, plan)| (number, plan.clone()));
+        let planned = self.state.pending().map(|(number, _)| number);
+        // Most changes are reports, and nobody wants to read of those.
+        let is_report = matches!(change, Change::Report { .. });
+        let text = if is_report { String::new() } else { describe(&change, self.state.pending().map(|(_, plan)| plan)) };
         let applied = self.state.apply(&change);
-        let text = describe(&change, planned.as_ref().map(|(_, plan)| plan));
         if applied == Applied::Ring {
             effects.push(Effect::TellAll { list: WATCHERS, event: self.view_event(), skip: None });
             effects.push(Effect::Note(Note::View(self.state.view().clone())));
@@ -100,7 +102,7 @@ impl Directory {
         if let Change::Admit { node } = &change {
             self.pulses.renew(now, &node.key, node.incarnation);
         }
-        self.plan_changed(now, planned.map(|(number, _)| number), &change, applied == Applied::Ring, effects);
+        self.plan_changed(now, planned, &change, applied == Applied::Ring, effects);
         if let Some(asker) = asker {
             self.grant(now, asker, effects);
         }

@@ -210,7 +210,7 @@ impl Home {
             ctx.tell(conn, Event::Command(Command::Peer(command)));
             self.state = State::Registering { conn, ticket };
             // It takes as long as others need to copy our groups to us. Until then heartbeats show that the directory is there.
-            self.beat_at = Some(ctx.now + (ctx.config.timing.lease_ms / 3).max(1));
+            self.beat_at = Some(ctx.now + STEP_MS / 3);
             Told::Nothing
         } else {
             ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch {})));
@@ -260,7 +260,7 @@ impl Home {
                 self.fail(ctx, "does not answer in time");
             }
             State::Registering { conn, .. } if self.beat_at.is_some_and(|at| at <= ctx.now) => {
-                self.beat_at = Some(ctx.now + (ctx.config.timing.lease_ms / 3).max(1));
+                self.beat_at = Some(ctx.now + STEP_MS / 3);
                 ctx.tell(*conn, Event::Command(Command::Peer(PeerCommand::Heartbeat { sent: ctx.now })));
             }
             _ => {}
