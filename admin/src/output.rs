@@ -45,6 +45,11 @@ impl Sheet {
         Sheet { title: Some(title.into()), ..self }
     }
 
+    /// Puts another value in the place of what was made from the rows.
+    pub fn with_value(self, value: Value) -> Sheet {
+        Sheet { value, ..self }
+    }
+
     /// As JSON.
     pub fn value(&self) -> &Value {
         &self.value

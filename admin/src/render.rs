@@ -10,7 +10,7 @@ use chatring_machines::wire::Text;
 use serde_json::{Value, json};
 
 use crate::output::Sheet;
-use crate::text::{clean, count, date};
+use crate::text::{clean, count, date, span};
 
 /// The ring: its parameters, and what each super node has of it.
 pub fn view(view: &View) -> Sheet {
@@ -135,6 +135,67 @@ pub fn members(reply: &[Text]) -> Sheet {
     cells(&columns, reply)
 }
 
+/// The head of the answer to HANDOFF LIST.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Of the plan, or of the last one.
+    pub number: u64,
+    /// What: join, drain or points; empty when nothing is planned.
+    pub plan: Text,
+    /// Of which node, or how many points.
+    pub subject: Text,
+    /// Since when it is.
+    pub age_ms: u64,
+    /// When it is given up.
+    pub deadline_ms: u64,
+    /// How many changes wait behind it.
+    pub queued: u64,
+}
+
+/// The answer to HANDOFF LIST.
+pub fn handoff(planned: &Planned, reply: &[Text]) -> Sheet {
+    use Cell::*;
+    let nodes =
+        cells(&[("key", "super node", Text), ("state", "state", Text), ("left", "groups left", Number), ("why", "why", Text)], reply);
+    let Planned { number, plan, subject, age_ms, deadline_ms, queued } = planned;
+    let is_one = !plan.is_empty();
+    let title = match is_one {
+        true => format!(
+            "plan {number}: {} {}, announced {} ago, given up in {}, {queued} more waiting",
+            clean(plan),
+            clean(subject),
+            span(*age_ms),
+            span(*deadline_ms)
+        ),
+        false => "no change of the ring is planned".to_string(),
+    };
+    let value = json!({
+        "number": number, "plan": is_one.then_some(&**plan), "subject": is_one.then_some(&**subject), "age_ms": age_ms,
+        "deadline_ms": deadline_ms, "queued": queued, "nodes": nodes.value(),
+    });
+    nodes.with_value(value).titled(title)
+}
+
+/// Sentences, one on each line; an array in JSON.
+pub fn sentences(sentences: &[Text]) -> Sheet {
+    let rows = sentences.iter().map(|sentence| vec![clean(sentence)]).collect();
+    Sheet::table(&[], rows, Value::Array(sentences.iter().map(|sentence| json!(&**sentence)).collect()))
+}
+
+/// Something was done: what it is about, and how that is now.
+pub fn done(what: &str, now: impl Into<Value>) -> Sheet {
+    let now = now.into();
+    let text = now.as_str().map_or_else(|| now.to_string(), clean);
+    Sheet::facts(vec![(what, text)], json!({ what: now }))
+}
+
+/// A node is empty.
+pub fn drained(node: &NodeKey, took: std::time::Duration) -> Sheet {
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let rows = vec![("super node", node.to_string()), ("state", "drained".to_string()), ("took", format!("{ms} ms"))];
+    Sheet::facts(rows, json!({"node": node.as_str(), "state": "drained", "took_ms": ms}))
+}
+
 /// The answers to CHECK: by node, the rows it gave.
 #[derive(Clone, Debug, Default)]
 pub struct Checks {
@@ -193,6 +254,33 @@ mod tests {
             &json!([{"group": "#a", "members": 3, "master": "127.0.0.2", "topic": "hot\x1b[31m"},
                     {"group": "#b", "members": 0, "master": "127.0.0.1", "topic": ""}])
         );
+    }
+
+    #[test]
+    fn what_is_planned() {
+        let plan = |plan: &str| Planned {
+            number: 7,
+            plan: plan.into(),
+            subject: "192.0.2.2".into(),
+            age_ms: 1_500,
+            deadline_ms: 29_000,
+            queued: 2,
+        };
+        let sheet = handoff(&plan("drain"), &texts(&["192.0.2.1", "copying", "3", "#a\x1b", "192.0.2.2", "silent", "", ""]));
+        assert_eq!(
+            sheet.text(false).lines().collect::<Vec<_>>(),
+            [
+                "plan 7: drain 192.0.2.2, announced 1 s ago, given up in 29 s, 2 more waiting",
+                "super node  state    groups left  why",
+                "192.0.2.1   copying  3            #a·",
+                "192.0.2.2   silent"
+            ]
+        );
+        assert_eq!((&sheet.value()["plan"], &sheet.value()["nodes"][0]["left"]), (&json!("drain"), &json!(3)));
+        let nothing = handoff(&plan(""), &[]);
+        assert!(nothing.text(false).starts_with("no change of the ring is planned\n"));
+        assert_eq!((&nothing.value()["plan"], &nothing.value()["nodes"]), (&json!(null), &json!([])));
+        assert_eq!(sentences(&texts(&["one", "two\n"])).text(false), "one\ntwo·");
     }
 
     #[test]

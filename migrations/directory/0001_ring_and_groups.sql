@@ -20,8 +20,23 @@ CREATE TABLE super_nodes (
     key         TEXT PRIMARY KEY,
     name        TEXT    NOT NULL,
     incarnation TEXT    NOT NULL,
-    since       INTEGER NOT NULL
+    since       INTEGER NOT NULL,
+    admitted    TEXT    NOT NULL -- the epoch in which its present stay began: generation.number
 ) STRICT, WITHOUT ROWID;
+
+-- One row once a change of the ring was planned: the last number given to one, and what is planned now.
+CREATE TABLE planned (
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
+    number INTEGER NOT NULL,
+    record BLOB -- the plan; NULL: nothing is planned
+) STRICT;
+
+-- Starts of super nodes that a plan took out of the ring, by its number: they don't come back.
+CREATE TABLE drained (
+    number      INTEGER PRIMARY KEY,
+    key         TEXT NOT NULL,
+    incarnation TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE directories (
     position INTEGER PRIMARY KEY,
@@ -45,7 +60,8 @@ CREATE TABLE groups (
     number     INTEGER NOT NULL,
     seq        INTEGER NOT NULL,
     topic      TEXT    NOT NULL, -- for queries; the settings have it, too
-    record     BLOB    NOT NULL  -- the settings
+    record     BLOB    NOT NULL, -- the settings
+    copies     BLOB    NOT NULL  -- who has a copy, the master included
 ) STRICT;
 
 CREATE INDEX groups_by_master ON groups (master, name);

@@ -221,7 +221,8 @@ mod tests {
     fn about_the_network() {
         check(&["motd"], &["--- there is no message of the day"]);
         check(&["motd", "hi", "\x1b[2J"], &["--- hi", "--- ·[2J"]);
-        let ring = ["ring", "1.5", "demo", "circular", "1", "1", "127.0.0.1", "node1", "16eb8f6fcd96850f", "0", "1", "127.0.0.1:7400"];
+        let ring =
+            ["ring", "1.5", "demo", "circular", "1", "1", "127.0.0.1", "node1", "16eb8f6fcd96850f", "0", "1.4", "1", "127.0.0.1:7400"];
         check(
             &ring,
             &[

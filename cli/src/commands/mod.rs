@@ -7,6 +7,7 @@ mod chat;
 mod check;
 mod console;
 mod group;
+mod handoff;
 mod lines;
 mod net;
 mod node;
@@ -79,6 +80,9 @@ enum Verb {
     /// The super nodes
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// The planned change of the ring: who copies groups for it, and what it waits for
+    #[command(subcommand)]
+    Handoff(handoff::HandoffCommand),
     /// The groups of the network
     #[command(subcommand)]
     Group(group::GroupCommand),
@@ -118,6 +122,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Tail(args) => tail::run(args, global),
         Verb::Ring(command) => ring::run(command, global),
         Verb::Node(command) => node::run(command, global),
+        Verb::Handoff(command) => handoff::run(command, global),
         Verb::Group(command) => group::run(command, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
@@ -177,6 +182,13 @@ mod tests {
         check("ring owner #erlang --nodes localhost", Err(ErrorKind::ValueValidation));
         check("ring owner #erlang --points 8", Err(ErrorKind::MissingRequiredArgument));
         check("ring owner #erlang --nodes 192.0.2.1 --points 0", Err(ErrorKind::ValueValidation));
+        check("node drain 192.0.2.1 --timeout 5", Ok(&["127.0.0.1:7400"]));
+        check("node drain", Err(ErrorKind::MissingRequiredArgument));
+        check("node drain alpha --timeout 0", Err(ErrorKind::ValueValidation));
+        check("ring points 0", Err(ErrorKind::ValueValidation));
+        check("ring points 160 --directory a:1", Ok(&["a:1"]));
+        check("handoff why", Ok(&["127.0.0.1:7400"]));
+        check("handoff frob", Err(ErrorKind::InvalidSubcommand));
         check("bench fanout --subs 0", Err(ErrorKind::ValueValidation));
         check("tail #erlang --json --count 3 --output json", Ok(&["127.0.0.1:7400"]));
         check("frob", Err(ErrorKind::InvalidSubcommand));

@@ -151,7 +151,7 @@ pub fn stdin_line() -> Option<std::io::Result<String>> {
 fn refusal(asked: &str, code: Code, text: &str) -> Failure {
     let failure = Failure::refused(format!("{asked} refuses: {}", chatring_admin::text::clean(text)));
     match code {
-        Code::NoAuth | Code::NoPerm => failure.advise("The server wants an account for that; chatctl asks as a guest."),
+        Code::NoAuth => failure.advise("The server wants an account for that; chatctl asks as a guest."),
         Code::TryAgain | Code::Busy => failure.advise("Try again in a moment."),
         Code::Unknown => failure.advise("Is it another kind of server, or an older one?"),
         _ => failure,

@@ -1,25 +1,132 @@
-//! `chatctl node`: the super nodes as the directory sees them.
+//! `chatctl node`: the super nodes as the directory sees them, and taking one out of service.
+
+use std::time::{Duration, Instant};
 
 use chatring_admin::{Failure, render};
 use chatring_machines::command::ClientCommand;
 use chatring_machines::event::Reply;
-use clap::Subcommand;
+use chatring_machines::names::NodeKey;
+use chatring_machines::wire::{Rest, Text};
+use clap::{Args, Subcommand};
 
-use super::{Global, net};
+use super::{Global, handoff, net};
 
 /// What to do with nodes.
 #[derive(Clone, Debug, Subcommand)]
 pub enum NodeCommand {
     /// List them: since when, in which state, with how many groups
     List,
+    /// Take one out of the ring and wait until it is empty: no groups, no native clients. It comes back when it is started anew.
+    /// From the directory server's own machine only
+    Drain(DrainArgs),
 }
+
+/// Which node.
+#[derive(Clone, Debug, Args)]
+pub struct DrainArgs {
+    /// Its key (IP or IP:port) or its name
+    #[arg(value_name = "NODE")]
+    node: String,
+    #[command(flatten)]
+    patience: handoff::Patience,
+}
+
+/// How often a node that is out of the ring is asked what it still has.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Runs it.
 pub fn run(command: NodeCommand, global: &Global) -> Result<(), Failure> {
-    let NodeCommand::List = command;
-    match net::ask(global.directories(), vec![ClientCommand::Nodes {}.into()])?.pop() {
-        Some(Reply::Nodes { cells }) => global.output.show(&render::nodes(&cells.0)),
-        _ => return Err(net::no_directory(global)),
+    match command {
+        NodeCommand::List => match net::ask(global.directories(), vec![ClientCommand::Nodes {}.into()])?.pop() {
+            Some(Reply::Nodes { cells }) => global.output.show(&render::nodes(&cells.0)),
+            _ => return Err(net::no_directory(global)),
+        },
+        NodeCommand::Drain(args) => drain(&args, global)?,
     }
     Ok(())
+}
+
+/// Out of the ring first, then empty. One that is out already is only waited for.
+fn drain(args: &DrainArgs, global: &Global) -> Result<(), Failure> {
+    let began = Instant::now();
+    let until = began + Duration::from_secs(args.patience.timeout);
+    let view = net::view(global)?;
+    let node = match view.nodes.iter().find(|node| node.key.as_str() == args.node || *node.name == *args.node) {
+        Some(node) => {
+            let key = node.key.clone();
+            handoff::change(ClientCommand::Drain { node: key.clone() }, left_ms(until), global)?;
+            key
+        }
+        None => NodeKey::new(&args.node).map_err(|_| {
+            Failure::refused(format!("no super node '{}' is in the ring", args.node)).advise("`chatctl node list` shows them.")
+        })?,
+    };
+    let address: Text = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?.to_string().into();
+    loop {
+        let held = match held(&address, left_ms(until)) {
+            Ok(held) => held,
+            Err(failure) => {
+                let what = format!("{node} is out of the ring, but does not say whether it is empty: {}", failure.what);
+                return Err(Failure { what, advice: None, ..failure });
+            }
+        };
+        if held == (Held { groups: 0, clients: 0 }) {
+            global.output.show(&render::drained(&node, began.elapsed()));
+            return Ok(());
+        }
+        if Instant::now() >= until {
+            let Held { groups, clients } = held;
+            return Err(Failure::refused(format!(
+                "{node} is out of the ring, but still has {groups} groups and {clients} native clients after {} s",
+                args.patience.timeout
+            ))
+            .advise("Run the command again to wait on; `chatctl check` says what blocks groups."));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// What is left of a patience; a last look is always taken.
+fn left_ms(until: Instant) -> u64 {
+    let left = until.saturating_duration_since(Instant::now()).as_millis();
+    u64::try_from(left).unwrap_or(u64::MAX).max(1_000)
+}
+
+/// What a node still has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    groups: u64,
+    clients: u64,
+}
+
+fn held(address: &Text, patience_ms: u64) -> Result<Held, Failure> {
+    let ask = ClientCommand::Info { section: Rest(Vec::new()) };
+    let info = match net::ask_within(patience_ms, vec![address.clone()], vec![ask.into()])?.pop() {
+        Some(Reply::Text { text }) => text,
+        _ => return Err(Failure::refused(format!("{address} does not answer INFO"))),
+    };
+    read_held(&info).ok_or_else(|| Failure::refused(format!("{address} does not say what it holds: is it older than this chatctl?")))
+}
+
+fn read_held(info: &str) -> Option<Held> {
+    let fact = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok());
+    Some(Held { groups: fact("groups_held")?, clients: fact("native_clients")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(info: &str, expect: Option<(u64, u64)>) {
+        assert_eq!(read_held(info), expect.map(|(groups, clients)| Held { groups, clients }));
+    }
+
+    #[test]
+    fn what_a_node_holds() {
+        check("# Server\r\nnative_clients:2\r\ngroups_attached:9\r\ngroups_held:17\r\n", Some((17, 2)));
+        check("groups_held:0\r\nnative_clients:0\r\n", Some((0, 0)));
+        check("groups_attached:9\r\nnative_clients:2\r\n", None);
+        check("groups_held:many\r\nnative_clients:2\r\n", None);
+    }
 }

@@ -1,13 +1,14 @@
 //! `chatctl ring`: the ring as the directory has it, and who is responsible for a group; off line where the nodes are given.
 
 use chatring_admin::{Failure, render};
+use chatring_machines::command::ClientCommand;
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::ring::{POINTS_MAX, Ring};
 use chatring_machines::view::{Metric, RingParams};
 use clap::{Args, Subcommand};
 
 use super::bench::Where;
-use super::{Global, group_name, net};
+use super::{Global, group_name, handoff, net};
 
 /// What to do with the ring.
 #[derive(Clone, Debug, Subcommand)]
@@ -16,6 +17,19 @@ pub enum RingCommand {
     Show,
     /// Work out who is responsible for a group
     Owner(OwnerArgs),
+    /// Give every super node another number of points, and wait until groups are where they belong then.
+    /// From the directory server's own machine only
+    Points(PointsArgs),
+}
+
+/// How many points.
+#[derive(Clone, Debug, Args)]
+pub struct PointsArgs {
+    /// Points of each node
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(POINTS_MAX)))]
+    points: u32,
+    #[command(flatten)]
+    patience: handoff::Patience,
 }
 
 /// Which group, in which ring.
@@ -39,6 +53,10 @@ pub struct OwnerArgs {
 pub fn run(command: RingCommand, global: &Global) -> Result<(), Failure> {
     match command {
         RingCommand::Show => global.output.show(&render::view(&*net::view(global)?)),
+        RingCommand::Points(args) => {
+            handoff::change(ClientCommand::Points { points: args.points }, args.patience.timeout * 1_000, global)?;
+            global.output.show(&render::done("points", args.points));
+        }
         RingCommand::Owner(args) => {
             let ring = if args.nodes.is_empty() { Ring::new(&*net::view(global)?) } else { given(&args) };
             let sheet = render::owner(&ring, &args.group);

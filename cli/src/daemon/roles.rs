@@ -52,6 +52,7 @@ impl Roles<'_> {
                 params: network.params,
                 directories: texts(&network.directories),
                 lease_ms: directory.lease_ms,
+                prepare_ms: directory.prepare_ms,
                 seed: draw()?,
                 incarnation: Incarnation(draw()?),
                 limits: DirectoryLimits::default(),

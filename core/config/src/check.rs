@@ -164,6 +164,7 @@ impl Check {
             advertise,
             database: database.map(|path| self.folder.join(path)),
             lease_ms: self.lease(raw.lease.as_ref(), "directory.lease", NodeTiming::default().lease_ms)?,
+            prepare_ms: self.span(raw.prepare.as_ref(), "directory.prepare", 1_000, 30_000)?,
             auth: self.auth(raw.auth, "directory.auth", &open(place))?,
             limits: self.clients_max(raw.limits.clients_max.as_ref(), "directory.limits.clients_max")?,
         })

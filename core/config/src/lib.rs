@@ -79,6 +79,8 @@ pub struct Directory {
     pub database: Placed<PathBuf>,
     /// How long a super node may be silent before it is declared dead.
     pub lease_ms: u64,
+    /// How long the super nodes may take to prepare a planned change of the ring before it is given up.
+    pub prepare_ms: u64,
     /// Who decides who may log in.
     pub auth: Vec<Placed<String>>,
     /// Bounds of its port.

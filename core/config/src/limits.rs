@@ -58,7 +58,7 @@ impl Check {
         Ok(ListenerLimits { clients_max: self.count(given, key, 10_000_000, CLIENTS_MAX)? })
     }
 
-    fn span(&self, given: Option<&Spanned<Span>>, key: &str, min_ms: u64, default_ms: u64) -> Result<u64, ConfigError> {
+    pub(crate) fn span(&self, given: Option<&Spanned<Span>>, key: &str, min_ms: u64, default_ms: u64) -> Result<u64, ConfigError> {
         let Some(given) = given else { return Ok(default_ms) };
         let span = *given.get_ref();
         if (min_ms..=DAY_MS).contains(&span.0) {

@@ -53,6 +53,7 @@ pub(crate) struct Directory {
     pub advertise: Option<Text>,
     pub database: Option<Spanned<PathBuf>>,
     pub lease: Option<Spanned<Span>>,
+    pub prepare: Option<Spanned<Span>>,
     pub auth: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
     pub limits: ListenerLimits,

@@ -33,7 +33,7 @@ fn what_is_left_out_has_a_default() {
     let directory = config.directory.as_ref().unwrap();
     assert_eq!(directory.address.to_string(), "127.0.0.1:7400");
     assert_eq!(directory.database.to_str(), Some("conf/directory.sqlite"));
-    assert_eq!(directory.lease_ms, 3_000);
+    assert_eq!((directory.lease_ms, directory.prepare_ms), (3_000, 30_000));
     assert_eq!(config.network.directories, ["127.0.0.1:7400"]);
     let node = &config.super_nodes[0];
     assert_eq!((node.address.to_string().as_str(), node.key.as_str()), ("127.0.0.1:7411", "127.0.0.1"));
@@ -123,6 +123,7 @@ fn wrong_times_and_sizes() {
     check_line(NETWORK, &lease("'3 sec'"), &format!("5:9: invalid value: string \"3 sec\", {time}"));
     check_line(NETWORK, &lease("'100ms'"), "5:9: directory.lease: found 100ms, expected 300ms to 24h");
     check_line(NETWORK, &lease("'2000h'"), "5:9: directory.lease: found 2000h, expected 300ms to 24h");
+    check_line(NETWORK, "[directory]\nprepare = '999ms'", "5:11: directory.prepare: found 999ms, expected 1s to 24h");
     let size = "expected a size in bytes, or with its unit (KiB, MiB or GiB), like \"64KiB\"";
     let bytes = |value: &str| format!("limits = {{ log_bytes = {value} }}");
     check_line(ALL, &bytes("-1"), &format!("7:24: invalid value: integer `-1`, {size}"));

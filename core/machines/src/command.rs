@@ -4,10 +4,10 @@
 
 use crate::entry::{Modes, SayKind};
 use crate::ids::Birth;
-use crate::names::{GroupName, Nick};
+use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::PeerCommand;
 use crate::wire::{Argv, Bad, Field, Given, Reader, Rest, Text};
-use crate::{wire_enum, wire_struct};
+use crate::{wire_enum, wire_struct, wire_words};
 
 /// Longest text of a message, in bytes.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -226,6 +226,33 @@ wire_enum! {
         /// Lists the members of a group: nick, session, edge, since.
         [Anyone Directory "0.1"]
         "MEMBERS" Members { group: GroupName },
+
+        /// Tells of the planned change of the ring: LIST shows how far each node is, WHY what is waited for; ABORT gives it up.
+        /// ABORT over loopback only.
+        [Anyone Directory "0.1"]
+        "HANDOFF" Handoff { what: HandoffAsk },
+
+        /// Takes a super node out of the ring once others have its groups. Answered when it is out, or stays in.
+        /// It stays connected, and comes back when it is started anew. Over loopback only.
+        [Anyone Directory "0.1"]
+        "DRAIN" Drain { node: NodeKey },
+
+        /// Gives every super node another number of points, once groups are where they will belong.
+        /// Answered when it is so, or given up. Over loopback only.
+        [Anyone Directory "0.1"]
+        "POINTS" Points { points: u32 },
+    }
+}
+
+wire_words! {
+    /// What follows `HANDOFF`.
+    pub enum HandoffAsk {
+        /// How far is everyone?
+        "LIST" List,
+        /// What is it waiting for?
+        "WHY" Why,
+        /// Give it up.
+        "ABORT" Abort,
     }
 }
 
@@ -406,6 +433,9 @@ mod tests {
             "JOIN a",
             Err("argument 'group': a group's name is # and 1 to 63 bytes without blanks, commas, colons or control characters"),
         );
+        check("handoff why", Ok("HANDOFF WHY"));
+        check("HANDOFF frob", Err("argument 'what': must be one of: LIST WHY ABORT"));
+        check("DRAIN 192.0.2.1:7412", Ok("DRAIN 192.0.2.1:7412"));
         check("PUBLISH #a", Err("argument 'text' is missing"));
         check("MOTD x y", Err("2 arguments too many"));
         check("FROB", Err("unknown command 'FROB'"));

@@ -1,8 +1,9 @@
 //! Reading back: the ring at a start, and what people and masters ask.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chatring_machines::directory::{DirectoryState, Version};
+use chatring_machines::directory::{DirectoryState, Plans, Version};
 use chatring_machines::entry::{MemberRow, Person};
 use chatring_machines::ids::{Epoch, Term};
 use chatring_machines::machine::{Answer, Query};
@@ -16,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::error::Trouble;
 use crate::record::{parse, unpack};
 
-pub(crate) const GROUP: &str = "SELECT master, birth, generation, number, seq, record FROM groups WHERE name = ?";
+pub(crate) const GROUP: &str = "SELECT master, birth, generation, number, seq, record, copies FROM groups WHERE name = ?";
 const MEMBERS: &str = "SELECT session, nick, user, host, account, real, node, since FROM members WHERE group_name = ? ORDER BY session";
 const GROUPS_FROM: &str = "SELECT name, master, topic FROM groups WHERE name >= ? ORDER BY name";
 const MEMBER_COUNT: &str = "SELECT count(*) FROM members WHERE group_name = ?";
@@ -40,7 +41,23 @@ pub(crate) fn state(conn: &Connection) -> Result<DirectoryState, Trouble> {
         views.push(unpack(&record).map_err(|why| Trouble::Damaged(what, why))?);
     }
     views.extend(current_view(conn)?);
-    Ok(DirectoryState::restore(views))
+    Ok(DirectoryState::restore(views, plans(conn)?))
+}
+
+fn plans(conn: &Connection) -> Result<Plans, Trouble> {
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?));
+    let row = conn.query_row("SELECT number, record FROM planned", [], read).optional()?;
+    let (number, record) = row.unwrap_or_default();
+    let pending = record.map(|record| unpack(&record)).transpose();
+    let pending = pending.map_err(|why| Trouble::Damaged("the planned change".into(), why))?;
+    let mut drained = BTreeMap::new();
+    let mut statement = conn.prepare("SELECT number, key, incarnation FROM drained")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let what = format!("drained super node '{}'", text(row, 1)?);
+        drained.insert(row.get::<_, i64>(0)? as u64, (value(row, 1, &what)?, value(row, 2, &what)?));
+    }
+    Ok(Plans { number: number as u64, pending, drained })
 }
 
 fn current_view(conn: &Connection) -> Result<Option<View>, Trouble> {
@@ -64,7 +81,7 @@ fn current_view(conn: &Connection) -> Result<Option<View>, Trouble> {
 
 /// By key: SQLite compares text byte by byte, as we do.
 fn nodes(conn: &Connection) -> Result<Vec<NodeInfo>, Trouble> {
-    let mut statement = conn.prepare("SELECT key, name, incarnation, since FROM super_nodes ORDER BY key")?;
+    let mut statement = conn.prepare("SELECT key, name, incarnation, since, admitted FROM super_nodes ORDER BY key")?;
     let mut rows = statement.query([])?;
     let mut nodes = Vec::new();
     while let Some(row) = rows.next()? {
@@ -74,7 +91,7 @@ fn nodes(conn: &Connection) -> Result<Vec<NodeInfo>, Trouble> {
             name: text(row, 1)?,
             incarnation: value(row, 2, &what)?,
             since: Time(row.get::<_, i64>(3)? as u64),
-            admitted: Epoch::default(),
+            admitted: value(row, 4, &what)?,
         });
     }
     Ok(nodes)
@@ -110,6 +127,7 @@ pub(crate) struct GroupRow {
     term: Term,
     seq: u64,
     settings: Vec<u8>,
+    copies: Vec<u8>,
 }
 
 impl GroupRow {
@@ -121,6 +139,7 @@ impl GroupRow {
             term: Term { generation: row.get(2)?, number: row.get::<_, i64>(3)? as u64 },
             seq: row.get::<_, i64>(4)? as u64,
             settings: row.get(5)?,
+            copies: row.get(6)?,
         })
     }
 
@@ -142,7 +161,7 @@ fn record(conn: &Connection, group: &GroupName) -> Result<Option<GroupRecord>, T
         seq: version.seq,
         settings: unpack(&row.settings).map_err(|why| damaged(group, why))?,
         members: members(conn, group)?,
-        copies: Vec::new(),
+        copies: unpack(&row.copies).map_err(|why| damaged(group, why))?,
     }))
 }
 

@@ -1,6 +1,6 @@
 //! Writing changes down: what a change means is decided by the machines' rules, here it becomes rows.
 
-use chatring_machines::directory::{Applied, DirectoryState, VIEWS_KEPT, Version, Weight, weigh};
+use chatring_machines::directory::{Applied, DirectoryState, Plans, VIEWS_KEPT, Version, Weight, weigh};
 use chatring_machines::entry::MemberRow;
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::peer::{Change, GroupReport};
@@ -13,45 +13,69 @@ use crate::record::pack;
 
 /// Applies one change to the ring and to the file.
 pub(crate) fn change(conn: &Connection, state: &mut DirectoryState, change: &Change) -> Result<(), Trouble> {
-    let before = state.is_founded().then(|| state.view().clone());
+    let before = (state.is_founded().then(|| state.view().clone()), state.plans().clone());
     match (state.apply(change), change) {
         (Applied::Ring, _) => {
-            if let Some(before) = before {
-                past_view(conn, &before)?;
+            if let Some(before) = &before.0 {
+                past_view(conn, before)?;
             }
             current_epoch(conn, state.view())?;
-            ring(conn, change)
+            directories(conn, before.0.as_deref(), state.view())?;
+            super_nodes(conn, before.0.as_deref(), state.view())?;
+            plans(conn, &before.1, state.plans())
         }
+        (Applied::Plan, _) => plans(conn, &before.1, state.plans()),
         (Applied::Report, Change::Report { master, report }) => self::report(conn, master, report),
         _ => Ok(()),
     }
 }
 
-fn ring(conn: &Connection, change: &Change) -> Result<(), Trouble> {
-    match change {
-        Change::Directories { addresses } => {
-            conn.execute("DELETE FROM directories", [])?;
-            for (position, address) in addresses.iter().enumerate() {
-                conn.prepare_cached("INSERT INTO directories (position, address) VALUES (?, ?)")?
-                    .execute(params![position as i64, &**address])?;
-            }
-        }
-        Change::Admit { node } => admit(conn, node)?,
-        Change::Remove { key, .. } => {
-            conn.prepare_cached("DELETE FROM super_nodes WHERE key = ?")?.execute([key.as_str()])?;
-        }
-        Change::Found { .. } | Change::Report { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } => {}
+fn directories(conn: &Connection, before: Option<&View>, view: &View) -> Result<(), Trouble> {
+    if before.is_some_and(|before| before.directories == view.directories) {
+        return Ok(());
+    }
+    conn.execute("DELETE FROM directories", [])?;
+    for (position, address) in view.directories.iter().enumerate() {
+        conn.prepare_cached("INSERT INTO directories (position, address) VALUES (?, ?)")?.execute(params![position as i64, &**address])?;
     }
     Ok(())
 }
 
-fn admit(conn: &Connection, node: &NodeInfo) -> Result<(), Trouble> {
-    conn.prepare_cached("INSERT OR REPLACE INTO super_nodes (key, name, incarnation, since) VALUES (?, ?, ?, ?)")?.execute(params![
-        node.key.as_str(),
-        &*node.name,
-        node.incarnation.to_string(),
-        signed(node.since.0)
-    ])?;
+/// Writes what is different: a ring may have thousands of nodes, and a change has one.
+fn super_nodes(conn: &Connection, before: Option<&View>, view: &View) -> Result<(), Trouble> {
+    let before = before.map_or(&[][..], |before| &before.nodes);
+    for gone in before.iter().filter(|node| view.node(&node.key).is_none()) {
+        conn.prepare_cached("DELETE FROM super_nodes WHERE key = ?")?.execute([gone.key.as_str()])?;
+    }
+    let known = |node: &NodeInfo| before.binary_search_by(|there| there.key.cmp(&node.key)).is_ok_and(|ix| before[ix] == *node);
+    let sql = "INSERT OR REPLACE INTO super_nodes (key, name, incarnation, since, admitted) VALUES (?, ?, ?, ?, ?)";
+    for node in view.nodes.iter().filter(|node| !known(node)) {
+        conn.prepare_cached(sql)?.execute(params![
+            node.key.as_str(),
+            &*node.name,
+            node.incarnation.to_string(),
+            signed(node.since.0),
+            node.admitted.to_string()
+        ])?;
+    }
+    Ok(())
+}
+
+fn plans(conn: &Connection, before: &Plans, plans: &Plans) -> Result<(), Trouble> {
+    if (before.number, &before.pending) != (plans.number, &plans.pending) {
+        conn.prepare_cached("INSERT OR REPLACE INTO planned (one, number, record) VALUES (1, ?, ?)")?
+            .execute(params![signed(plans.number), plans.pending.as_ref().map(pack)])?;
+    }
+    for number in before.drained.keys().filter(|number| !plans.drained.contains_key(number)) {
+        conn.prepare_cached("DELETE FROM drained WHERE number = ?")?.execute([signed(*number)])?;
+    }
+    for (number, (key, incarnation)) in plans.drained.iter().filter(|(number, _)| !before.drained.contains_key(number)) {
+        conn.prepare_cached("INSERT INTO drained (number, key, incarnation) VALUES (?, ?, ?)")?.execute(params![
+            signed(*number),
+            key.as_str(),
+            incarnation.to_string()
+        ])?;
+    }
     Ok(())
 }
 
@@ -101,9 +125,10 @@ fn version(conn: &Connection, group: &GroupName) -> Result<Option<Version>, Trou
 }
 
 fn group(conn: &Connection, master: &NodeKey, report: &GroupReport) -> Result<(), Trouble> {
-    let sql = "INSERT INTO groups (name, master, birth, generation, number, seq, topic, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    let sql = "INSERT INTO groups (name, master, birth, generation, number, seq, topic, record, copies) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                ON CONFLICT (name) DO UPDATE SET master = excluded.master, birth = excluded.birth, generation = excluded.generation,
-               number = excluded.number, seq = excluded.seq, topic = excluded.topic, record = excluded.record";
+               number = excluded.number, seq = excluded.seq, topic = excluded.topic, record = excluded.record,
+               copies = excluded.copies";
     conn.prepare_cached(sql)?.execute(params![
         report.group.as_str(),
         master.as_str(),
@@ -112,7 +137,8 @@ fn group(conn: &Connection, master: &NodeKey, report: &GroupReport) -> Result<()
         signed(report.term.number),
         signed(report.seq),
         report.settings.topic.as_ref().map_or("", |topic| &topic.text),
-        pack(&report.settings)
+        pack(&report.settings),
+        pack(&report.copies)
     ])?;
     Ok(())
 }

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use chatring_machines::ids::Incarnation;
 use chatring_machines::machine::{Answer, Query, Store};
-use chatring_machines::names::GroupName;
+use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::view::Plan;
 use chatring_storage::{SCHEMA_VERSION, SqliteStore};
 use rusqlite::Connection;
 
@@ -29,9 +31,13 @@ fn every_past_version_climbs_to_the_newest() {
         let (mut store, state) = SqliteStore::open(&path).unwrap();
         let view = state.view();
         assert_eq!((view.to_string(), &*view.nodes[0].name), ("net epoch 1.4 with 1 super nodes".to_string(), "alpha"));
+        assert_eq!(view.nodes[0].admitted, view.epoch);
+        assert_eq!(state.pending(), Some((6, &Plan::Points { points: 8 })));
+        assert!(state.is_drained(&NodeKey::new("192.0.2.2").unwrap(), Incarnation(0xa2)));
         assert_eq!(state.views().map(|view| view.epoch.number).collect::<Vec<_>>(), [3, 4]);
         let Ok(Answer::Record(Some(record))) = store.query(&Query::Record(GroupName::new("#erlang").unwrap())) else { panic!() };
         assert_eq!((record.seq, record.members[0].person.mask()), (17, "joe!j@host".to_string()));
+        assert_eq!(record.copies.iter().map(NodeKey::as_str).collect::<Vec<_>>(), ["192.0.2.1", "192.0.2.3"]);
         assert_eq!(&*record.settings.topic.unwrap().text, "hello");
         let now: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
         assert_eq!(now, SCHEMA_VERSION);
@@ -73,6 +79,10 @@ fn refused() {
     check(
         make_then("UPDATE past_views SET record = CAST('9:1.3,' AS BLOB); PRAGMA journal_mode = WAL"),
         &format!("past view 1.3 can't be read: argument '': must be netstrings: {rest}"),
+    );
+    check(
+        make_then("UPDATE planned SET record = CAST('4:frob,' AS BLOB); PRAGMA journal_mode = WAL"),
+        &format!("the planned change can't be read: unknown command 'frob': {rest}"),
     );
 }
 

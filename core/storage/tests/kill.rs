@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use chatring_machines::entry::{MemberRow, Person, Settings};
-use chatring_machines::ids::{Birth, Incarnation, SessionId, Term};
+use chatring_machines::ids::{Birth, Epoch, Incarnation, SessionId, Term};
 use chatring_machines::machine::{Answer, Query, Store};
 use chatring_machines::names::{GroupName, Nick, NodeKey};
 use chatring_machines::peer::{Change, GroupReport};
@@ -42,6 +42,7 @@ fn changes(n: u64) -> [Change; 2] {
         settings: Settings::new(Time(1)),
         joined: vec![row],
         left: Vec::new(),
+        copies: vec![key()],
     };
     [Change::Admit { node }, Change::Report { master: key(), report: Box::new(report) }]
 }

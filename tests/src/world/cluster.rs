@@ -52,6 +52,7 @@ impl World {
             params,
             directories: Vec::new(),
             lease_ms,
+            prepare_ms: 30_000,
             seed: 1,
             incarnation: Incarnation(1),
             limits: DirectoryLimits::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::agenda::{self, node_of};
 use super::{Directory, WATCHERS, note};
 use crate::event::Event;
 use crate::ids::{Conn, Ticket};
@@ -9,6 +10,7 @@ use crate::machine::{Effect, Level, Note};
 use crate::names::NodeKey;
 use crate::peer::{Change, LinkEvent};
 use crate::time::Time;
+use crate::view::Plan;
 
 use super::state::Applied;
 
@@ -36,8 +38,16 @@ pub(super) enum Wants {
     Left(Ticket),
     /// `stored`.
     Stored(Ticket),
+    /// An operator, on a client's connection, of which nothing is read meanwhile: `OK`.
+    Done,
     /// Nothing: more of the same batch follows.
     Nothing,
+}
+
+impl Wants {
+    pub(super) fn is_operators(self) -> bool {
+        matches!(self, Wants::Done)
+    }
 }
 
 impl Directory {
@@ -53,13 +63,22 @@ impl Directory {
         self.commits.iter().any(|pending| match &pending.change {
             Change::Admit { node } => node.key == *key,
             Change::Remove { key: leaving, .. } => leaving == key,
+            Change::Commit { .. } => self.agenda.current.as_ref().and_then(|current| node_of(&current.plan)) == Some(key),
             _ => false,
         })
     }
 
+    /// Whether a change of the ring, or of what is planned, is under way.
+    pub(super) fn ring_is_changing(&self) -> bool {
+        self.commits.iter().any(|pending| !matches!(pending.change, Change::Report { .. }))
+    }
+
     /// A super node of the ring is dead: commits that, and forgets its pulse so that it happens once.
-    pub(super) fn declare_dead(&mut self, key: &NodeKey, why: String, effects: &mut Vec<Effect>) {
+    pub(super) fn declare_dead(&mut self, now: Time, key: &NodeKey, why: String, effects: &mut Vec<Effect>) {
         let Some(incarnation) = self.pulses.of(key).map(|pulse| pulse.incarnation) else { return };
+        if let Some(node) = self.state.view().node(key) {
+            self.holds.died(now, key, node.since);
+        }
         self.pulses.end(key);
         self.commit(Change::Remove { key: key.clone(), incarnation, why: why.into() }, None, effects);
     }
@@ -67,41 +86,53 @@ impl Directory {
     /// The store has the oldest change under way.
     pub(super) fn committed(&mut self, now: Time, ticket: Ticket, effects: &mut Vec<Effect>) {
         let Some(Pending { change, asker, .. }) = confirm(&mut self.commits, ticket) else { return };
-        if self.state.apply(&change) == Applied::Ring {
+        let planned = self.state.pending().map(|(number, _)| number);
+        // Most changes are reports, and nobody wants to read of those.
+        let is_report = matches!(change, Change::Report { .. });
+        let text = if is_report { String::new() } else { describe(&change, self.state.pending().map(|(_, plan)| plan)) };
+        let applied = self.state.apply(&change);
+        if applied == Applied::Ring {
             effects.push(Effect::TellAll { list: WATCHERS, event: self.view_event(), skip: None });
             effects.push(Effect::Note(Note::View(self.state.view().clone())));
-            note(effects, Level::Info, format!("epoch {}: {}", self.state.view().epoch, describe(&change)));
+            note(effects, Level::Info, format!("epoch {}: {}", self.state.view().epoch, text));
+        } else if applied == Applied::Plan {
+            let level = if matches!(change, Change::Cancel { .. }) { Level::Warn } else { Level::Info };
+            note(effects, level, text);
         }
         if let Change::Admit { node } = &change {
             self.pulses.renew(now, &node.key, node.incarnation);
         }
+        self.plan_changed(now, planned, &change, applied == Applied::Ring, effects);
         if let Some(asker) = asker {
-            self.fulfil(asker, effects);
-            self.settle(now, asker.conn, 1, effects);
+            self.grant(now, asker, effects);
         }
+        self.advance(now, effects);
         self.stop_when_idle(effects);
     }
 
-    fn fulfil(&mut self, asker: Asker, effects: &mut Vec<Effect>) {
+    pub(super) fn fulfil(&mut self, asker: Asker, effects: &mut Vec<Effect>) {
         let conn = asker.conn;
-        if self.links.of(conn).is_none() {
-            return;
-        }
+        let Some(link) = self.links.of_mut(conn) else { return };
+        link.waits &= !asker.wants.is_operators();
         match asker.wants {
             Wants::Registered(ticket) => self.registered(conn, ticket, effects),
             Wants::Left(ticket) => effects.push(tell(conn, LinkEvent::Left { ticket })),
             Wants::Stored(ticket) => effects.push(tell(conn, LinkEvent::Stored { ticket })),
+            Wants::Done => effects.push(tell(conn, Event::ok())),
             Wants::Nothing => {}
         }
     }
 
     /// Tells a node that it has its place, and the view with it in it.
     pub(super) fn registered(&mut self, conn: Conn, ticket: Ticket, effects: &mut Vec<Effect>) {
+        if let Some(link) = self.links.of_mut(conn) {
+            link.registered = true;
+        }
         effects.push(tell(conn, LinkEvent::Registered { ticket, epoch: self.state.view().epoch }));
         self.watch(conn, effects);
     }
 
-    /// Puts a connection on the list of watchers and shows it the view there is. One that is on it already has heard that view.
+    /// Puts a connection on the list of watchers and shows it the view there is, and what is planned. One that is on it already has heard that.
     pub(super) fn watch(&mut self, conn: Conn, effects: &mut Vec<Effect>) {
         let Some(link) = self.links.of_mut(conn) else { return };
         if std::mem::replace(&mut link.watches, true) {
@@ -110,6 +141,7 @@ impl Directory {
         effects.push(Effect::Enlist { list: WATCHERS, conn });
         if self.state.is_founded() {
             effects.push(Effect::Tell { conn, event: self.view_event() });
+            effects.push(Effect::Tell { conn, event: self.pending_event() });
         }
     }
 
@@ -155,15 +187,16 @@ fn confirm(commits: &mut VecDeque<Pending>, ticket: Ticket) -> Option<Pending> {
     Some(oldest)
 }
 
-fn describe(change: &Change) -> String {
+fn describe(change: &Change, planned: Option<&Plan>) -> String {
+    let planned = planned.map_or_else(String::new, agenda::describe);
     match change {
         Change::Found { network, .. } => format!("network '{network}' is founded"),
         Change::Directories { addresses } => format!("the directory servers are {}", addresses.join(", ")),
         Change::Admit { node } => format!("super node {} ({}) is in the ring", node.key, node.name),
         Change::Remove { key, why, .. } => format!("super node {key} is out of the ring: it {why}"),
-        Change::Prepare { plan, .. } => format!("planned: {}", plan.word()),
-        Change::Commit { .. } => "the planned change is made".to_string(),
-        Change::Cancel { why, .. } => format!("the planned change is not made: {why}"),
+        Change::Prepare { plan, .. } => format!("planned: {}", agenda::describe(plan)),
+        Change::Commit { .. } => format!("done as planned: {planned}"),
+        Change::Cancel { why, .. } => format!("not done, though planned: {planned}: {why}"),
         Change::Report { report, .. } => format!("{} is reported", report.group),
     }
 }

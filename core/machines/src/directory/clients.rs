@@ -39,6 +39,9 @@ impl Directory {
             ClientCommand::Members { group } => {
                 return self.ask(now, conn, Query::Record(group.clone()), Shape::Members(group), effects);
             }
+            ClientCommand::Handoff { what } => return self.handoff(now, conn, what, effects),
+            ClientCommand::Drain { node } => return self.drain(now, conn, node, effects),
+            ClientCommand::Points { points } => return self.points(now, conn, points, effects),
             ClientCommand::Quit { .. } => {
                 effects.push(tell(conn, Event::ok()));
                 return self.close(conn, effects);
@@ -101,10 +104,11 @@ impl Directory {
             (
                 "Ring",
                 format!(
-                    "network:{}\r\nepoch:{}\r\nsuper_nodes:{}\r\nmetric:{}\r\npoints:{}\r\nlease_ms:{}\r\n",
+                    "network:{}\r\nepoch:{}\r\nsuper_nodes:{}\r\nplanned:{}\r\nmetric:{}\r\npoints:{}\r\nlease_ms:{}\r\n",
                     view.network,
                     view.epoch,
                     view.nodes.len(),
+                    self.state.pending().map_or("nothing", |(_, plan)| plan.word()),
                     view.params.metric,
                     view.params.points,
                     self.config.lease_ms
@@ -113,10 +117,11 @@ impl Directory {
             (
                 "Clients",
                 format!(
-                    "connected_clients:{}\r\npeers:{}\r\nuncommitted_changes:{}\r\nopen_questions:{}\r\n",
+                    "connected_clients:{}\r\npeers:{}\r\nuncommitted_changes:{}\r\nqueued_plans:{}\r\nopen_questions:{}\r\n",
                     self.links.len(),
                     self.links.peers(),
                     self.commits.len(),
+                    self.agenda.queue.len(),
                     self.questions.len()
                 ),
             ),

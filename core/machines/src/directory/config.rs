@@ -24,6 +24,8 @@ pub struct DirectoryConfig {
     pub directories: Vec<Text>,
     /// How long a super node may be silent before it is declared dead.
     pub lease_ms: u64,
+    /// How long the super nodes may take to prepare a planned change before it is given up.
+    pub prepare_ms: u64,
     /// For nonces: drawn by the driver from the system's random source.
     pub seed: u64,
     /// Which start of it this is: drawn by the driver.
@@ -52,6 +54,8 @@ pub struct DirectoryLimits {
     pub peers: usize,
     /// Super nodes in the ring; past it REGISTER is refused.
     pub nodes: usize,
+    /// Planned changes that wait for their turn; past it whoever asks hears TRYAGAIN.
+    pub plans: usize,
     /// What one peer may have asked and not been answered yet; at it nothing more is read from the peer, and its lease stands still.
     pub pending_per_peer: usize,
     /// Queries of clients that are not answered yet, all together; past it they hear BUSY.
@@ -68,6 +72,7 @@ impl Default for DirectoryLimits {
             strangers: 1_024,
             peers: 8_192,
             nodes: 4_096,
+            plans: 256,
             pending_per_peer: 256,
             queries: 256,
             reports_per_batch: crate::peer::ROWS_MAX,

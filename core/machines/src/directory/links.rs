@@ -4,9 +4,11 @@
 //! the bound the one that was silent longest goes, so that no crowd of idle connections keeps a newcomer out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::handshake::{Accepting, Peer};
 use crate::ids::{Conn, ListenerId};
+use crate::names::NodeKey;
 use crate::time::Time;
 use crate::wire::Text;
 
@@ -21,6 +23,8 @@ pub(super) struct Links {
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// From where it came.
+    pub(super) from: IpAddr,
     /// By which listener it came.
     pub(super) listener: ListenerId,
     /// Counts connections, for `CLIENT ID`.
@@ -31,7 +35,7 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     /// Hears of every new view.
     pub(super) watches: bool,
-    /// Has asked for a place in the ring.
+    /// Had a place in the ring given to it, and not taken by a drain.
     pub(super) registered: bool,
     /// What it asked and we have not answered.
     pub(super) pending: usize,
@@ -55,9 +59,10 @@ pub(super) enum Stage {
 
 impl Links {
     /// A new connection. Gives the strangers that must go to stay within the bound.
-    pub(super) fn open(&mut self, now: Time, conn: Conn, listener: ListenerId, strangers_max: usize) -> Vec<Conn> {
+    pub(super) fn open(&mut self, now: Time, conn: Conn, from: IpAddr, listener: ListenerId, strangers_max: usize) -> Vec<Conn> {
         self.opened += 1;
         let link = Link {
+            from,
             listener,
             id: self.opened,
             name: None,
@@ -90,6 +95,12 @@ impl Links {
         let Some(link) = self.links.get_mut(&conn) else { return };
         self.strangers.remove(&(link.heard, conn));
         link.stage = Stage::Proven(peer);
+    }
+
+    /// This node only watches from here on. Looks at all connections, as often as a node is drained.
+    pub(super) fn demote(&mut self, key: &NodeKey) {
+        let own = self.links.values_mut().filter(|link| link.peer().is_some_and(|peer| peer.key == *key));
+        own.for_each(|link| link.registered = false);
     }
 
     /// It is gone.

@@ -4,6 +4,7 @@
 //! a command → checked here → Effect::Commit → Input::Committed → DirectoryState::apply → answer, and the new view to who watches
 //! ```
 //!
+//! The ring changes at once when a node dies, or comes into an empty ring; every other change of it is planned: announced, prepared by its nodes, then made (`planned`).
 //! Durable state changes in one place only, when the store has confirmed the change (`state`); a replicated log can take the store's place without
 //! anything here noticing. Heartbeats, suspicion and leases are soft state (`pulses`) and are forgotten at a restart, after which every node gets a
 //! full lease. What masters report of groups passes through to the store and is read back from it; the machine holds none of it.
@@ -13,12 +14,16 @@
 //! Invariants: the pulses are those of the nodes that will be in the ring once all commits under way are durable; a death is committed once;
 //! each connection is answered in the order it asked.
 
+mod agenda;
 mod changes;
 mod clients;
 mod config;
+mod handoff;
+mod holds;
 mod links;
 mod memory_store;
 mod peers;
+mod planned;
 mod pulses;
 mod questions;
 mod state;
@@ -29,7 +34,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 pub use config::{DirectoryConfig, DirectoryLimits};
 pub use memory_store::{MemoryStore, Version, Weight, weigh};
-pub use state::{Applied, DirectoryState, VIEWS_KEPT};
+pub use state::{Applied, DRAINED_KEPT, DirectoryState, Plans, VIEWS_KEPT};
 
 use crate::command::Command;
 use crate::event::{Code, Event, Push};
@@ -38,10 +43,12 @@ use crate::ids::{Conn, Incarnation, ListId, Ticket};
 use crate::machine::{DialError, Effect, Input, Level, Machine, Note};
 use crate::names::NodeKey;
 use crate::peer::{Change, LinkEvent};
-use crate::time::{Jitter, Time};
+use crate::time::{Jitter, Time, earlier};
 use crate::wire::{Bad, Text};
 
+use agenda::{Agenda, Stage};
 use changes::Pending;
+use holds::Holds;
 use links::Links;
 use pulses::{Due, Pulses};
 use questions::Question;
@@ -70,6 +77,8 @@ pub struct Directory {
     jitter: Jitter,
     links: Links,
     pulses: Pulses,
+    agenda: Agenda,
+    holds: Holds,
     /// In the order they were given to the store.
     commits: VecDeque<Pending>,
     questions: BTreeMap<Ticket, Question>,
@@ -90,6 +99,8 @@ impl Directory {
             jitter: Jitter::new(config.seed),
             links: Links::default(),
             pulses: Pulses::new(config.lease_ms),
+            agenda: Agenda::default(),
+            holds: Holds::default(),
             commits: VecDeque::new(),
             questions: BTreeMap::new(),
             client_questions: 0,
@@ -112,8 +123,8 @@ impl Machine for Directory {
         self.notice_sleep(now, effects);
         match input {
             Input::Start => self.start(now, effects),
-            Input::Opened { conn, listener, .. } => {
-                for crowd in self.links.open(now, conn, listener, self.config.limits.strangers) {
+            Input::Opened { conn, listener, peer } => {
+                for crowd in self.links.open(now, conn, peer, listener, self.config.limits.strangers) {
                     let reason = "too many connections are waiting, and this one was silent longest".into();
                     effects.push(Effect::Tell { conn: crowd, event: Push::Closing { reason }.into() });
                     self.close(crowd, effects);
@@ -125,7 +136,10 @@ impl Machine for Directory {
             Input::Committed { ticket } => self.committed(now, ticket, effects),
             Input::Answered { ticket, answer } => self.answered(now, ticket, answer, effects),
             // A watcher that missed views needs the newest one only.
-            Input::Fell { conn, .. } => effects.push(Effect::Tell { conn, event: self.view_event() }),
+            Input::Fell { conn, .. } => {
+                effects.push(Effect::Tell { conn, event: self.view_event() });
+                effects.push(Effect::Tell { conn, event: self.pending_event() });
+            }
             Input::Stop => {
                 self.stopping = true;
                 self.stop_when_idle(effects);
@@ -136,19 +150,26 @@ impl Machine for Directory {
     }
 
     fn deadline(&self) -> Option<Time> {
-        if self.stopping { None } else { self.pulses.deadline() }
+        if self.stopping { None } else { earlier(self.pulses.deadline(), self.agenda.deadline(&self.config)) }
     }
 
     fn check_invariants(&self) {
         self.state.check_invariants();
         self.links.check_invariants();
         self.pulses.check_invariants();
+        self.agenda.check_invariants();
         let mut durable = self.state.clone();
         self.commits.iter().for_each(|pending| {
             durable.apply(&pending.change);
         });
         let ring: Vec<_> = durable.view().nodes.iter().map(|node| (&node.key, node.incarnation)).collect();
         assert_eq!(self.pulses.keys().collect::<Vec<_>>(), ring, "pulses are not those of the ring to be");
+        let current = self.agenda.current.as_ref();
+        let begun = current.filter(|current| current.stage != Stage::Announcing).map(|current| (current.number, &current.plan));
+        assert!(begun.is_none() || begun.is_some_and(|(number, _)| number <= durable.plans().number));
+        if current.is_none_or(|current| current.stage == Stage::Preparing) && !self.ring_is_changing() {
+            assert_eq!(self.state.pending(), begun, "what is under way is not what is durable");
+        }
         let asked = self.questions.values().filter(|question| question.is_clients()).count();
         assert_eq!(asked, self.client_questions);
     }
@@ -161,7 +182,10 @@ impl Directory {
             self.commit(Change::Found { network, params, generation: 1 }, None, effects);
         } else if self.state.view().params != self.config.params {
             let kept = self.state.view().params;
-            let text = format!("the network keeps the placement it was founded with: {} with {} points", kept.metric, kept.points);
+            let text = format!(
+                "the network keeps the placement it was founded with: {} with {} points; `chatctl ring points` changes these",
+                kept.metric, kept.points
+            );
             note(effects, Level::Warn, text);
         }
         let addresses = self.config.published();
@@ -172,6 +196,7 @@ impl Directory {
             self.pulses.begin(now, &node.key, node.incarnation, None);
             self.pulses.renew(now, &node.key, node.incarnation);
         }
+        self.resume_plan(now, effects);
     }
 
     /// A process that did not run could not hear anyone: nobody is judged for that time.
@@ -180,6 +205,9 @@ impl Directory {
         if late_ms > self.config.lease_ms / 3 {
             note(effects, Level::Warn, format!("this process stood still for {late_ms} ms; every super node gets a new lease"));
             self.pulses.renew_all(now);
+            if let Some(current) = &mut self.agenda.current {
+                current.since = now;
+            }
         }
     }
 
@@ -207,6 +235,7 @@ impl Directory {
 
     fn lost(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
         let Some(link) = self.links.remove(conn) else { return };
+        self.forget_asker(conn, effects);
         if let Some(peer) = link.peer()
             && self.pulses.disconnect(&peer.key, conn)
         {
@@ -219,6 +248,7 @@ impl Directory {
         if let Some(peer) = self.links.remove(conn).as_ref().and_then(links::Link::peer) {
             self.pulses.disconnect(&peer.key, conn);
         }
+        self.forget_asker(conn, effects);
         effects.push(Effect::Close { conn });
     }
 
@@ -230,10 +260,13 @@ impl Directory {
             match due {
                 Due::Lapsed => {
                     let why = format!("was silent for {} ms", self.config.lease_ms);
-                    self.declare_dead(&key, why, effects);
+                    self.declare_dead(now, &key, why, effects);
                 }
                 Due::Probe => self.probe(now, &key, effects),
             }
+        }
+        if !self.stopping {
+            self.attend_plan(now, effects);
         }
     }
 
@@ -260,7 +293,7 @@ impl Directory {
         }
     }
 
-    fn dialed(&mut self, _now: Time, ticket: Ticket, result: Result<Conn, DialError>, effects: &mut Vec<Effect>) {
+    fn dialed(&mut self, now: Time, ticket: Ticket, result: Result<Conn, DialError>, effects: &mut Vec<Effect>) {
         let suspect = self.dials.remove(&ticket);
         if let Ok(conn) = result {
             effects.push(Effect::Close { conn });
@@ -268,7 +301,7 @@ impl Directory {
         let Some((key, incarnation)) = suspect else { return };
         // Only a refusal says something for certain. In every other case the lease decides.
         if self.pulses.probed(&key, incarnation) && result == Err(DialError::Refused) && !self.stopping {
-            self.declare_dead(&key, "refuses connections".to_string(), effects);
+            self.declare_dead(now, &key, "refuses connections".to_string(), effects);
         }
     }
 

@@ -7,12 +7,12 @@ use super::note;
 use super::questions::Shape;
 use crate::event::{Code, Event};
 use crate::handshake::{Accepting, HandshakeError, Peer};
-use crate::ids::{Conn, ListenerId, Ticket};
+use crate::ids::{Conn, Epoch, ListenerId, Ticket};
 use crate::machine::{Effect, Level, Query};
 use crate::names::NodeKey;
 use crate::peer::{Change, GroupReport, LinkEvent, PeerCommand};
 use crate::time::Time;
-use crate::view::NodeInfo;
+use crate::view::{NodeInfo, Plan};
 use crate::wire::Text;
 
 impl Directory {
@@ -91,6 +91,7 @@ impl Directory {
                 let query = Query::Orphans { master, after, limit: self.config.limits.rows };
                 self.ask(now, conn, query, Shape::Peer(ticket), effects);
             }
+            PeerCommand::Prepared { number, epoch, left, why } => self.prepared(now, peer, (number, epoch), left, &why, effects),
             PeerCommand::Peer { .. } | PeerCommand::Prove { .. } => {
                 self.refuse(conn, Code::NoPerm, "you have proved who you are already", effects);
             }
@@ -101,43 +102,60 @@ impl Directory {
         }
     }
 
-    /// A place in the ring, at once where this start of the node has it already.
+    /// A place in the ring, at once where this start of the node has it already. Another start of it is dead, then.
     fn register(&mut self, now: Time, conn: Conn, peer: &Peer, ticket: Ticket, name: Text, effects: &mut Vec<Effect>) {
         let Peer { key, incarnation } = peer;
-        if key.address().is_none() {
-            self.refuse(conn, Code::Err, format!("{key} can't be dialled, so it can't be in the ring: WATCH it instead"), effects);
+        if self.agenda.waits(conn) {
+            self.refuse(conn, Code::Err, format!("{key} has asked already"), effects);
             return;
         }
-        let known = self.pulses.of(key).map(|pulse| (pulse.incarnation, pulse.conn));
-        if known.is_none() && self.pulses.keys().count() >= self.config.limits.nodes {
-            self.refuse(conn, Code::TooMany, "the ring has all the super nodes it takes", effects);
+        if let Some((code, text)) = self.turned_down(peer) {
+            self.refuse(conn, code, text, effects);
             return;
         }
-        if let Some(older) = known.and_then(|(_, own)| own).filter(|own| *own != conn) {
-            self.refuse(older, Code::Err, format!("{key} has registered on another connection"), effects);
-            self.close(older, effects);
+        self.supersede(conn, peer, effects);
+        if self.pulses.of(key).is_some_and(|pulse| pulse.incarnation != *incarnation) {
+            self.declare_dead(now, key, "was started anew".to_string(), effects);
         }
-        if let Some(link) = self.links.of_mut(conn) {
-            link.registered = true;
-        }
-        let seated = self.state.view().node(key).is_some_and(|node| node.incarnation == *incarnation && node.name == name);
+        let seated = self.state.view().node(key).is_some_and(|node| node.incarnation == *incarnation);
         if seated && !self.is_changing(key) {
             self.pulses.connect(key, conn);
             self.pulses.renew(now, key, *incarnation);
             self.registered(conn, ticket, effects);
             return;
         }
-        self.pulses.begin(now, key, *incarnation, Some(conn));
-        let node = NodeInfo { key: key.clone(), name, incarnation: *incarnation, since: now, admitted: crate::ids::Epoch::default() };
+        let wait_ms = self.holds.left_ms(now, key);
+        if wait_ms > 0 {
+            let text = format!("{wait_ms} {key} came and went too often; it has to wait");
+            self.refuse(conn, Code::TryAgain, text, effects);
+            return;
+        }
+        // It has to know the ring, and what is planned, before it is part of it.
+        self.watch(conn, effects);
         let asker = Asker { conn, wants: Wants::Registered(ticket) };
-        self.commit(Change::Admit { node }, Some(asker), effects);
-        self.owe(now, conn, 1, false, effects);
+        if !self.take_up_join(now, peer, asker, effects) {
+            let node = NodeInfo { key: key.clone(), name, incarnation: *incarnation, since: now, admitted: Epoch::default() };
+            self.want(now, Plan::Join { node }, asker, effects);
+        }
+    }
+
+    /// Why a node can't ever come into the ring as it is.
+    fn turned_down(&self, Peer { key, incarnation }: &Peer) -> Option<(Code, String)> {
+        if key.address().is_none() {
+            return Some((Code::Err, format!("{key} can't be dialled, so it can't be in the ring: WATCH it instead")));
+        }
+        let drained = self.state.is_drained(key, *incarnation);
+        drained.then(|| (Code::NotMember, format!("{key} was drained: it comes back into the ring when it is started anew")))
     }
 
     /// Confirms a heartbeat, but never to a node whose death is under way: it would believe in a lease that it has not.
     fn heartbeat(&mut self, now: Time, conn: Conn, peer: &Peer, sent: Time, effects: &mut Vec<Effect>) {
         let in_ring = self.pulses.hear(now, &peer.key, peer.incarnation, conn);
         let only_watches = self.links.of(conn).is_some_and(|link| !link.registered);
+        // Nor to one that is just being let go: it hears soon that it only watches.
+        if !in_ring && !only_watches && self.is_being_drained(&peer.key) {
+            return;
+        }
         if in_ring || only_watches {
             effects.push(tell(conn, LinkEvent::Beat { sent, epoch: self.state.view().epoch }));
         } else {
@@ -147,17 +165,16 @@ impl Directory {
 
     fn leave(&mut self, now: Time, conn: Conn, peer: &Peer, ticket: Ticket, effects: &mut Vec<Effect>) {
         let Peer { key, incarnation } = peer;
-        let coming = self.pulses.of(key).is_some_and(|pulse| pulse.incarnation == *incarnation);
-        if !coming && !self.is_changing(key) {
+        if self.drop_join(now, conn, effects) {
             effects.push(tell(conn, LinkEvent::Left { ticket }));
-            return;
+        } else if self.agenda.waits(conn) && !self.is_coming(conn) {
+            self.refuse(conn, Code::Err, format!("{key} has asked already"), effects);
+        } else if self.pulses.of(key).is_some_and(|pulse| pulse.incarnation == *incarnation) || self.is_changing(key) {
+            let plan = Plan::Drain { key: key.clone(), incarnation: *incarnation };
+            self.want(now, plan, Asker { conn, wants: Wants::Left(ticket) }, effects);
+        } else {
+            effects.push(tell(conn, LinkEvent::Left { ticket }));
         }
-        if coming {
-            self.pulses.end(key);
-        }
-        let change = Change::Remove { key: key.clone(), incarnation: *incarnation, why: "left".into() };
-        self.commit(change, Some(Asker { conn, wants: Wants::Left(ticket) }), effects);
-        self.owe(now, conn, 1, false, effects);
     }
 
     fn report(&mut self, now: Time, conn: Conn, master: &NodeKey, ticket: Ticket, reports: Vec<GroupReport>, effects: &mut Vec<Effect>) {

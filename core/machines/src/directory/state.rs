@@ -4,13 +4,17 @@
 //! apply the same changes in the same order and hold the same state. It asks nothing and fails never: a change that has
 //! no meaning any more is ignored, everywhere alike.
 //!
+//! A planned change is announced under a number and later made or cancelled. A death in between changes the ring at once; where it leaves a plan nothing to
+//! do (who was to be drained has died), the plan is gone with it.
+//!
 //! Invariants: every change of the ring has an epoch above all before it; nodes are ordered by key, each once; at most
-//! [`VIEWS_KEPT`] views are remembered, the current one among them.
+//! [`VIEWS_KEPT`] views are remembered, the current one among them; at most one change is planned, under the last number given
+//! out, and it would change something.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::ids::Epoch;
+use crate::ids::{Epoch, Incarnation};
 use crate::names::NodeKey;
 use crate::peer::Change;
 use crate::view::{Plan, RingParams, SharedView, View};
@@ -18,15 +22,31 @@ use crate::view::{Plan, RingParams, SharedView, View};
 /// How many views are remembered: a successor learns from them who held a group before.
 pub const VIEWS_KEPT: usize = 64;
 
+/// How many drained starts of nodes are remembered; the oldest are forgotten, and might come back into the ring.
+pub const DRAINED_KEPT: usize = 64;
+
 /// What a change did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// There is a new view.
+    /// There is a new view. What was planned may have changed, too.
     Ring,
+    /// The ring is what it was; something is planned now, or is not any more.
+    Plan,
     /// The ring is what it was; what is remembered of a group may have changed.
     Report,
     /// Nothing: it came too late, or says what is so already.
     Ignored,
+}
+
+/// What is, and was, planned.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plans {
+    /// The last number that a plan was given. Only grows.
+    pub number: u64,
+    /// The plan of that number, until it is made or cancelled.
+    pub pending: Option<Plan>,
+    /// Starts of nodes that a plan took out of the ring, by its number: they don't come back.
+    pub drained: BTreeMap<u64, (NodeKey, Incarnation)>,
 }
 
 /// What directory servers agree on.
@@ -34,20 +54,21 @@ pub enum Applied {
 pub struct DirectoryState {
     /// Oldest first. Empty until the network is founded.
     views: VecDeque<SharedView>,
+    plans: Plans,
     /// What `view` gives before there is a network.
     nothing: SharedView,
 }
 
 impl Default for DirectoryState {
     fn default() -> DirectoryState {
-        DirectoryState { views: VecDeque::new(), nothing: Arc::new(empty_view()) }
+        DirectoryState { views: VecDeque::new(), plans: Plans::default(), nothing: Arc::new(empty_view()) }
     }
 }
 
 impl DirectoryState {
-    /// As it was written down: views, oldest first, of which the last is the current one.
-    pub fn restore(views: Vec<View>) -> DirectoryState {
-        let mut state = DirectoryState::default();
+    /// As it was written down: views, oldest first, of which the last is the current one; and plans.
+    pub fn restore(views: Vec<View>, plans: Plans) -> DirectoryState {
+        let mut state = DirectoryState { plans, ..DirectoryState::default() };
         views.into_iter().for_each(|view| state.remember(view));
         state
     }
@@ -67,18 +88,70 @@ impl DirectoryState {
         self.views.iter()
     }
 
+    /// The change that is planned, under its number.
+    pub fn pending(&self) -> Option<(u64, &Plan)> {
+        self.plans.pending.as_ref().map(|plan| (self.plans.number, plan))
+    }
+
+    /// All about plans.
+    pub fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    /// Whether this start of a node was taken out of the ring for good.
+    pub fn is_drained(&self, key: &NodeKey, incarnation: Incarnation) -> bool {
+        self.plans.drained.values().any(|(drained, start)| drained == key && *start == incarnation)
+    }
+
     /// Does what a change says.
     pub fn apply(&mut self, change: &Change) -> Applied {
-        if matches!(change, Change::Report { .. }) {
-            return if self.is_founded() { Applied::Report } else { Applied::Ignored };
+        if !self.is_founded() && !matches!(change, Change::Found { .. }) {
+            return Applied::Ignored;
         }
-        match self.next_view(change) {
-            Some(view) => {
-                self.remember(view);
-                Applied::Ring
+        match change {
+            Change::Report { .. } => Applied::Report,
+            Change::Prepare { number, plan } => self.prepare(*number, plan),
+            Change::Commit { number } => self.make(*number),
+            Change::Cancel { number, .. } => match self.take(*number) {
+                Some(_) => Applied::Plan,
+                None => Applied::Ignored,
+            },
+            _ => match self.next_view(change) {
+                Some(view) => {
+                    self.remember(view);
+                    // A plan that has nothing to do any more is gone.
+                    self.plans.pending = self.plans.pending.take().filter(|plan| self.view().after(plan).is_some());
+                    Applied::Ring
+                }
+                None => Applied::Ignored,
+            },
+        }
+    }
+
+    fn prepare(&mut self, number: u64, plan: &Plan) -> Applied {
+        if number <= self.plans.number || self.plans.pending.is_some() || self.view().after(plan).is_none() {
+            return Applied::Ignored;
+        }
+        (self.plans.number, self.plans.pending) = (number, Some(plan.clone()));
+        Applied::Plan
+    }
+
+    fn make(&mut self, number: u64) -> Applied {
+        let Some(plan) = self.take(number) else { return Applied::Ignored };
+        let Some(view) = self.view().after(&plan) else { return Applied::Plan };
+        self.remember(view);
+        if let Plan::Drain { key, incarnation } = plan {
+            self.plans.drained.insert(number, (key, incarnation));
+            if self.plans.drained.len() > DRAINED_KEPT {
+                self.plans.drained.pop_first();
             }
-            None => Applied::Ignored,
         }
+        Applied::Ring
+    }
+
+    /// Takes the pending plan, if it has this number.
+    fn take(&mut self, number: u64) -> Option<Plan> {
+        if self.plans.number == number { self.plans.pending.take() } else { None }
     }
 
     /// The view after a change of the ring; `None` where it changes nothing.
@@ -90,25 +163,17 @@ impl DirectoryState {
             view.epoch = Epoch { generation: *generation, number: 1 };
             return new.then_some(view);
         }
-        let changed = self.is_founded()
-            && match change {
-                Change::Directories { addresses } => {
-                    let new = view.directories != *addresses;
-                    view.directories.clone_from(addresses);
-                    new
-                }
-                Change::Admit { node } => return view.after(&Plan::Join { node: node.clone() }),
-                Change::Remove { key, incarnation, .. } => {
-                    let before = view.nodes.len();
-                    view.nodes.retain(|node| node.key != *key || node.incarnation != *incarnation);
-                    view.nodes.len() < before
-                }
-                Change::Found { .. } | Change::Report { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } => {
-                    false
-                }
-            };
-        view.epoch = view.epoch.next();
-        changed.then_some(view)
+        match change {
+            Change::Directories { addresses } => {
+                let new = view.directories != *addresses;
+                view.directories.clone_from(addresses);
+                view.epoch = view.epoch.next();
+                new.then_some(view)
+            }
+            Change::Admit { node } => view.after(&Plan::Join { node: node.clone() }),
+            Change::Remove { key, incarnation, .. } => view.after(&Plan::Drain { key: key.clone(), incarnation: *incarnation }),
+            Change::Found { .. } | Change::Report { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } => None,
+        }
     }
 
     fn remember(&mut self, view: View) {
@@ -125,6 +190,9 @@ impl DirectoryState {
         assert!(epochs.windows(2).all(|pair| pair[0] < pair[1]), "an epoch is not above the one before: {epochs:?}");
         let keys: Vec<&NodeKey> = self.view().nodes.iter().map(|node| &node.key).collect();
         assert!(keys.windows(2).all(|pair| pair[0] < pair[1]), "nodes are not in order: {keys:?}");
+        let moot = self.plans.pending.as_ref().filter(|plan| self.view().after(plan).is_none());
+        assert_eq!(moot, None, "a plan that changes nothing is pending");
+        assert!(self.plans.drained.len() <= DRAINED_KEPT);
     }
 }
 
@@ -139,8 +207,8 @@ fn empty_view() -> View {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Incarnation;
     use crate::time::Time;
+    use crate::view::NodeInfo;
 
     fn change(text: &str) -> Change {
         let words: Vec<&str> = text.split(' ').collect();
@@ -149,16 +217,38 @@ mod tests {
         match words[0] {
             "found" => Change::Found { network: words[1].into(), params: RingParams::default(), generation: number(2) as u32 },
             "directories" => Change::Directories { addresses: words[1..].iter().map(|&word| word.into()).collect() },
-            "admit" => {
-                let (key, incarnation, name) = (key(1), Incarnation(number(2)), words[3].into());
-                Change::Admit { node: NodeInfo { key, name, incarnation, since: Time(number(4)) } }
-            }
+            "admit" => Change::Admit { node: node(&words[1..]) },
             "remove" => Change::Remove { key: key(1), incarnation: Incarnation(number(2)), why: "test".into() },
+            "prepare" => Change::Prepare { number: number(1), plan: plan(&words[2..]) },
+            "commit" => Change::Commit { number: number(1) },
+            "cancel" => Change::Cancel { number: number(1), why: "test".into() },
             other => panic!("{other}"),
         }
     }
 
-    /// Applies the changes in order; each line is `change -> epoch nodes…`.
+    /// `key incarnation name since`
+    fn node(words: &[&str]) -> NodeInfo {
+        let number = |ix: usize| words[ix].parse::<u64>().unwrap();
+        NodeInfo {
+            key: NodeKey::new(words[0]).unwrap(),
+            name: words[2].into(),
+            incarnation: Incarnation(number(1)),
+            since: Time(number(3)),
+            admitted: Epoch::default(),
+        }
+    }
+
+    fn plan(words: &[&str]) -> Plan {
+        let number = |ix: usize| words[ix].parse::<u64>().unwrap();
+        match words[0] {
+            "join" => Plan::Join { node: node(&words[1..]) },
+            "drain" => Plan::Drain { key: NodeKey::new(words[1]).unwrap(), incarnation: Incarnation(number(2)) },
+            "points" => Plan::Points { points: number(1) as u32 },
+            other => panic!("{other}"),
+        }
+    }
+
+    /// Applies the changes in order; each line is `change -> epoch nodes… [plan number]`. A node is shown as key/incarnation@since, and since which epoch it is in.
     #[track_caller]
     fn check(story: &[(&str, &str)]) {
         let mut state = DirectoryState::default();
@@ -166,11 +256,13 @@ mod tests {
             state.apply(&change(line));
             state.check_invariants();
             let view = state.view();
-            let nodes = view.nodes.iter().map(|node| format!(" {}/{}@{}", node.key, node.incarnation.0, node.since.0));
-            assert_eq!(format!("{}{}", view.epoch, nodes.collect::<String>()), *expect, "after {line}");
+            let nodes =
+                view.nodes.iter().map(|node| format!(" {}/{}@{},{}", node.key, node.incarnation.0, node.since.0, node.admitted.number));
+            let pending = state.pending().map_or(String::new(), |(number, plan)| format!(" {} {number}", plan.word()));
+            assert_eq!(format!("{}{}{pending}", view.epoch, nodes.collect::<String>()), *expect, "after {line}");
         }
         let written: Vec<View> = state.views().map(|view| View::clone(view)).collect();
-        assert_eq!(DirectoryState::restore(written), state);
+        assert_eq!(DirectoryState::restore(written, state.plans().clone()), state);
     }
 
     #[test]
@@ -181,15 +273,60 @@ mod tests {
             ("found other 1", "1.1"),
             ("directories 192.0.2.9:7410", "1.2"),
             ("directories 192.0.2.9:7410", "1.2"),
-            ("admit 192.0.2.2 1 b 6", "1.3 192.0.2.2/1@6"),
-            ("admit 192.0.2.1 1 a 7", "1.4 192.0.2.1/1@7 192.0.2.2/1@6"),
-            ("admit 192.0.2.1 1 a 8", "1.4 192.0.2.1/1@7 192.0.2.2/1@6"),
-            ("admit 192.0.2.1 2 a 9", "1.5 192.0.2.1/2@9 192.0.2.2/1@6"),
-            ("remove 192.0.2.1 1", "1.5 192.0.2.1/2@9 192.0.2.2/1@6"),
-            ("remove 192.0.2.1 2", "1.6 192.0.2.2/1@6"),
-            ("remove 192.0.2.1 2", "1.6 192.0.2.2/1@6"),
-            ("found net 2", "2.1 192.0.2.2/1@6"),
+            ("admit 192.0.2.2 1 b 6", "1.3 192.0.2.2/1@6,3"),
+            ("admit 192.0.2.1 1 a 7", "1.4 192.0.2.1/1@7,4 192.0.2.2/1@6,3"),
+            ("admit 192.0.2.1 1 a 8", "1.4 192.0.2.1/1@7,4 192.0.2.2/1@6,3"),
+            ("admit 192.0.2.1 2 a 9", "1.5 192.0.2.1/2@9,5 192.0.2.2/1@6,3"),
+            ("remove 192.0.2.1 1", "1.5 192.0.2.1/2@9,5 192.0.2.2/1@6,3"),
+            ("remove 192.0.2.1 2", "1.6 192.0.2.2/1@6,3"),
+            ("remove 192.0.2.1 2", "1.6 192.0.2.2/1@6,3"),
+            ("found net 2", "2.1 192.0.2.2/1@6,3"),
         ]);
+    }
+
+    #[test]
+    fn a_plan_changes_the_ring_when_it_is_made() {
+        check(&[
+            ("prepare 1 points 8", "0.0"),
+            ("found net 1", "1.1"),
+            ("admit 192.0.2.1 1 a 5", "1.2 192.0.2.1/1@5,2"),
+            ("prepare 4 join 192.0.2.2 1 b 6", "1.2 192.0.2.1/1@5,2 join 4"),
+            // One at a time.
+            ("prepare 5 points 8", "1.2 192.0.2.1/1@5,2 join 4"),
+            ("commit 3", "1.2 192.0.2.1/1@5,2 join 4"),
+            ("commit 4", "1.3 192.0.2.1/1@5,2 192.0.2.2/1@6,3"),
+            ("commit 4", "1.3 192.0.2.1/1@5,2 192.0.2.2/1@6,3"),
+            // Numbers only grow.
+            ("prepare 4 points 8", "1.3 192.0.2.1/1@5,2 192.0.2.2/1@6,3"),
+            ("prepare 5 points 8", "1.3 192.0.2.1/1@5,2 192.0.2.2/1@6,3 points 5"),
+            ("cancel 4", "1.3 192.0.2.1/1@5,2 192.0.2.2/1@6,3 points 5"),
+            ("cancel 5", "1.3 192.0.2.1/1@5,2 192.0.2.2/1@6,3"),
+            // What changes nothing is not planned.
+            ("prepare 6 points 1", "1.3 192.0.2.1/1@5,2 192.0.2.2/1@6,3"),
+            ("prepare 6 drain 192.0.2.1 2", "1.3 192.0.2.1/1@5,2 192.0.2.2/1@6,3"),
+            // A death in between: the plan stays where it still means something.
+            ("prepare 6 points 8", "1.3 192.0.2.1/1@5,2 192.0.2.2/1@6,3 points 6"),
+            ("remove 192.0.2.1 1", "1.4 192.0.2.2/1@6,3 points 6"),
+            ("commit 6", "1.5 192.0.2.2/1@6,3"),
+            ("prepare 7 drain 192.0.2.2 1", "1.5 192.0.2.2/1@6,3 drain 7"),
+            ("remove 192.0.2.2 1", "1.6"),
+            ("commit 7", "1.6"),
+        ]);
+    }
+
+    #[test]
+    fn the_starts_drained_last_are_remembered() {
+        let mut state = DirectoryState::default();
+        state.apply(&change("found net 1"));
+        for n in 1..=100 {
+            state.apply(&change(&format!("admit 192.0.2.1 {n} a 5")));
+            state.apply(&change(&format!("prepare {n} drain 192.0.2.1 {n}")));
+            assert_eq!(state.apply(&change(&format!("commit {n}"))), Applied::Ring);
+            state.check_invariants();
+        }
+        let key = NodeKey::new("192.0.2.1").unwrap();
+        let drained = (1..=101).filter(|n| state.is_drained(&key, Incarnation(*n)));
+        assert_eq!(drained.collect::<Vec<_>>(), (101 - DRAINED_KEPT as u64..=100).collect::<Vec<_>>());
     }
 
     #[test]

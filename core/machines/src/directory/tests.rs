@@ -2,11 +2,15 @@
 //!
 //! ```text
 //! open 1 [L]            someone connects, by listener L            1 PING …              is heard on connection 1
+//! far 1                 someone connects from another machine      1 ready N             the node says that nothing is left for plan N
 //! node 1 KEY N          connects and proves to be KEY, start N     lost 1                connection 1 is gone
+//! beat until T          as `until T`, with heartbeats on connections 1 and 2
 //! durable               the store confirms and answers all         until T               time is T; deadlines that are due are kept
 //! refused, reached,     what became of the oldest dial             restart               kill -9, and a start from what is stored
 //! unreachable
 //! ```
+
+mod planned;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,7 +20,7 @@ use crate::handshake::Dialling;
 use crate::ids::ListenerId;
 use crate::machine::{Query, Store};
 use crate::secret::NetworkSecret;
-use crate::view::{RingParams, View};
+use crate::view::{Plan, RingParams, View};
 use crate::wire::Argv;
 
 struct Rig {
@@ -37,6 +41,7 @@ fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConfig {
         params: RingParams::default(),
         directories: Vec::new(),
         lease_ms: 3_000,
+        prepare_ms: 30_000,
         seed: 1,
         incarnation: Incarnation(incarnation),
         limits,
@@ -87,8 +92,8 @@ impl Rig {
         effects
     }
 
-    fn open(&mut self, slot: &str, listener: u16) -> Vec<Effect> {
-        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    fn open(&mut self, slot: &str, listener: u16, peer: [u8; 4]) -> Vec<Effect> {
+        let peer = IpAddr::V4(Ipv4Addr::from(peer));
         self.handle(Input::Opened { conn: conn(slot), listener: ListenerId(listener), peer })
     }
 
@@ -125,6 +130,24 @@ impl Rig {
         effects
     }
 
+    /// As `until`, while connections 1 and 2 are heard all the time; their beats are left out.
+    fn beat_until(&mut self, time: u64) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        while self.now < Time(time) {
+            effects.extend(self.until(time.min(self.now.0 + 1_000)));
+            for slot in ["1", "2"] {
+                // One that is lost says nothing.
+                if self.directory.links.of(conn(slot)).is_none() {
+                    continue;
+                }
+                let beats = self.heard(slot, &["HEARTBEAT", "0"]);
+                let is_beat = |effect: &Effect| matches!(effect, Effect::Tell { event: Event::Link(LinkEvent::Beat { .. }), .. });
+                effects.extend(beats.into_iter().filter(|effect| !is_beat(effect)));
+            }
+        }
+        effects
+    }
+
     fn restart(&mut self) -> Vec<Effect> {
         self.started += 1;
         self.unstored.clear();
@@ -139,10 +162,15 @@ impl Rig {
         match words[..] {
             ["start"] => self.handle(Input::Start),
             ["stop"] => self.handle(Input::Stop),
-            ["open", slot] => self.open(slot, 0),
-            ["open", slot, listener] => self.open(slot, listener.parse().unwrap()),
+            ["open", slot] => self.open(slot, 0, [127, 0, 0, 1]),
+            ["open", slot, listener] => self.open(slot, listener.parse().unwrap(), [127, 0, 0, 1]),
+            ["far", slot] => self.open(slot, 0, [198, 51, 100, 7]),
+            [slot, "ready", number] => {
+                let epoch = self.directory.state().view().epoch.to_string();
+                self.heard(slot, &["PREPARED", number, &epoch, "0", ""])
+            }
             ["node", slot, key, incarnation] => {
-                let mut effects = self.open(slot, 0);
+                let mut effects = self.open(slot, 0, [127, 0, 0, 1]);
                 effects.extend(self.prove(slot, key, incarnation, "s"));
                 effects
             }
@@ -154,6 +182,7 @@ impl Rig {
             ["unreachable"] => self.dialed(Err(DialError::Unreachable)),
             ["reached"] => self.dialed(Ok(conn("99"))),
             ["until", time] => self.until(time.parse().unwrap()),
+            ["beat", "until", time] => self.beat_until(time.parse().unwrap()),
             ["sleep", time] => {
                 self.now = Time(time.parse().unwrap());
                 self.handle(Input::Deadline)
@@ -174,9 +203,18 @@ fn show_view(view: &View) -> String {
     format!("view {}{}", view.epoch, nodes.collect::<String>())
 }
 
+fn show_plan(plan: &Plan) -> String {
+    match plan {
+        Plan::Join { node } => format!("join {}/{}", node.key, node.incarnation.0),
+        Plan::Drain { key, incarnation } => format!("drain {key}/{}", incarnation.0),
+        Plan::Points { points } => format!("points {points}"),
+    }
+}
+
 fn show_event(event: &Event) -> String {
     match event {
         Event::Link(LinkEvent::View { view }) => show_view(view),
+        Event::Link(LinkEvent::Pending { number, plan }) => format!("pending {number} {}", plan.as_ref().map_or("-".into(), show_plan)),
         Event::Reply(crate::event::Reply::Ring { view }) => format!("ring: {}", show_view(view)),
         other => {
             let mut out = Argv::default();
@@ -199,6 +237,9 @@ fn show(effect: &Effect) -> Option<String> {
         Effect::Trust { .. } => return None,
         Effect::Dial { address, .. } => format!("dial {address}"),
         Effect::Commit { change: Change::Remove { key, why, .. }, .. } => format!("remove {key}: {why}"),
+        Effect::Commit { change: Change::Prepare { number, plan }, .. } => format!("prepare {number} {}", show_plan(plan)),
+        Effect::Commit { change: Change::Commit { number }, .. } => format!("make {number}"),
+        Effect::Commit { change: Change::Cancel { number, why }, .. } => format!("cancel {number}: {why}"),
         Effect::Commit { change, .. } => format!("commit {}", change.word()),
         Effect::Query { query, .. } => format!("query {query:?}"),
         Effect::Stopped => "stopped".to_string(),
@@ -226,21 +267,20 @@ fn check(story: &[(&str, &str)]) {
 fn a_node_registers_once_it_is_durable_and_hears_of_the_next() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
-        ("1 REGISTER 7 alpha", "commit admit"),
-        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1"),
+        ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
+        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3"),
         ("1 HEARTBEAT 1500", "1: beat 1500 1.3"),
         ("node 2 edge:cafe 1", "2: proven"),
         ("2 REGISTER 1 cafe", "2: refused ERR edge:cafe can't be dialled, so it can't be in the ring: WATCH it instead"),
-        ("2 WATCH", "2 watches | 2: view 1.3 192.0.2.1/1"),
+        ("2 WATCH", "2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 -"),
         ("2 WATCH", ""),
         ("2 HEARTBEAT 1600", "2: beat 1600 1.3"),
         ("node 3 192.0.2.2:7412 5", "3: proven"),
-        ("3 REGISTER 1 beta", "commit admit"),
-        (
-            "durable",
-            "all: view 1.4 192.0.2.1/1 192.0.2.2:7412/5 | 3: registered 1 1.4 | 3 watches | 3: view 1.4 192.0.2.1/1 192.0.2.2:7412/5",
-        ),
-        ("fell 2", "2: view 1.4 192.0.2.1/1 192.0.2.2:7412/5"),
+        ("3 REGISTER 1 beta", "3 watches | 3: view 1.3 192.0.2.1/1 | 3: pending 0 - | prepare 1 join 192.0.2.2:7412/5"),
+        ("durable", "all: pending 1 join 192.0.2.2:7412/5"),
+        ("1 ready 1", "make 1"),
+        ("durable", "all: view 1.4 192.0.2.1/1 192.0.2.2:7412/5 | all: pending 1 - | 3: registered 1 1.4"),
+        ("fell 2", "2: view 1.4 192.0.2.1/1 192.0.2.2:7412/5 | 2: pending 1 -"),
     ]);
 }
 
@@ -248,18 +288,21 @@ fn a_node_registers_once_it_is_durable_and_hears_of_the_next() {
 fn another_start_replaces_the_first() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
-        ("1 REGISTER 7 alpha", "commit admit"),
-        ("1 REGISTER 8 alpha", "commit admit"),
-        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1 | 1: registered 8 1.3"),
+        ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
+        ("1 REGISTER 8 alpha", ""),
+        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1: registered 8 1.3"),
         ("1 REGISTER 9 alpha", "1: registered 9 1.3"),
         ("node 2 192.0.2.1 2", "2: proven"),
-        ("2 REGISTER 1 alpha", "1: refused ERR 192.0.2.1 has registered on another connection | 1 closed | commit admit"),
-        ("durable", "all: view 1.4 192.0.2.1/2 | 2: registered 1 1.4 | 2 watches | 2: view 1.4 192.0.2.1/2"),
+        (
+            "2 REGISTER 1 alpha",
+            "1: refused ERR 192.0.2.1 has registered on another connection | 1 closed | remove 192.0.2.1: was started anew | 2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 -",
+        ),
+        ("durable", "all: view 1.4 | commit admit | all: view 1.5 192.0.2.1/2 | 2: registered 1 1.5"),
         // The same start, on a new connection: no change of the ring.
         ("node 3 192.0.2.1 2", "3: proven"),
         (
             "3 REGISTER 1 alpha",
-            "2: refused ERR 192.0.2.1 has registered on another connection | 2 closed | 3: registered 1 1.4 | 3 watches | 3: view 1.4 192.0.2.1/2",
+            "2: refused ERR 192.0.2.1 has registered on another connection | 2 closed | 3: registered 1 1.5 | 3 watches | 3: view 1.5 192.0.2.1/2 | 3: pending 0 -",
         ),
     ]);
 }
@@ -268,10 +311,10 @@ fn another_start_replaces_the_first() {
 fn who_is_silent_for_a_lease_is_declared_dead_once() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
-        ("1 REGISTER 7 alpha", "commit admit"),
+        ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
         // The clock begins when the place is durable.
         ("until 2000", ""),
-        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1"),
+        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3"),
         ("until 3000", ""),
         ("1 HEARTBEAT 2900", "1: beat 2900 1.3"),
         ("until 5999", ""),
@@ -279,8 +322,8 @@ fn who_is_silent_for_a_lease_is_declared_dead_once() {
         ("until 60000", ""),
         // Not confirmed while its death is under way: it would believe in a lease.
         ("1 HEARTBEAT 60000", "1: refused NOTMEMBER 192.0.2.1 is not in the ring (any more): register again"),
-        ("1 REGISTER 8 alpha", "commit admit"),
-        ("durable", "all: view 1.4 | all: view 1.5 192.0.2.1/1 | 1: registered 8 1.5"),
+        ("1 REGISTER 8 alpha", ""),
+        ("durable", "all: view 1.4 | commit admit | all: view 1.5 192.0.2.1/1 | 1: registered 8 1.5"),
     ]);
 }
 
@@ -288,14 +331,15 @@ fn who_is_silent_for_a_lease_is_declared_dead_once() {
 fn a_suspect_is_dialled_and_dead_when_it_refuses() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
-        ("1 REGISTER 7 alpha", "commit admit"),
+        ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
         ("node 2 192.0.2.2:7412 1", "2: proven"),
-        ("2 REGISTER 7 beta", "commit admit"),
+        ("2 REGISTER 7 beta", "2 watches | 2: view 1.2 | 2: pending 0 -"),
         (
             "durable",
-            "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1 | \
-             all: view 1.4 192.0.2.1/1 192.0.2.2:7412/1 | 2: registered 7 1.4 | 2 watches | 2: view 1.4 192.0.2.1/1 192.0.2.2:7412/1",
+            "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | prepare 1 join 192.0.2.2:7412/1 | all: pending 1 join 192.0.2.2:7412/1",
         ),
+        ("1 ready 1", "make 1"),
+        ("durable", "all: view 1.4 192.0.2.1/1 192.0.2.2:7412/1 | all: pending 1 - | 2: registered 7 1.4"),
         ("1 SUSPECT 192.0.2.3", ""),
         ("1 SUSPECT 192.0.2.2:7412", "dial 192.0.2.2:7412"),
         ("1 SUSPECT 192.0.2.2:7412", ""),
@@ -321,13 +365,13 @@ fn a_suspect_is_dialled_and_dead_when_it_refuses() {
 fn a_refusal_that_comes_late_does_not_hit_the_next_start() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
-        ("1 REGISTER 7 alpha", "commit admit"),
-        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1"),
+        ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
+        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3"),
         ("lost 1", "dial 192.0.2.1:7411"),
         ("node 2 192.0.2.1 2", "2: proven"),
-        ("2 REGISTER 1 alpha", "commit admit"),
+        ("2 REGISTER 1 alpha", "remove 192.0.2.1: was started anew | 2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 -"),
         ("refused", ""),
-        ("durable", "all: view 1.4 192.0.2.1/2 | 2: registered 1 1.4 | 2 watches | 2: view 1.4 192.0.2.1/2"),
+        ("durable", "all: view 1.4 | commit admit | all: view 1.5 192.0.2.1/2 | 2: registered 1 1.5"),
     ]);
 }
 
@@ -336,13 +380,10 @@ fn who_leaves_hears_so_when_it_is_durable() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
         ("1 LEAVE 1", "1: left 1"),
-        ("1 REGISTER 7 alpha", "commit admit"),
-        ("1 LEAVE 2", "remove 192.0.2.1: left"),
-        ("1 LEAVE 3", "remove 192.0.2.1: left"),
-        (
-            "durable",
-            "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1 | all: view 1.4 | 1: left 2 | 1: left 3",
-        ),
+        ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
+        ("1 LEAVE 2", ""),
+        ("1 LEAVE 3", "1: refused ERR 192.0.2.1 has asked already"),
+        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | remove 192.0.2.1: left | all: view 1.4 | 1: left 2"),
         ("1 LEAVE 4", "1: left 4"),
         ("lost 1", ""),
     ]);
@@ -352,13 +393,13 @@ fn who_leaves_hears_so_when_it_is_durable() {
 fn a_restart_gives_everyone_a_full_lease() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
-        ("1 REGISTER 7 alpha", "commit admit"),
-        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1"),
+        ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
+        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3"),
         ("until 3500", ""),
         ("restart", ""),
         ("until 6000", ""),
         ("node 2 192.0.2.1 1", "2: proven"),
-        ("2 REGISTER 1 alpha", "2: registered 1 1.3 | 2 watches | 2: view 1.3 192.0.2.1/1"),
+        ("2 REGISTER 1 alpha", "2: registered 1 1.3 | 2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 -"),
         ("2 RING", "2: ring: view 1.3 192.0.2.1/1"),
         ("until 9000", "remove 192.0.2.1: was silent for 3000 ms"),
         // Killed before the store had it: nobody was told, and it is found out again.
@@ -372,8 +413,8 @@ fn a_restart_gives_everyone_a_full_lease() {
 fn nobody_is_judged_for_a_time_in_which_the_directory_slept() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
-        ("1 REGISTER 7 alpha", "commit admit"),
-        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1"),
+        ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
+        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3"),
         ("sleep 60000", ""),
         ("until 62999", ""),
         ("until 63000", "remove 192.0.2.1: was silent for 3000 ms"),
@@ -428,7 +469,8 @@ fn strangers_may_read_and_nothing_else() {
 #[test]
 fn reports_are_stored_batch_by_batch() {
     let report = "#a 0000000000000001 1.3 9 0 1 5 topic joe 5 1 1 0 0   0 1 joe q \
-                  1 00000000000000aa joe j host  Joe 192.0.2.1 4 0";
+                  1 00000000000000aa joe j host  Joe 192.0.2.1 4 0 \
+                  1 192.0.2.1";
     let batch = format!("1 REPORT 7 1 {report}");
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
@@ -454,8 +496,8 @@ fn a_peer_that_asks_too_much_is_not_read_from_and_not_judged_meanwhile() {
         limits,
         &[
             ("node 1 192.0.2.1 1", "1: proven"),
-            ("1 REGISTER 7 alpha", "commit admit"),
-            ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1"),
+            ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
+            ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3"),
             ("1 COUNT 1", "query Counts"),
             ("1 COUNT 2", "query Counts | 1 paused"),
             ("until 60000", ""),
@@ -488,10 +530,14 @@ fn past_a_bound_newcomers_get_in_and_the_idle_go() {
                 "node 5 192.0.2.2 1",
                 "5: proven | 5: refused TOOMANY this directory server has all the peers it takes; try another one | 5 closed",
             ),
-            ("4 REGISTER 7 alpha", "commit admit"),
+            ("4 REGISTER 7 alpha", "4 watches | 4: view 1.2 | 4: pending 0 - | commit admit"),
             ("lost 4", ""),
+            ("durable", "all: view 1.3 192.0.2.1/1"),
             ("node 6 192.0.2.2 1", "6: proven"),
-            ("6 REGISTER 7 beta", "6: refused TOOMANY the ring has all the super nodes it takes"),
+            (
+                "6 REGISTER 7 beta",
+                "6 watches | 6: view 1.3 192.0.2.1/1 | 6: pending 0 - | 6: refused TOOMANY the ring has all the super nodes it takes",
+            ),
         ],
     );
 }
@@ -500,10 +546,10 @@ fn past_a_bound_newcomers_get_in_and_the_idle_go() {
 fn stopping_waits_for_what_is_under_way() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
-        ("1 REGISTER 7 alpha", "commit admit"),
+        ("1 REGISTER 7 alpha", "1 watches | 1: view 1.2 | 1: pending 0 - | commit admit"),
         ("stop", ""),
         ("1 LEAVE 8", "1: refused TRYAGAIN 1000 this directory server is stopping"),
-        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | 1 watches | 1: view 1.3 192.0.2.1/1 | stopped"),
+        ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3 | stopped"),
         ("until 60000", ""),
     ]);
 }
@@ -512,6 +558,7 @@ fn stopping_waits_for_what_is_under_way() {
 /// its store agree.
 #[test]
 fn random_stories() {
+    let mut seen = std::collections::BTreeSet::new();
     for seed in 0..200 {
         let mut rig = Rig::new(DirectoryLimits { pending_per_peer: 3, strangers: 3, ..DirectoryLimits::default() });
         let mut jitter = Jitter::new(seed);
@@ -520,7 +567,7 @@ fn random_stories() {
         for _ in 0..200 {
             let slot = slots - jitter.below(5).min(slots);
             tickets += 1;
-            let line = match jitter.below(13) {
+            let line = match jitter.below(20) {
                 0 | 1 => {
                     slots += 1;
                     format!("node {slots} 192.0.2.{} {}", 1 + jitter.below(3), 1 + jitter.below(2))
@@ -533,9 +580,20 @@ fn random_stories() {
                 9 if !rig.dials.is_empty() => ["refused", "reached", "unreachable"][jitter.below(3) as usize].to_string(),
                 10 => format!("until {}", rig.now.0 + jitter.below(2_000)),
                 11 => format!("{slot} COUNT {tickets}"),
+                12 | 13 => format!("{slot} ready {}", rig.directory.state().plans().number),
+                14 => {
+                    slots += 1;
+                    format!("open {slots}")
+                }
+                15 => format!("{slot} POINTS {}", 1 + jitter.below(3)),
+                16 => format!("{slot} DRAIN 192.0.2.{}", 1 + jitter.below(3)),
+                17 if jitter.below(3) == 0 => format!("{slot} HANDOFF ABORT"),
                 _ => "durable".to_string(),
             };
             for effect in rig.step(&line) {
+                if let Effect::Commit { change, .. } = &effect {
+                    seen.insert(change.word());
+                }
                 if let Effect::Tell { event: Event::Link(event), .. } = effect
                     && let LinkEvent::Registered { ticket, .. } | LinkEvent::Left { ticket } | LinkEvent::Counts { ticket, .. } = event
                 {
@@ -543,10 +601,19 @@ fn random_stories() {
                 }
             }
         }
+        // In the end everyone has an answer, though nobody is ready for anything.
         rig.step("durable");
+        for _ in 0..300 {
+            rig.step(&format!("until {}", rig.now.0 + 10_000));
+            rig.step("durable");
+        }
+        assert!(rig.directory.agenda.current.is_none() && rig.directory.agenda.queue.is_empty(), "seed {seed}");
+        let owed = (0..=slots).filter_map(|slot| rig.directory.links.of(conn(&slot.to_string()))).map(|link| link.pending);
+        assert_eq!(owed.sum::<usize>(), 0, "seed {seed}");
         assert_eq!(rig.directory.state(), rig.store.state(), "seed {seed}");
         rig.step("restart");
     }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["admit", "cancel", "commit", "prepare", "remove"]);
 }
 
 #[test]

@@ -55,7 +55,15 @@ pub struct NodeTiming {
 
 impl Default for NodeTiming {
     fn default() -> NodeTiming {
-        NodeTiming { lease_ms: 3_000, check_ms: 10_000, lapse_ms: 5_000, patience_ms: 8_000, takeover_ms: 30_000, report_ms: 1_000, idle_ms: 120_000 }
+        NodeTiming {
+            lease_ms: 3_000,
+            check_ms: 10_000,
+            lapse_ms: 5_000,
+            patience_ms: 8_000,
+            takeover_ms: 30_000,
+            report_ms: 1_000,
+            idle_ms: 120_000,
+        }
     }
 }
 

@@ -6,20 +6,18 @@
 use super::config::NodeConfig;
 use super::ctx::Ctx;
 use crate::command::Command;
-use crate::event::Event;
+use crate::event::{Code, Event};
 use crate::handshake::{Dialling, Identity};
 use crate::ids::{Conn, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
-use crate::time::Time;
+use crate::time::{Time, earlier};
 
 /// First and longest pause between two tries.
 const RETRY_MS: (u64, u64) = (50, 1_000);
 /// How long a step may take before the next server is tried.
 const STEP_MS: u64 = 3_000;
-/// How long it may take until we are in the ring: what will be ours is copied to us first.
-const REGISTER_MS: u64 = 45_000;
 
 #[derive(Debug)]
 enum State {
@@ -50,8 +48,10 @@ pub(super) struct Home {
     tries: u32,
     step_until: Time,
     beat_at: Option<Time>,
-    /// When the last confirmed heartbeat was sent: the lease runs from there.
+    /// When the last confirmed heartbeat was sent, or we came in.
     confirmed: Option<Time>,
+    /// From when our lease runs: a heartbeat, or what we asked to come in with, was sent.
+    lease_from: Option<Time>,
     leaving: Option<Ticket>,
     gone: bool,
 }
@@ -59,7 +59,7 @@ pub(super) struct Home {
 impl Home {
     pub fn new() -> Home {
         let state = State::Waiting { until: Time(0) };
-        Home { state, next: 0, tries: 0, step_until: Time(0), beat_at: None, confirmed: None, leaving: None, gone: false }
+        Home { state, next: 0, tries: 0, step_until: Time(0), beat_at: None, confirmed: None, lease_from: None, leaving: None, gone: false }
     }
 
     pub fn owns(&self, conn: Conn) -> bool {
@@ -96,7 +96,7 @@ impl Home {
 
     /// Until when the directory can't have declared us dead for our silence.
     pub fn lease_until(&self, config: &NodeConfig) -> Time {
-        self.confirmed.filter(|_| config.in_ring).map_or(Time(0), |sent| sent + config.timing.lease_ms)
+        self.lease_from.filter(|_| config.in_ring).map_or(Time(0), |sent| sent + config.timing.lease_ms)
     }
 
     /// Asks to be let go: groups are handed over as soon as the ring says so.
@@ -165,6 +165,14 @@ impl Home {
             Event::Reply(crate::event::Reply::Error { text, .. }) => Some(text.to_string()),
             _ => None,
         };
+        if let (State::Registering { conn, .. }, Event::Link(LinkEvent::Refused { code: Code::NotMember, text })) = (&self.state, &event) {
+            // Drained: until it is started anew it may watch.
+            ctx.log(Level::Warn, format!("the directory does not let us into the ring: {text}"));
+            let conn = *conn;
+            ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch {})));
+            self.up(ctx, conn, ctx.now);
+            return Told::Settled;
+        }
         if let Some(text) = refused {
             // Also how a directory tells a node it had declared dead to come back in.
             self.fail(ctx, &format!("refuses us: {text}"));
@@ -194,7 +202,11 @@ impl Home {
                 Told::Settled
             }
             (State::Up { .. }, LinkEvent::Beat { sent, .. }) => {
-                self.confirmed = Some(sent);
+                (self.confirmed, self.lease_from) = (Some(sent), Some(sent));
+                Told::Nothing
+            }
+            (State::Registering { .. }, LinkEvent::Beat { .. }) => {
+                self.step_until = ctx.now + STEP_MS;
                 Told::Nothing
             }
             (State::Up { .. }, LinkEvent::Left { ticket }) if self.leaving == Some(ticket) => {
@@ -211,7 +223,8 @@ impl Home {
             let command = PeerCommand::Register { ticket, name: ctx.config.name.clone() };
             ctx.tell(conn, Event::Command(Command::Peer(command)));
             self.state = State::Registering { conn, ticket, sent: ctx.now };
-            self.step_until = ctx.now + REGISTER_MS;
+            // It takes as long as others need to copy our groups to us. Until then heartbeats show that the directory is there.
+            self.beat_at = Some(ctx.now + STEP_MS / 3);
             Told::Nothing
         } else {
             ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch {})));
@@ -224,7 +237,7 @@ impl Home {
         self.state = State::Up { conn };
         self.tries = 0;
         self.beat_at = ctx.config.in_ring.then_some(ctx.now);
-        self.confirmed = Some(sent);
+        (self.confirmed, self.lease_from) = (Some(ctx.now), Some(sent));
     }
 
     /// A server that vanished without a word leaves a connection that looks well; by now it has declared us dead, if it is there.
@@ -241,6 +254,7 @@ impl Home {
         match &self.state {
             State::Waiting { until } => Some(*until),
             State::Up { .. } => self.beat_at,
+            State::Registering { .. } => earlier(self.beat_at, Some(self.step_until)),
             _ => Some(self.step_until),
         }
     }
@@ -258,6 +272,10 @@ impl Home {
                 if self.step_until <= ctx.now =>
             {
                 self.fail(ctx, "does not answer in time");
+            }
+            State::Registering { conn, .. } if self.beat_at.is_some_and(|at| at <= ctx.now) => {
+                self.beat_at = Some(ctx.now + STEP_MS / 3);
+                ctx.tell(*conn, Event::Command(Command::Peer(PeerCommand::Heartbeat { sent: ctx.now })));
             }
             _ => {}
         }

@@ -125,7 +125,11 @@ impl SuperNode {
 
     fn heard(&mut self, now: Time, conn: Conn, command: Command, effects: &mut Vec<Effect>) {
         match command {
-            Command::Client(command) => self.edge.command(ctx!(self, now, effects), conn, command),
+            Command::Client(command) => {
+                // For INFO.
+                self.edge.groups_held = self.master.groups_held();
+                self.edge.command(ctx!(self, now, effects), conn, command);
+            }
             Command::Peer(command) => {
                 if !self.links.is_peer(conn) && self.edge.listener(conn) != Some(OWN_PORT) {
                     let text = "nodes are let in at the node's own port only";

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use chatring_machines::entry::{Ban, MemberRow, Person, Rank, Settings, Topic};
-use chatring_machines::ids::{Birth, Incarnation, SessionId, Term};
+use chatring_machines::ids::{Birth, Epoch, Incarnation, SessionId, Term};
 use chatring_machines::machine::{Answer, Query, Store};
 use chatring_machines::names::{GroupName, Nick, NodeKey};
 use chatring_machines::peer::{Change, GroupReport};
 use chatring_machines::time::{Jitter, Time};
-use chatring_machines::view::{Metric, NodeInfo, RingParams};
+use chatring_machines::view::{Metric, NodeInfo, Plan, RingParams};
 use chatring_machines::wire::Text;
 
 const GROUPS: [&str; 6] = ["#a", "#ab", "#b", "#Ünï", "#zz", "@joe"];
@@ -20,19 +20,32 @@ pub fn found() -> Change {
     Change::Found { network: "net".into(), params: RingParams { metric: Metric::Linear, points: 3 }, generation: 1 }
 }
 
-/// Some change, often of little sense.
-pub fn change(jitter: &mut Jitter) -> Change {
-    match jitter.below(12) {
+/// Some change, often of little sense. `planned` is the last number that a plan was given.
+pub fn change(jitter: &mut Jitter, planned: u64) -> Change {
+    match jitter.below(16) {
         0 if jitter.below(10) == 0 => {
             Change::Found { network: "net".into(), params: RingParams::default(), generation: 1 + jitter.below(3) as u32 }
         }
         0 => Change::Directories { addresses: (0..jitter.below(4)).map(|n| format!("192.0.2.{n}:7410").into()).collect() },
-        1 | 2 => {
-            let since = Time(number(jitter));
-            Change::Admit { node: NodeInfo { key: node(jitter), name: text(jitter), incarnation: incarnation(jitter), since } }
-        }
+        1 | 2 => Change::Admit { node: info(jitter) },
         3 => Change::Remove { key: node(jitter), incarnation: incarnation(jitter), why: text(jitter) },
+        4 | 5 => Change::Prepare { number: planned + jitter.below(3), plan: plan(jitter) },
+        6 => Change::Commit { number: planned + jitter.below(2) },
+        7 if jitter.below(2) == 0 => Change::Cancel { number: planned, why: text(jitter) },
         _ => Change::Report { master: node(jitter), report: Box::new(report(jitter)) },
+    }
+}
+
+fn info(jitter: &mut Jitter) -> NodeInfo {
+    let since = Time(number(jitter));
+    NodeInfo { key: node(jitter), name: text(jitter), incarnation: incarnation(jitter), since, admitted: Epoch::default() }
+}
+
+fn plan(jitter: &mut Jitter) -> Plan {
+    match jitter.below(4) {
+        0 => Plan::Join { node: info(jitter) },
+        1 => Plan::Points { points: jitter.below(4) as u32 },
+        _ => Plan::Drain { key: node(jitter), incarnation: incarnation(jitter) },
     }
 }
 
@@ -47,6 +60,7 @@ fn report(jitter: &mut Jitter) -> GroupReport {
         settings: settings(jitter),
         joined: (0..jitter.below(4)).map(|_| member(jitter)).collect(),
         left: (0..jitter.below(3)).map(|_| session(jitter)).collect(),
+        copies: (0..jitter.below(3)).map(|_| node(jitter)).collect(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::session::Session;
 use super::attachments::as_said;
+use super::session::Session;
 use super::{Asked, Edge, Entering, HISTORY_LOST};
 use crate::command::GroupOrNick;
 use crate::entry::{Content, Entry, Mode, Person, SayKind, Settings, Topic};

@@ -241,6 +241,7 @@ impl Edge {
             // Handled before, or refused by the table.
             ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } => {}
             ClientCommand::Nodes {} | ClientCommand::Groups { .. } | ClientCommand::Members { .. } => {}
+            ClientCommand::Handoff { .. } | ClientCommand::Drain { .. } | ClientCommand::Points { .. } => {}
         }
     }
 
@@ -446,7 +447,9 @@ impl Edge {
             ("incarnation", ctx.config.incarnation.to_string()),
             ("process_id", ctx.config.process_id.to_string()),
             ("connected_clients", self.people().to_string()),
+            ("native_clients", self.native_clients().to_string()),
             ("groups_attached", self.groups().to_string()),
+            ("groups_held", self.groups_held.to_string()),
         ];
         self.say(ctx, conn, redis::info(&facts));
     }

@@ -124,6 +124,8 @@ pub(super) struct Edge {
     rounds: u64,
     /// People and groups in the network, as the directory last said.
     counts: (u64, u64),
+    /// How many groups the master part holds: for INFO.
+    pub groups_held: usize,
 }
 
 /// Sessions.
@@ -169,6 +171,11 @@ impl Edge {
     /// How many people are connected.
     pub fn people(&self) -> usize {
         self.live
+    }
+
+    /// How many of them are native clients, which would rather be at the master. Looks at all of them: for INFO.
+    fn native_clients(&self) -> usize {
+        self.sessions.iter().flatten().filter(|session| session.native && !session.groups.is_empty()).count()
     }
 
     /// How many groups they are in, persons' own left out.

@@ -16,9 +16,9 @@ use crate::event::Code;
 use crate::ids::{Birth, EntryId, SessionId, Term};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::{CopyHead, Counted, GroupRecord, Last, Mark, NameRow};
-use crate::wire::{Argv, Field};
 use crate::time::Time;
 use crate::wire::Text;
+use crate::wire::{Argv, Field};
 
 /// Longest topic, kick or part reason, key and ban mask, in bytes.
 pub const SHORT_TEXT_MAX: usize = 390;

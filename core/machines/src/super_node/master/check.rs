@@ -161,9 +161,7 @@ impl Master {
             let (entries, to) = match holding {
                 Holding::Held(held) => (held.group.log().len(), ""),
                 Holding::Opening(_) => (0, ""),
-                Holding::Copy(copy) if copy.leaving.is_some() => {
-                    (0, copy.master.as_ref().map_or("", |(master, _)| master.as_str()))
-                }
+                Holding::Copy(copy) if copy.leaving.is_some() => (0, copy.master.as_ref().map_or("", |(master, _)| master.as_str())),
                 // Whose master is another node is reported there.
                 Holding::Copy(_) => continue,
             };

@@ -229,7 +229,8 @@ impl Held {
             if let (State::Absent(have), false) = (follower.state, follower.released)
                 && pace.may_begin(node, &group.name)
             {
-                let bytes = send_copy(ctx, node, group.term, group, have.as_ref(), if follower.counts { members.clone() } else { Vec::new() });
+                let bytes =
+                    send_copy(ctx, node, group.term, group, have.as_ref(), if follower.counts { members.clone() } else { Vec::new() });
                 pace.begin(node, &group.name, bytes);
                 (follower.state, follower.moved) = (State::Copying { upto: group.seq, sent: group.seq }, now);
                 follower.mark_sent = follower.marked;

@@ -413,7 +413,8 @@ impl Master {
 impl Master {
     pub fn deadline(&self) -> Option<Time> {
         let checks = self.check_waits.iter().map(|wait| wait.since + CHECK_WAIT_MS).min();
-        let times = [self.check_at, self.report_at, self.sweep_at, checks, self.flush_at, self.retry_at, self.preparing.at, self.orphans.at];
+        let times =
+            [self.check_at, self.report_at, self.sweep_at, checks, self.flush_at, self.retry_at, self.preparing.at, self.orphans.at];
         times.into_iter().fold(None, earlier)
     }
 

@@ -366,7 +366,10 @@ impl Master {
         };
         // Orphans that nobody asks for come by the thousand.
         let level = if wanted { Level::Info } else { Level::Debug };
-        ctx.log(level, format!("opened {name} from what the directory remembers of {}: no copy is left, and its history is lost", record.master));
+        ctx.log(
+            level,
+            format!("opened {name} from what the directory remembers of {}: no copy is left, and its history is lost", record.master),
+        );
         let group = Group::from_record(name.clone(), *record, birth, term, now, limits);
         self.begin(ctx, group, |_| ());
         self.settle(ctx, name);

@@ -202,7 +202,10 @@ impl Master {
                     copy.master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
                 }
                 if let Some(claim) = copy.claim() {
-                    ctx.post_master(from, PeerCommand::Offer { epoch: ctx.placement.epoch().min(term), offers: vec![(name.clone(), claim)] });
+                    ctx.post_master(
+                        from,
+                        PeerCommand::Offer { epoch: ctx.placement.epoch().min(term), offers: vec![(name.clone(), claim)] },
+                    );
                 }
             }
             // We are its master, as far as we know the ring. Who knows a newer one asks again.
@@ -212,7 +215,14 @@ impl Master {
     }
 
     /// A new master wants the copy that we offered.
-    pub(super) fn wanted(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, name: &GroupName, have: Option<crate::peer::Last>) {
+    pub(super) fn wanted(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        from: &NodeKey,
+        conn: Option<Conn>,
+        name: &GroupName,
+        have: Option<crate::peer::Last>,
+    ) {
         match self.copy(name) {
             Some(Copy { group: Some(group), promised, .. }) => {
                 super::transfer::send_copy(ctx, from, *promised, group, have.as_ref(), Vec::new());
