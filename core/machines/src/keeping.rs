@@ -338,10 +338,10 @@ impl Waiting {
         }
     }
 
-    /// What was taken is written.
-    pub fn written(&mut self, batch: &[Keeping]) -> Health {
+    /// What was taken is written. `well`: nothing else is wrong with the disk.
+    pub fn written(&mut self, batch: &[Keeping], well: bool) -> Health {
         self.weight -= batch.iter().map(|keeping| keeping.what.weight()).sum::<usize>();
-        if !self.trouble || self.weight > self.weight_max / 2 {
+        if !self.trouble || !well || self.weight > self.weight_max / 2 {
             return Health::Same;
         }
         self.trouble = false;

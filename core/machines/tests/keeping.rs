@@ -125,7 +125,7 @@ fn at_the_bound_a_group_is_torn_until_its_image() {
     assert_eq!(push(&mut waiting, "#a", entries(1, 17..=17)), Health::Same);
     assert!(!waiting.is_whole());
     waiting.take(&mut batch, 3 * entries(1, 1..=1).weight() + 1);
-    assert_eq!((batch.len(), waiting.written(&batch)), (4, Health::Same));
+    assert_eq!((batch.len(), waiting.written(&batch, true)), (4, Health::Same));
     // There is room again, but not for those that have a hole.
     assert_eq!(push(&mut waiting, "#b", whole()), Health::Same);
     assert_eq!(push(&mut waiting, "#b", image(1, 1, 1)), Health::Same);
@@ -134,7 +134,7 @@ fn at_the_bound_a_group_is_torn_until_its_image() {
     waiting.take(&mut batch, usize::MAX);
     let of_b: Vec<_> = batch.iter().filter(|keeping| keeping.group == name("#b")).map(|keeping| &keeping.what).collect();
     assert_eq!((batch.len(), of_b), (14, vec![&image(1, 1, 1), &entries(1, 2..=2)]));
-    assert_eq!(waiting.written(&batch), Health::Well(vec![name("#a"), name("#b")]));
+    assert_eq!(waiting.written(&batch, true), Health::Well(vec![name("#a"), name("#b")]));
     assert!(!waiting.is_whole(), "of #a something is missing until its image comes");
     assert_eq!(push(&mut waiting, "#a", image(1, 9, 1)), Health::Same);
     assert!(waiting.is_whole());
@@ -148,7 +148,8 @@ fn trouble_is_told_once_and_well_follows() {
     let full = StoreError("disk full".into());
     assert_eq!(waiting.failed(&full), Health::Trouble("disk full".into()));
     assert_eq!(waiting.failed(&full), Health::Same);
-    assert_eq!(waiting.written(&batch), Health::Well(Vec::new()));
+    assert_eq!(waiting.written(&batch, false), Health::Same);
+    assert_eq!(waiting.written(&[], true), Health::Well(Vec::new()));
     assert_eq!(waiting.failed(&full), Health::Trouble("disk full".into()));
 }
 
