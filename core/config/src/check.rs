@@ -225,7 +225,7 @@ impl Check {
     }
 
     fn durability(&self, given: &Text) -> Result<Durability, ConfigError> {
-        let all = [Durability::Replicated, Durability::Disk, Durability::Memory];
+        let all = Durability::ALL;
         let known = all.into_iter().find(|known| known.as_str() == given.get_ref());
         known.ok_or_else(|| {
             let expected = all.map(|known| format!("{:?}", known.as_str())).join(" or ");

@@ -20,23 +20,31 @@ use crate::names::{GroupName, NodeKey};
 use crate::peer::{CopyHead, Counted};
 use crate::super_node::log::weight;
 use crate::time::Time;
-use crate::{wire_struct, wire_words};
+use crate::wire_struct;
 
-wire_words! {
-    /// How a super node keeps its groups.
-    pub enum Durability {
-        /// The standby's copy is what an acknowledgement waits for; the disk has it soon after.
-        "replicated" Replicated,
-        /// An acknowledgement waits for the disk, too.
-        "disk" Disk,
-        /// There is no file.
-        "memory" Memory,
-    }
+/// How a super node keeps its groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The standby's copy is what an acknowledgement waits for; the disk has it soon after.
+    #[default]
+    Replicated,
+    /// An acknowledgement waits for the disk, too.
+    Disk,
+    /// There is no file.
+    Memory,
 }
 
-impl Default for Durability {
-    fn default() -> Durability {
-        Durability::Replicated
+impl Durability {
+    /// All there are.
+    pub const ALL: [Durability; 3] = [Durability::Replicated, Durability::Disk, Durability::Memory];
+
+    /// Its word in a configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Durability::Replicated => "replicated",
+            Durability::Disk => "disk",
+            Durability::Memory => "memory",
+        }
     }
 }
 

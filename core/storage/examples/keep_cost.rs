@@ -127,7 +127,8 @@ fn write(path: &Path, durability: Durability, rate: u64, groups: u64) {
     }
     let entries = rate * SECONDS;
     println!(
-        "{durability}, {rate} entries/s in {groups} groups: CPU {:.2} us per entry, {:.1} % of a core; a batch takes {:.1} ms, at most {:.0} ms; file {} MiB, took {:.1} s for {SECONDS}",
+        "{}, {rate} entries/s in {groups} groups: CPU {:.2} us per entry, {:.1} % of a core; a batch takes {:.1} ms, at most {:.0} ms; file {} MiB, took {:.1} s for {SECONDS}",
+        durability.as_str(),
         busy.as_secs_f64() * 1e6 / entries as f64,
         busy.as_secs_f64() * 100.0 / SECONDS as f64,
         wall.as_secs_f64() * 1e3 / batches as f64,

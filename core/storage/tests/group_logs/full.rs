@@ -1,5 +1,8 @@
 //! On a full disk nothing is half written, nothing is forgotten, and keeping goes on when there is room.
 
+use std::path::Path;
+use std::process::Command;
+
 use chatring_machines::keeping::{Durability, Keeper, Keeping};
 
 use crate::common;
@@ -49,5 +52,51 @@ fn a_full_disk_refuses_a_batch_as_a_whole() {
         common::shown(&kept),
         format!("#a 0 1..{} whole; #b {}{}", from + 9, from, if from < 40 { format!(" 10..{from}") } else { String::new() })
     );
-    drop(logs.close());
+    logs.close().unwrap();
+}
+
+/// A disk of two megabytes, gone with this.
+struct Small<'a>(&'a Path);
+
+impl Small<'_> {
+    fn mount(at: &Path) -> Option<Small<'_>> {
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(at).output();
+        mount.is_ok_and(|output| output.status.success()).then_some(Small(at))
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(self.0).status();
+        let done = unmounted.is_ok_and(|status| status.success());
+        assert!(done || std::thread::panicking(), "{} is still mounted", self.0.display());
+    }
+}
+
+#[test]
+fn a_disk_that_is_really_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(dir.path()) else {
+        eprintln!("SKIPPED: this machine does not let us mount a small disk");
+        return;
+    };
+    let path = dir.path().join("groups.db");
+    let ballast = dir.path().join("ballast");
+    std::fs::write(&ballast, vec![0; 1 << 20]).unwrap();
+    let (mut logs, _) = common::open(&path, Durability::Disk);
+    logs.keep(&[common::keeping("#a", common::image(1, 0, 1, 2))]).unwrap();
+    let text = "x".repeat(2_000);
+    let batch =
+        |seq: u64| [common::keeping("#a", common::entries(1, seq..=seq, &text)), common::keeping("#a", common::standing(seq, true))];
+    let full = (1..).find(|seq| logs.keep(&batch(*seq)).is_err()).unwrap();
+    assert!(full > 10 && logs.keep(&batch(full)).is_err());
+    // Killed at this moment, it finds all it had acknowledged as soon as there is room.
+    drop(logs);
+    std::fs::remove_file(ballast).unwrap();
+    let (mut logs, kept) = common::open(&path, Durability::Disk);
+    assert_eq!(common::shown(&kept), format!("#a 0 1..{} whole", full - 1));
+    logs.keep(&batch(full)).unwrap();
+    drop(logs);
+    assert_eq!(common::shown(&common::open(&path, Durability::Disk).1), format!("#a 0 1..{full} whole"));
+    drop(small);
 }

@@ -17,7 +17,7 @@ const GROUPS: [&str; 3] = ["#a", "#b", "#c"];
 /// Batch `n`: the n-th entry of each group, and now and then an image.
 fn batch(n: u64) -> Vec<Keeping> {
     let keeps = GROUPS.iter().flat_map(|group| {
-        let image = (n % 8 == 0).then(|| common::keeping(group, common::image(1, n, n.saturating_sub(20).max(1), 3)));
+        let image = n.is_multiple_of(8).then(|| common::keeping(group, common::image(1, n, n.saturating_sub(20).max(1), 3)));
         [common::keeping(group, common::entries(1, n..=n, "text"))].into_iter().chain(image)
     });
     keeps.collect()
