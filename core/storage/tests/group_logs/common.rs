@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chatring_machines::entry::{Content, Entry, MemberRow, Person, Rank, SayKind, Settings};
 use chatring_machines::ids::{Birth, EntryId, SessionId, Term};
@@ -11,7 +12,7 @@ use chatring_machines::names::{GroupName, Nick, NodeKey};
 use chatring_machines::peer::{CopyHead, Counted};
 use chatring_machines::time::Time;
 use chatring_machines::wire::Text;
-use chatring_storage::{GroupLogs, LogOptions};
+use chatring_storage::{GroupLogs, LogOptions, StorageError};
 
 pub fn options(durability: Durability) -> LogOptions {
     LogOptions { network: "net".into(), key: NodeKey::new("192.0.2.1").unwrap(), durability, age_ms_max: u64::MAX }
@@ -19,7 +20,18 @@ pub fn options(durability: Durability) -> LogOptions {
 
 #[track_caller]
 pub fn open(path: &Path, durability: Durability) -> (GroupLogs, Vec<KeptGroup>) {
-    GroupLogs::open(path, options(durability)).unwrap()
+    try_open(path, options(durability)).unwrap()
+}
+
+/// A process that another test is just starting holds a copy of our lock until it is another program: that moment is waited for.
+pub fn try_open(path: &Path, options: LogOptions) -> Result<(GroupLogs, Vec<KeptGroup>), StorageError> {
+    let began = Instant::now();
+    loop {
+        match GroupLogs::open(path, options.clone()) {
+            Err(StorageError::InUse { .. }) if began.elapsed() < Duration::from_secs(20) => std::thread::yield_now(),
+            result => return result,
+        }
+    }
 }
 
 pub fn term(number: u64) -> Term {

@@ -47,7 +47,7 @@ fn check(damage: impl FnOnce(&Path), expect: &str) {
     let path = dir.path().join("groups.db");
     damage(&path);
     let before = std::fs::read(&path).unwrap();
-    let refused = GroupLogs::open(&path, common::options(Durability::Disk)).unwrap_err().to_string();
+    let refused = common::try_open(&path, common::options(Durability::Disk)).unwrap_err().to_string();
     let refused = refused.strip_prefix(&format!("{}: ", path.display())).expect("the file is named");
     assert!(refused.starts_with(expect), "{refused}");
     // Its journal mode may be ours by now, and that it is in use.
@@ -100,7 +100,7 @@ fn one_file_serves_one_process() {
     assert!(refused.ends_with("in use by another process: every super node needs a file of its own"), "{refused}");
     drop(first);
     let other = LogOptions { key: NodeKey::new("192.0.2.2").unwrap(), ..common::options(Durability::Disk) };
-    let refused = GroupLogs::open(&path, other).unwrap_err().to_string();
+    let refused = common::try_open(&path, other).unwrap_err().to_string();
     assert!(refused.contains("holds the groups of node 192.0.2.1 of network \"net\", and this is node 192.0.2.2"), "{refused}");
 }
 

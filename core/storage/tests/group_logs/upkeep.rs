@@ -41,7 +41,7 @@ fn a_dropped_group_leaves_nothing_and_the_file_shrinks() {
 fn what_is_old_goes_but_for_what_the_image_needs() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("groups.db");
-    let (mut logs, _) = GroupLogs::open(&path, LogOptions { age_ms_max: 100_000, ..common::options(Durability::Disk) }).unwrap();
+    let (mut logs, _) = common::try_open(&path, LogOptions { age_ms_max: 100_000, ..common::options(Durability::Disk) }).unwrap();
     // An entry a second, and an image after a hundred.
     logs.keep(&[common::keeping("#a", common::image(1, 0, 1, 0))]).unwrap();
     for second in 1..=150 {
