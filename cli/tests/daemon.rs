@@ -103,6 +103,39 @@ fn it_ends_with_its_standard_input_where_asked_to() {
     assert!(status.success() && log.contains("ended in good order"), "{status}\n{log}");
 }
 
+/// Runs it until it is up, and ends it.
+fn run(setup: &Setup) {
+    let mut daemon = start(setup.chatd("--config").arg("--exit-with-stdin"));
+    daemon.input = None;
+    let (status, log) = daemon.ended();
+    assert!(status.success(), "{log}");
+}
+
+#[test]
+fn a_super_nodes_file_is_its_own() {
+    let setup = Setup::all_in_one("");
+    let file = setup.dir.path().join("a.sqlite");
+    run(&setup);
+    assert!(file.exists());
+    run(&setup);
+    // Another node finds it in its place.
+    let other = Setup::all_in_one("");
+    std::fs::copy(&file, other.dir.path().join("a.sqlite")).unwrap();
+    let output = other.chatd("--config").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("chatd.toml:6:1: super_node.database: ") && said.contains("holds the groups of node 127.0.0.1:"), "{said}");
+}
+
+#[test]
+fn a_node_that_keeps_its_groups_in_memory_has_no_file() {
+    let setup = Setup::all_in_one("");
+    let config = std::fs::read_to_string(setup.file()).unwrap();
+    std::fs::write(setup.file(), config.replace("name = 'a'", "name = 'a'\ndurability = 'memory'")).unwrap();
+    run(&setup);
+    assert!(!setup.dir.path().join("a.sqlite").exists());
+}
+
 #[test]
 fn log_lines_can_be_json() {
     let setup = Setup::all_in_one("");

@@ -28,6 +28,7 @@ pub fn reactor<M: Machine>(machine: M, notes: impl FnMut(Note) + Send + 'static)
         listeners: Vec::new(),
         dial_transport: transport().map_err(|error| broken(&error))?,
         store: None,
+        keep: None,
         judges,
         notes: Box::new(notes),
         tuning: Tuning::default(),

@@ -8,13 +8,14 @@ use chatring_config::{Config, Directory, ListenerLimits, SuperNode};
 use chatring_host::Plugins;
 use chatring_machines::directory::{self, DirectoryConfig, DirectoryLimits};
 use chatring_machines::ids::Incarnation;
+use chatring_machines::keeping::Durability;
 use chatring_machines::machine::{Level, Note};
 use chatring_machines::names::NodeKey;
 use chatring_machines::super_node::{self, NodeConfig};
 use chatring_machines::wire::Text;
 use chatring_machines::{Input, Machine};
-use chatring_reactor::{JudgePool, Limits, Listening, Reactor, Setup, Tuning};
-use chatring_storage::SqliteStore;
+use chatring_reactor::{JudgePool, Keep, Limits, Listening, Reactor, Setup, Tuning};
+use chatring_storage::{GroupLogs, LogOptions, SqliteStore};
 use std::sync::Arc;
 use tracing::Span;
 
@@ -106,8 +107,34 @@ impl Roles<'_> {
                 limits: clients(listener.limits),
             });
         }
-        let setup = self.setup(listening)?;
+        let mut setup = self.setup(listening)?;
+        setup.keep = span.in_scope(|| self.keep(node))?;
         self.role(format!("node {}", node.name), false, span, machine, setup)
+    }
+
+    /// Where a super node keeps its groups.
+    fn keep(&self, node: &SuperNode) -> anyhow::Result<Option<Keep>> {
+        let file = &node.database;
+        if node.durability == Durability::Memory && !file.exists() {
+            return Ok(None);
+        }
+        let options = LogOptions {
+            network: self.config.network.name.as_str().into(),
+            key: node.key.clone(),
+            durability: node.durability,
+            age_ms_max: node.log_age_ms,
+        };
+        let (logs, kept) =
+            GroupLogs::open(&**file, options).map_err(|error| self.config.error(file.place(), format!("super_node.database: {error}")))?;
+        if node.durability == Durability::Memory {
+            // One from before: having been opened, it does not pass for up to date when it is used again.
+            tracing::info!("{} is left alone: durability is memory", file.display());
+            return Ok(None);
+        }
+        // Here the machine is to be given what was kept.
+        tracing::info!("{}: {} groups", file.display(), kept.len());
+        let gather_ms = if node.durability == Durability::Disk { 0 } else { GATHER_MS };
+        Ok(Some(Keep { keeper: Box::new(logs), gather_ms, waiting_max: Keep::WAITING_MAX }))
     }
 
     fn setup(&self, listeners: Vec<Listening>) -> anyhow::Result<Setup> {
@@ -115,6 +142,7 @@ impl Roles<'_> {
             listeners,
             dial_transport: plugins::transport(self.plugins, plugins::NATIVE)?,
             store: None,
+            keep: None,
             judges: self.judges.clone(),
             notes: Box::new(write_down),
             tuning: Tuning::default(),
@@ -139,6 +167,9 @@ impl Roles<'_> {
         Ok(Role { name, last, run: Box::new(run), stop: Box::new(stop) })
     }
 }
+
+/// How long entries that nobody waits for are gathered before they are written together.
+const GATHER_MS: u64 = 20;
 
 /// A server's notes are log lines.
 fn write_down(note: Note) {

@@ -4,6 +4,7 @@ use crate::address::is_loopback;
 use crate::place::{ConfigError, Place, Placed, Source};
 use crate::raw::{self, Text};
 use crate::{Config, DIRECTORY_PORT, Directory, EXAMPLE_SECRET, IRC_PORT, Listener, Network, SECRET_BYTES_MIN, SuperNode};
+use chatring_machines::keeping::Durability;
 use chatring_machines::names::{NodeKey, STANDARD_PORT};
 use chatring_machines::secret::NetworkSecret;
 use chatring_machines::super_node::NodeTiming;
@@ -185,17 +186,51 @@ impl Check {
             (true, None) => NodeKey::gateway(name.as_str()),
             (false, advertise) => NodeKey::of(*self.advertised("super_node", &address, advertise.as_ref())?),
         };
+        let (durability, database) = self.kept(&raw, name.as_str(), place)?;
         Ok(SuperNode {
             name,
             address,
             key,
             in_ring: !raw.edge_only,
+            durability,
+            database,
+            log_age_ms: self.log_age(raw.limits.log_age.as_ref())?,
             auth: self.auth(raw.auth, "super_node.auth", &open(place))?,
             motd: self.motd(raw.motd)?,
             timing: self.timing(&raw.timing, lease_ms)?,
             limits: self.node_limits(&raw.limits)?,
             native_limits: self.clients_max(raw.limits.clients_max.as_ref(), "super_node.limits.clients_max")?,
             listeners: Vec::new(),
+        })
+    }
+
+    /// How a super node's groups are kept, and where.
+    fn kept(&self, raw: &raw::SuperNode, name: &str, place: Place) -> Result<(Durability, Placed<PathBuf>), ConfigError> {
+        let beside_edge =
+            |key: &str| format!("super_node.{key}: found beside edge_only = true, expected only one of them: an edge has no groups");
+        match (raw.edge_only, &raw.durability, &raw.database) {
+            (true, Some(given), _) => return Err(self.wrong(given, beside_edge("durability"))),
+            (true, _, Some(given)) => return Err(self.wrong(given, beside_edge("database"))),
+            _ => {}
+        }
+        let durability = match &raw.durability {
+            None if raw.edge_only => Durability::Memory,
+            None => Durability::default(),
+            Some(given) => self.durability(given)?,
+        };
+        let database = match &raw.database {
+            Some(path) => Placed::from(path.clone()),
+            None => Placed::new(format!("{name}.sqlite").into(), place),
+        };
+        Ok((durability, database.map(|path| self.folder.join(path))))
+    }
+
+    fn durability(&self, given: &Text) -> Result<Durability, ConfigError> {
+        let all = Durability::ALL;
+        let known = all.into_iter().find(|known| known.as_str() == given.get_ref());
+        known.ok_or_else(|| {
+            let expected = all.map(|known| format!("{:?}", known.as_str())).join(" or ");
+            self.wrong(given, format!("super_node.durability: found {:?}, expected {expected}", given.get_ref()))
         })
     }
 
@@ -296,11 +331,15 @@ impl Check {
         };
         if let Some(directory) = directory {
             once(format!("address {}", directory.address), directory.address.place())?;
+            once(format!("database {}", directory.database.display()), directory.database.place())?;
         }
         for node in nodes {
             once(format!("super_node.name {:?}", node.name.as_str()), node.name.place())?;
             once(format!("address {}", node.address), node.address.place())?;
             once(format!("ring key {}", node.key), node.address.place())?;
+            if node.durability != Durability::Memory {
+                once(format!("database {}", node.database.display()), node.database.place())?;
+            }
             for listener in &node.listeners {
                 once(format!("address {}", listener.address), listener.address.place())?;
                 once(format!("listener.name {:?}", listener.name.as_str()), listener.name.place())?;

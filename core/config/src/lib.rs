@@ -18,6 +18,7 @@ pub use limits::{CLIENTS_MAX, ListenerLimits};
 pub use place::{ConfigError, Place, Placed};
 pub use raw::{LogFormat, LogLevel};
 
+use chatring_machines::keeping::Durability;
 use chatring_machines::names::NodeKey;
 use chatring_machines::secret::NetworkSecret;
 use chatring_machines::super_node::{NodeLimits, NodeTiming};
@@ -98,6 +99,12 @@ pub struct SuperNode {
     pub key: NodeKey,
     /// Whether it carries groups: not so for `edge_only`.
     pub in_ring: bool,
+    /// How safe its groups are kept; always `memory` for an edge, which has none.
+    pub durability: Durability,
+    /// The SQLite file its groups are kept in, unless they are kept in memory only.
+    pub database: Placed<PathBuf>,
+    /// How long entries are kept in it.
+    pub log_age_ms: u64,
     /// Who decides who may log in on its native port.
     pub auth: Vec<Placed<String>>,
     /// The message of the day.

@@ -17,8 +17,11 @@ pub struct ListenerLimits {
     pub clients_max: usize,
 }
 
-/// No setting of ours needs to be longer.
+/// No other setting of ours needs to be longer.
 const DAY_MS: u64 = 24 * 3_600_000;
+/// How long entries are kept on disk unless told otherwise: 30 days; and ten years at most.
+const LOG_AGE_MS: u64 = 30 * DAY_MS;
+const LOG_AGE_MS_MAX: u64 = 3_650 * DAY_MS;
 
 impl Check {
     pub(crate) fn timing(&self, raw: &raw::Timing, lease_ms: u64) -> Result<NodeTiming, ConfigError> {
@@ -58,13 +61,28 @@ impl Check {
         Ok(ListenerLimits { clients_max: self.count(given, key, 10_000_000, CLIENTS_MAX)? })
     }
 
+    /// How long entries are kept on disk.
+    pub(crate) fn log_age(&self, given: Option<&Spanned<Span>>) -> Result<u64, ConfigError> {
+        self.span_within(given, "super_node.limits.log_age", (60_000, LOG_AGE_MS_MAX), LOG_AGE_MS)
+    }
+
     pub(crate) fn span(&self, given: Option<&Spanned<Span>>, key: &str, min_ms: u64, default_ms: u64) -> Result<u64, ConfigError> {
+        self.span_within(given, key, (min_ms, DAY_MS), default_ms)
+    }
+
+    fn span_within(
+        &self,
+        given: Option<&Spanned<Span>>,
+        key: &str,
+        (min_ms, max_ms): (u64, u64),
+        default_ms: u64,
+    ) -> Result<u64, ConfigError> {
         let Some(given) = given else { return Ok(default_ms) };
         let span = *given.get_ref();
-        if (min_ms..=DAY_MS).contains(&span.0) {
+        if (min_ms..=max_ms).contains(&span.0) {
             return Ok(span.0);
         }
-        let (min, max) = (Span(min_ms), Span(DAY_MS));
+        let (min, max) = (Span(min_ms), Span(max_ms));
         Err(self.wrong(given, format!("{key}: found {span}, expected {min} to {max}")))
     }
 

@@ -68,6 +68,8 @@ pub(crate) struct SuperNode {
     pub auth: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
     pub edge_only: bool,
+    pub durability: Option<Text>,
+    pub database: Option<Spanned<PathBuf>>,
     pub motd: Option<Text>,
     #[serde(default)]
     pub timing: Timing,
@@ -108,6 +110,7 @@ pub(crate) struct NodeLimits {
     pub bans_per_group: Option<Spanned<Count>>,
     pub log_entries: Option<Spanned<Count>>,
     pub log_bytes: Option<Spanned<Size>>,
+    pub log_age: Option<Spanned<Span>>,
     pub opening_queue: Option<Spanned<Count>>,
 }
 

@@ -1,6 +1,7 @@
 //! What a file may say, and what is said about a file that may not.
 
 use chatring_config::{Config, SECRET_BYTES_MIN, parse};
+use chatring_machines::keeping::Durability;
 use std::path::Path;
 
 const NETWORK: &str = "[network]\nname = 'n'\nsecret = 'short'\n";
@@ -39,6 +40,31 @@ fn what_is_left_out_has_a_default() {
     assert_eq!((node.address.to_string().as_str(), node.key.as_str()), ("127.0.0.1:7411", "127.0.0.1"));
     assert_eq!(node.auth[0].as_str(), "open");
     assert!(node.in_ring && node.listeners.is_empty());
+    assert_eq!((node.durability, node.database.to_str()), (Durability::Replicated, Some("conf/a.sqlite")));
+    assert_eq!(node.log_age_ms, 30 * 24 * 3_600_000);
+}
+
+#[test]
+fn how_groups_are_kept() {
+    for (line, expect) in [
+        ("durability = 'disk'\ndatabase = 'x/y.db'", (Durability::Disk, Some("conf/x/y.db"))),
+        ("durability = 'memory'", (Durability::Memory, Some("conf/a.sqlite"))),
+        ("edge_only = true", (Durability::Memory, Some("conf/a.sqlite"))),
+    ] {
+        let config = parsed(&format!("{ALL}{line}\n")).unwrap();
+        let node = &config.super_nodes[0];
+        assert_eq!((node.durability, node.database.to_str()), expect, "{line}");
+    }
+    let expected = "expected \"replicated\" or \"disk\" or \"memory\"";
+    check_line(ALL, "durability = 'paper'", &format!("7:14: super_node.durability: found \"paper\", {expected}"));
+    let both = "expected only one of them: an edge has no groups";
+    check_line(ALL, "edge_only = true\ndatabase = 'x'", &format!("8:12: super_node.database: found beside edge_only = true, {both}"));
+    check_line(ALL, "limits = { log_age = '5s' }", "7:22: super_node.limits.log_age: found 5s, expected 1m to 87600h");
+    check_line(
+        ALL,
+        "database = 'directory.sqlite'",
+        "7:12: found database conf/directory.sqlite a second time, expected another than in line 4",
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub mod entry;
 pub mod event;
 pub mod handshake;
 pub mod ids;
+pub mod keeping;
 pub mod machine;
 pub mod names;
 pub mod peer;

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::command::Command;
 use crate::event::Event;
 use crate::ids::{Conn, ListId, ListenerId, Ticket};
+use crate::keeping::Keep;
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{Change, GroupLine, GroupRecord};
 use crate::time::Time;
@@ -76,6 +77,22 @@ pub enum Input {
     Committed {
         /// Which.
         ticket: Ticket,
+    },
+    /// A `Keep` is as durable as the node's policy says. In the order of the effects, for those that carry a ticket.
+    Kept {
+        /// Which.
+        ticket: Ticket,
+    },
+    /// Nothing can be written, or not as fast as it comes: nothing is `Kept` from here on. Said once, until `DiskWell`.
+    DiskTrouble {
+        /// What the disk says.
+        why: String,
+    },
+    /// Writing goes on, and what waited is being written. Of these groups something was dropped meanwhile: the tickets of their `Keep`s are void, and nothing of them is kept
+    /// before an image.
+    DiskWell {
+        /// Which, ordered by name.
+        torn: Vec<GroupName>,
     },
     /// What became of a `Query`.
     Answered {
@@ -188,6 +205,15 @@ pub enum Effect {
         ticket: Ticket,
         /// What is asked.
         query: Query,
+    },
+    /// Keep what is new of a group's copy, of which a node that starts again is given all that was kept. Never waited for by the driver.
+    Keep {
+        /// For `Kept`, where someone waits for that.
+        ticket: Option<Ticket>,
+        /// Which group.
+        group: GroupName,
+        /// What is new.
+        what: Keep,
     },
     /// Tell whoever watches this machine: the log of a server, the screen of a client.
     Note(Note),

@@ -76,6 +76,8 @@ wire_struct! {
         invited: Vec<Nick>,
         /// Why the person is away (of a person's group).
         away: Text,
+        /// Where what is left of its log begins; not the same in all copies.
+        log_from: u64,
     }
 }
 

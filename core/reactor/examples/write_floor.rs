@@ -85,6 +85,7 @@ fn run_reactor(shape: Shape, frame: &[u8]) -> u64 {
         listeners: vec![listening],
         dial_transport: transport,
         store: None,
+        keep: None,
         judges,
         notes: Box::new(|_| ()),
         tuning: Tuning::default(),

@@ -22,6 +22,7 @@ use crate::counters::Counters;
 use crate::dialing::Dials;
 use crate::fanout::{Fall, Fanout};
 use crate::judges::JudgePool;
+use crate::keeper::KeeperThread;
 use crate::mailbox::Mailbox;
 use crate::reading::Reading;
 use crate::setup::{Limits, ReactorError, Tuning};
@@ -54,6 +55,7 @@ pub(crate) struct Driver {
     pub mailbox: Arc<Mailbox>,
     pub judges: Arc<JudgePool>,
     pub store: Option<StoreThread>,
+    pub keeper: Option<KeeperThread>,
     pub notes: Box<dyn FnMut(Note) + Send>,
     pub tuning: Tuning,
     pub counters: Counters,

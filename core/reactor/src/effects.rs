@@ -8,6 +8,7 @@ use chatring_host::Arg;
 use chatring_machines::Input;
 use chatring_machines::event::Event;
 use chatring_machines::ids::{Conn, ListId, ListenerId, Ticket};
+use chatring_machines::keeping::Keeping;
 use chatring_machines::machine::{Ask, Effect, Verdict};
 use chatring_machines::wire::Argv;
 use smallvec::SmallVec;
@@ -59,6 +60,10 @@ impl Driver {
             Effect::Judge { ticket, listener, ask } => self.judge(ticket, listener, ask),
             Effect::Commit { ticket, change } => self.store(Job::Commit(ticket, change)),
             Effect::Query { ticket, query } => self.store(Job::Query(ticket, query)),
+            Effect::Keep { ticket, group, what } => match &self.keeper {
+                Some(keeper) => keeper.push(Keeping { ticket, group, what }),
+                None => drop(self.failed.get_or_insert(ReactorError::NoStore)),
+            },
             Effect::Note(note) => (self.notes)(note),
             Effect::Stopped => self.stop(),
         }

@@ -1,7 +1,7 @@
 //! The driver: sockets, threads and time around one pure machine.
 //!
 //! [`Reactor`] runs any [`Machine`](chatring_machines::Machine) on a thread of its own: it accepts, reads and decodes, hands inputs in, carries effects out and flushes, in
-//! that order, turn after turn. What may block (authenticators, the store, name look-ups) happens on other threads and comes back through one mailbox. Recipient lists and what is told to
+//! that order, turn after turn. What may block (authenticators, the store, the group logs, name look-ups) happens on other threads and comes back through one mailbox. Recipient lists and what is told to
 //! them are kept in [`fanout`], which is where the program spends its time.
 //!
 //! There are no protocol decisions here. Every buffer, queue and loop has a bound: see [`Limits`], [`Tuning`] and the constants beside the code.
@@ -15,6 +15,7 @@ mod driver;
 mod effects;
 pub mod fanout;
 mod judges;
+mod keeper;
 mod mailbox;
 mod reactor;
 mod reading;
@@ -24,6 +25,7 @@ mod store;
 
 pub use counters::Counters;
 pub use judges::JudgePool;
+pub use keeper::Keep;
 pub use mailbox::{Full, Handle};
 pub use reactor::Reactor;
 pub use setup::{Limits, Listening, ReactorError, Setup, Tuning, listen};

@@ -30,6 +30,7 @@ use crate::dialing::Dials;
 use crate::driver::{Driver, Listener};
 use crate::effects::codec_of;
 use crate::fanout::{Fanout, Flushed};
+use crate::keeper::KeeperThread;
 use crate::mailbox::{Arrival, Handle, Mailbox};
 use crate::reading::Reading;
 use crate::setup::{Listening, ReactorError, Setup};
@@ -73,6 +74,8 @@ impl<M: Machine> Reactor<M> {
         }
         let store = setup.store.map(|store| StoreThread::start(store, mailbox.clone()));
         let store = store.transpose().map_err(ReactorError::os("start a thread"))?;
+        let keeper = setup.keep.map(|keep| KeeperThread::start(keep, mailbox.clone()));
+        let keeper = keeper.transpose().map_err(ReactorError::os("start a thread"))?;
         let clock = Clock::start();
         let driver = Driver {
             poll,
@@ -86,6 +89,7 @@ impl<M: Machine> Reactor<M> {
             mailbox,
             judges: setup.judges,
             store,
+            keeper,
             notes: setup.notes,
             tuning: setup.tuning,
             counters: Counters::default(),

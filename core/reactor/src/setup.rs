@@ -9,6 +9,7 @@ use chatring_machines::machine::{Note, Store, StoreError};
 
 use crate::fanout::Retention;
 use crate::judges::JudgePool;
+use crate::keeper::Keep;
 
 /// Where connections come in. Its index in [`Setup::listeners`] is the machine's `ListenerId`.
 pub struct Listening {
@@ -88,6 +89,8 @@ pub struct Setup {
     pub dial_transport: Arc<Transport>,
     /// What `Commit` and `Query` go to.
     pub store: Option<Box<dyn Store>>,
+    /// What `Keep` goes to.
+    pub keep: Option<Keep>,
     /// Who asks the authenticators.
     pub judges: Arc<JudgePool>,
     /// Hears the machine's notes, on the loop's thread: it must not block.

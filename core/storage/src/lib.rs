@@ -1,6 +1,6 @@
-//! Where a directory server keeps what must survive it: one SQLite file.
+//! Where servers keep what must survive them: one SQLite file each.
 //!
-//! [`SqliteStore`] is the [`Store`](chatring_machines::machine::Store) on disk. It decides nothing: the ring changes by
+//! [`GroupLogs`] is where a super node keeps its groups: see `group_logs`. For a directory server, [`SqliteStore`] is the [`Store`](chatring_machines::machine::Store) on disk. It decides nothing: the ring changes by
 //! [`DirectoryState::apply`](chatring_machines::directory::DirectoryState::apply) and reports are weighed by
 //! [`weigh`](chatring_machines::directory::weigh), as in memory; here the outcome is written down.
 //!
@@ -11,12 +11,14 @@
 #![warn(missing_docs)]
 
 mod error;
+mod group_logs;
 mod read;
 mod record;
 mod schema;
 mod store;
 mod write;
 
-pub use error::StorageError;
-pub use schema::SCHEMA_VERSION;
+pub use error::{Kind, StorageError};
+pub use group_logs::{GroupLogs, LogOptions};
+pub use schema::{GROUP_LOGS_VERSION, SCHEMA_VERSION};
 pub use store::SqliteStore;

@@ -7,13 +7,41 @@ pub(crate) fn pack(value: &impl Field) -> Vec<u8> {
     let mut argv = Argv::default();
     value.put(&mut argv);
     let mut bytes = Vec::with_capacity(argv.bytes_len() + 5 * argv.len());
+    netstrings(&argv, &mut bytes);
+    bytes
+}
+
+/// Writes values one after the other into buffers that are used again: what [`unpack`] reads as a [`Rest`](chatring_machines::wire::Rest).
+#[derive(Debug, Default)]
+pub(crate) struct Packer {
+    argv: Argv,
+    /// What was packed.
+    pub bytes: Vec<u8>,
+}
+
+impl Packer {
+    /// Appends a value.
+    pub fn add(&mut self, value: &impl Field) {
+        self.argv.clear();
+        value.put(&mut self.argv);
+        netstrings(&self.argv, &mut self.bytes);
+    }
+}
+
+fn netstrings(argv: &Argv, bytes: &mut Vec<u8>) {
     for arg in argv.iter() {
-        bytes.extend_from_slice(arg.len().to_string().as_bytes());
+        push_number(arg.len(), bytes);
         bytes.push(b':');
         bytes.extend_from_slice(arg);
         bytes.push(b',');
     }
-    bytes
+}
+
+fn push_number(number: usize, bytes: &mut Vec<u8>) {
+    if number >= 10 {
+        push_number(number / 10, bytes);
+    }
+    bytes.push(b'0' + (number % 10) as u8);
 }
 
 /// Reads it back. Total: whatever the bytes, a value or what is wrong with them.

@@ -9,16 +9,37 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode};
 use rusqlite_migration::{M, Migrations};
 
-use crate::error::{StorageError, Trouble};
+use crate::error::{Kind, StorageError, Trouble};
 
 /// In order; one that was released is never changed again.
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../../migrations/directory/0001_ring_and_groups.sql"))];
+const DIRECTORY: &[M<'static>] = &[M::up(include_str!("../../../migrations/directory/0001_ring_and_groups.sql"))];
+const GROUP_LOGS: &[M<'static>] = &[M::up(include_str!("../../../migrations/super_node/0001_group_logs.sql"))];
 
-/// The newest schema this version knows.
-pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+/// The newest schema of a directory server's file that this version knows.
+pub const SCHEMA_VERSION: i64 = DIRECTORY.len() as i64;
+/// The newest schema of a super node's file that this version knows.
+pub const GROUP_LOGS_VERSION: i64 = GROUP_LOGS.len() as i64;
 
-/// Marks our files: what the first migration sets.
-const APPLICATION_ID: i64 = 0x6368_7264;
+impl Kind {
+    fn migrations(self) -> &'static [M<'static>] {
+        match self {
+            Kind::Directory => DIRECTORY,
+            Kind::GroupLogs => GROUP_LOGS,
+        }
+    }
+
+    fn version(self) -> i64 {
+        self.migrations().len() as i64
+    }
+
+    /// Marks our files: what the first migration sets.
+    fn application_id(self) -> i64 {
+        match self {
+            Kind::Directory => 0x6368_7264,
+            Kind::GroupLogs => 0x6368_7367,
+        }
+    }
+}
 
 /// How long we wait for someone who looks into the file with `sqlite3`.
 const BUSY_MS: u64 = 5_000;
@@ -31,30 +52,39 @@ pub(crate) struct Opened {
     pub(crate) lock: File,
 }
 
-/// Opens a file, or makes it.
+/// Opens a directory server's file, or makes it.
 pub(crate) fn open(path: &Path) -> Result<Opened, StorageError> {
-    let lock = lock(path)?;
+    open_kind(Kind::Directory, path)
+}
+
+/// Opens a file of some kind, or makes it.
+pub(crate) fn open_kind(kind: Kind, path: &Path) -> Result<Opened, StorageError> {
+    let lock = lock(kind, path)?;
     let at = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => StorageError::Foreign { path: path.into() },
-        _ => Trouble::from(error).at(path),
+        Some(ErrorCode::NotADatabase) => StorageError::Foreign { path: path.into(), kind },
+        _ => Trouble::from(error).within(kind, path),
     };
     let mut conn = Connection::open(path).map_err(at)?;
     conn.busy_timeout(Duration::from_millis(BUSY_MS)).map_err(at)?;
-    examine(&conn).map_err(at)?.accept(path)?;
+    examine(&conn).map_err(at)?.accept(kind, path)?;
+    if kind == Kind::GroupLogs {
+        // Only a file that is still empty heeds it: what groups left behind is given back to the system bit by bit.
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(at)?;
+    }
     make_durable(&conn).map_err(at)?;
-    let migrations = Migrations::from_slice(MIGRATIONS);
-    migrations.to_latest(&mut conn).map_err(|source| StorageError::Migrate { path: path.into(), to: SCHEMA_VERSION, source })?;
+    let migrations = Migrations::from_slice(kind.migrations());
+    migrations.to_latest(&mut conn).map_err(|source| StorageError::Migrate { path: path.into(), to: kind.version(), source })?;
     Ok(Opened { conn, lock })
 }
 
-fn lock(path: &Path) -> Result<File, StorageError> {
+fn lock(kind: Kind, path: &Path) -> Result<File, StorageError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let at = |source| StorageError::Open { path: path.into(), source };
     let file = File::options().create(true).truncate(false).write(true).open(PathBuf::from(name)).map_err(at)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StorageError::InUse { path: path.into() }),
+        Err(TryLockError::WouldBlock) => Err(StorageError::InUse { path: path.into(), kind }),
         Err(TryLockError::Error(source)) => Err(at(source)),
     }
 }
@@ -76,13 +106,13 @@ fn examine(conn: &Connection) -> rusqlite::Result<Origin> {
 }
 
 impl Origin {
-    fn accept(&self, path: &Path) -> Result<(), StorageError> {
+    fn accept(&self, kind: Kind, path: &Path) -> Result<(), StorageError> {
         let fresh = self.tables == 0 && self.version == 0 && self.application == 0;
-        if !fresh && self.application != APPLICATION_ID {
-            return Err(StorageError::Foreign { path: path.into() });
+        if !fresh && self.application != kind.application_id() {
+            return Err(StorageError::Foreign { path: path.into(), kind });
         }
-        if self.version > SCHEMA_VERSION {
-            return Err(StorageError::Newer { path: path.into(), found: self.version, known: SCHEMA_VERSION });
+        if self.version > kind.version() {
+            return Err(StorageError::Newer { path: path.into(), found: self.version, known: kind.version() });
         }
         Ok(())
     }
@@ -116,6 +146,8 @@ mod tests {
 
     #[test]
     fn migrations_are_sound() {
-        assert_eq!(Migrations::from_slice(MIGRATIONS).validate(), Ok(()));
+        for kind in [Kind::Directory, Kind::GroupLogs] {
+            assert_eq!(Migrations::from_slice(kind.migrations()).validate(), Ok(()));
+        }
     }
 }

@@ -47,6 +47,12 @@ impl World {
                 let at = self.store_time();
                 self.schedule(at, Happening::Query { to: of, life, ticket, query });
             }
+            Effect::Keep { ticket: Some(ticket), .. } => {
+                let at = self.store_time();
+                self.schedule(at, Happening::Input { to: of, life, input: Input::Kept { ticket } });
+            }
+            // A process that starts again begins with nothing.
+            Effect::Keep { ticket: None, .. } => {}
             Effect::Note(note) => self.noted(of, note),
             // Nothing here is bounded by bytes.
             Effect::Trust { .. } => {}

@@ -146,6 +146,7 @@ impl Machine for Directory {
             }
             Input::Deadline => self.attend(now, effects),
             Input::Told { .. } | Input::Judged { .. } | Input::Wish(_) => {}
+            Input::Kept { .. } | Input::DiskTrouble { .. } | Input::DiskWell { .. } => {}
         }
     }
 

@@ -9,7 +9,7 @@ mod edge;
 mod group;
 mod home;
 mod links;
-mod log;
+pub(crate) mod log;
 mod master;
 #[cfg(test)]
 mod tests;
@@ -369,6 +369,8 @@ impl Machine for SuperNode {
             Input::Fell { conn, list, lost } => self.fell(now, conn, list, lost, effects),
             Input::Stop => self.stop(now, effects),
             Input::Deadline => self.tick(now, effects),
+            // What this machine keeps, nobody waits for yet.
+            Input::Kept { .. } | Input::DiskTrouble { .. } | Input::DiskWell { .. } => {}
             // Of other machines.
             Input::Committed { .. } | Input::Answered { .. } | Input::Wish(_) => {}
         }

@@ -148,6 +148,7 @@ impl Server {
             listeners: vec![listening],
             dial_transport: transport,
             store: None,
+            keep: None,
             judges: Arc::new(judges),
             notes: Box::new(move |note| drop(notes.lock().unwrap().send(format!("{note:?}")))),
             tuning,

@@ -172,6 +172,7 @@ impl Group {
             settings: self.settings.clone(),
             invited: self.invited.clone(),
             away: self.away.clone(),
+            log_from: self.log.iter().next().map_or(self.seq + 1, |entry| entry.seq),
         }
     }
 
@@ -225,7 +226,8 @@ impl Group {
     /// A number that is the same where the state is.
     pub fn state_hash(&self) -> u64 {
         let mut argv = Argv::default();
-        (self.last().put(&mut argv), self.head().put(&mut argv));
+        let head = CopyHead { log_from: 0, ..self.head() };
+        (self.last().put(&mut argv), head.put(&mut argv));
         (self.member_rows().put(&mut argv), self.counter_rows().put(&mut argv));
         let mut digest = md5::Md5::default();
         for arg in argv.iter() {
