@@ -34,7 +34,7 @@ fn line(group: &GroupName, entry: &Entry) -> Option<String> {
     let who = entry.sender.nick.as_str();
     let because = |reason: &str| if reason.is_empty() { String::new() } else { format!(" ({})", clean(reason)) };
     Some(match &entry.content {
-        Content::Message { kind, text } => said(who, group.is_person(), *kind, text),
+        Content::Message { kind, text } | Content::Again { kind, text, .. } => said(who, group.is_person(), *kind, text),
         Content::Join { node } => format!("--> {who} joins, at {node}"),
         Content::Part { reason } => format!("<-- {who} leaves{}", because(reason)),
         Content::Kick { nick, reason } => format!("<-- {who} removes {nick}{}", because(reason)),
@@ -97,7 +97,7 @@ pub fn entry_json(group: &GroupName, entry: &Entry) -> Value {
     set("host", json!(&*person.host));
     set("account", json!(&*person.account));
     match &entry.content {
-        Content::Message { kind, text } => {
+        Content::Message { kind, text } | Content::Again { kind, text, .. } => {
             set("kind", json!(kind.as_str()));
             set("text", json!(&**text));
         }

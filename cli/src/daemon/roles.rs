@@ -8,7 +8,7 @@ use chatring_config::{Config, Directory, ListenerLimits, SuperNode};
 use chatring_host::Plugins;
 use chatring_machines::directory::{self, DirectoryConfig, DirectoryLimits};
 use chatring_machines::ids::Incarnation;
-use chatring_machines::keeping::Durability;
+use chatring_machines::keeping::{Durability, KeptGroup};
 use chatring_machines::machine::{Level, Note};
 use chatring_machines::names::NodeKey;
 use chatring_machines::super_node::{self, NodeConfig};
@@ -76,7 +76,7 @@ impl Roles<'_> {
     fn super_node(&self, node: &SuperNode, ports: NodePorts) -> anyhow::Result<Role> {
         let span = tracing::info_span!("node", name = %node.name);
         let network = &self.config.network;
-        let machine = super_node::SuperNode::new(NodeConfig {
+        let mut machine = super_node::SuperNode::new(NodeConfig {
             key: node.key.clone(),
             name: node.name.as_str().into(),
             network: network.name.as_str().into(),
@@ -87,6 +87,7 @@ impl Roles<'_> {
             in_ring: node.in_ring,
             process_id: std::process::id(),
             motd: texts(&node.motd),
+            durability: node.durability,
             timing: node.timing,
             limits: node.limits,
         });
@@ -108,12 +109,15 @@ impl Roles<'_> {
             });
         }
         let mut setup = self.setup(listening)?;
-        setup.keep = span.in_scope(|| self.keep(node))?;
+        if let Some((keep, kept)) = span.in_scope(|| self.keep(node))? {
+            machine.restore(kept);
+            setup.keep = Some(keep);
+        }
         self.role(format!("node {}", node.name), false, span, machine, setup)
     }
 
     /// Where a super node keeps its groups.
-    fn keep(&self, node: &SuperNode) -> anyhow::Result<Option<Keep>> {
+    fn keep(&self, node: &SuperNode) -> anyhow::Result<Option<(Keep, Vec<KeptGroup>)>> {
         let file = &node.database;
         if node.durability == Durability::Memory && !file.exists() {
             return Ok(None);
@@ -131,10 +135,9 @@ impl Roles<'_> {
             tracing::info!("{} is left alone: durability is memory", file.display());
             return Ok(None);
         }
-        // Here the machine is to be given what was kept.
-        tracing::info!("{}: {} groups", file.display(), kept.len());
+        tracing::info!("{}: copies of {} groups", file.display(), kept.len());
         let gather_ms = if node.durability == Durability::Disk { 0 } else { GATHER_MS };
-        Ok(Some(Keep { keeper: Box::new(logs), gather_ms, waiting_max: Keep::WAITING_MAX }))
+        Ok(Some((Keep { keeper: Box::new(logs), gather_ms, waiting_max: Keep::WAITING_MAX }, kept)))
     }
 
     fn setup(&self, listeners: Vec<Listening>) -> anyhow::Result<Setup> {

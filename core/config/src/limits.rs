@@ -31,6 +31,7 @@ impl Check {
             check_ms: self.span(raw.check.as_ref(), "super_node.timing.check", 100, defaults.check_ms)?,
             lapse_ms: self.span(raw.lapse.as_ref(), "super_node.timing.lapse", 0, defaults.lapse_ms)?,
             patience_ms: self.span(raw.patience.as_ref(), "super_node.timing.patience", 100, defaults.patience_ms)?,
+            takeover_ms: self.span(raw.takeover_wait.as_ref(), "super_node.timing.takeover_wait", 100, defaults.takeover_ms)?,
             report_ms: self.span(raw.report.as_ref(), "super_node.timing.report", 10, defaults.report_ms)?,
             idle_ms: self.span(raw.idle.as_ref(), "super_node.timing.idle", 1_000, defaults.idle_ms)?,
         })

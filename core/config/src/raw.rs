@@ -96,6 +96,7 @@ pub(crate) struct Timing {
     pub check: Option<Spanned<Span>>,
     pub lapse: Option<Spanned<Span>>,
     pub patience: Option<Spanned<Span>>,
+    pub takeover_wait: Option<Spanned<Span>>,
     pub report: Option<Spanned<Span>>,
     pub idle: Option<Spanned<Span>>,
 }

@@ -33,7 +33,7 @@ wire_struct! {
 
 wire_struct! {
     /// The last entry of a copy: which it is, and who assigned its place. Two copies of one life that have an entry of the same place and term in common are the same up to it.
-    #[derive(Copy, Eq)]
+    #[derive(Copy, Default, Eq)]
     pub struct Last {
         /// Of which life.
         birth: Birth,

@@ -78,6 +78,7 @@ impl World {
             in_ring: true,
             process_id: 1,
             motd: vec!["Hello.".into()],
+            durability: chatring_machines::keeping::Durability::Memory,
             timing,
             limits,
         };

@@ -28,6 +28,8 @@ pub struct NodeConfig {
     pub process_id: u32,
     /// The message of the day.
     pub motd: Vec<Text>,
+    /// What an acknowledgement waits for.
+    pub durability: crate::keeping::Durability,
     /// Spans.
     pub timing: NodeTiming,
     /// Bounds.

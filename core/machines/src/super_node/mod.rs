@@ -103,6 +103,11 @@ impl SuperNode {
         }
     }
 
+    /// The same with what it had of groups when it ran last.
+    pub fn restore(&mut self, kept: Vec<crate::keeping::KeptGroup>) {
+        self.master.restore(kept, &self.config.limits);
+    }
+
     /// How many groups this node masters, opening and leaving ones included.
     pub fn groups_held(&self) -> usize {
         self.master.groups_held()
@@ -369,8 +374,9 @@ impl Machine for SuperNode {
             Input::Fell { conn, list, lost } => self.fell(now, conn, list, lost, effects),
             Input::Stop => self.stop(now, effects),
             Input::Deadline => self.tick(now, effects),
-            // What this machine keeps, nobody waits for yet.
-            Input::Kept { .. } | Input::DiskTrouble { .. } | Input::DiskWell { .. } => {}
+            Input::Kept { ticket } => self.master.kept(ctx!(self, now, effects), ticket),
+            Input::DiskTrouble { why } => self.master.disk_trouble(ctx!(self, now, effects), &why),
+            Input::DiskWell { torn } => self.master.disk_well(ctx!(self, now, effects), torn),
             // Of other machines.
             Input::Committed { .. } | Input::Answered { .. } | Input::Wish(_) => {}
         }

@@ -80,6 +80,7 @@ impl Bench {
             in_ring: true,
             process_id: 1,
             motd: vec![],
+            durability: crate::keeping::Durability::Memory,
             timing: NodeTiming::default(),
             limits,
         };

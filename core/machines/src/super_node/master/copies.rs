@@ -18,6 +18,7 @@ use super::held::Held;
 use super::pace::Pace;
 use super::transfer::{in_parts, send_copy};
 use crate::ids::{Epoch, Term};
+use crate::keeping::Durability;
 use crate::names::NodeKey;
 use crate::peer::{Claim, Last, PeerCommand};
 use crate::ring::Ring;
@@ -167,9 +168,10 @@ impl Held {
 
     /// What is safe by now goes out.
     pub(super) fn reach(&mut self, ctx: &mut Ctx<'_>) {
+        let here = if ctx.config.durability == Durability::Disk { self.kept.min(self.group.seq) } else { self.group.seq };
         match self.copies.floor() {
-            Some(floor) => self.is_safe_up_to(ctx, floor.min(self.group.seq)),
-            None if ctx.has_lease() => self.is_safe_up_to(ctx, self.group.seq),
+            Some(floor) => self.is_safe_up_to(ctx, floor.min(here)),
+            None if ctx.has_lease() => self.is_safe_up_to(ctx, here),
             None => {}
         }
     }

@@ -44,6 +44,11 @@ impl Copy {
         Copy { group: Some(Box::new(group)), marked, members, promised, whole, master: None, leaving: Some(now), incoming: None }
     }
 
+    /// What we had when this node ran last.
+    pub(super) fn kept(group: Group, claim: Claim) -> Copy {
+        Copy { leaving: None, ..Copy::of_former_master(group, claim, Time(0)) }
+    }
+
     /// Nothing yet, of this master's.
     fn awaited(promised: Term) -> Copy {
         let (marked, members) = (Term::default(), Vec::new());
@@ -75,6 +80,7 @@ impl Master {
             PeerCommand::Mark { term, group, number, members } => {
                 let Some(copy) = self.followed(ctx, from, conn, term, &group) else { return };
                 (copy.marked, copy.members, copy.whole) = (term, members, true);
+                self.touch(ctx, &group);
                 ctx.tell_edge(conn, LinkEvent::Marked { term, group, number });
             }
             PeerCommand::Release { term, group } => self.release(ctx, from, conn, term, &group),
@@ -204,6 +210,7 @@ impl Master {
                 // What it may claim, its master says.
                 let marked = if members.is_empty() { Term::default() } else { term };
                 (copy.group, copy.marked, copy.members, copy.whole) = (Some(Box::new(group)), marked, members, true);
+                self.keep_anew(ctx, name);
                 if self.followed(ctx, from, conn, term, name).is_some() {
                     self.confirm(ctx, conn, name, term, last.seq);
                 }
@@ -242,16 +249,8 @@ impl Master {
             None => {}
         }
         self.groups.remove(name);
+        self.touch(ctx, name);
         ctx.tell_edge(conn, LinkEvent::Released { term, group: name.clone() });
         self.answer_checks(ctx);
-    }
-
-    /// Says how far we are: at the end of the turn, for all groups of a master at once.
-    fn confirm(&mut self, ctx: &Ctx<'_>, conn: Option<Conn>, name: &GroupName, term: Term, seq: u64) {
-        if let Some(conn) = conn {
-            let confirmed = self.confirmed.entry(conn).or_default().entry(name.clone()).or_insert((term, seq));
-            *confirmed = (term, seq.max(confirmed.1));
-            self.flush_at = Some(ctx.now);
-        }
     }
 }

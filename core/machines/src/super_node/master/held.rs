@@ -46,6 +46,8 @@ pub(super) struct Held {
     pub(super) copies: Copies,
     /// Up to here all copies that count have it, and it may be heard.
     pub(super) safe: u64,
+    /// Up to here our own disk has it.
+    pub(super) kept: u64,
     /// What is said meanwhile, with the place it must not go out before.
     pub(super) kept_back: VecDeque<(u64, Out)>,
 }

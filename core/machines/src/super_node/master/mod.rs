@@ -20,6 +20,7 @@ mod copies;
 mod desk;
 mod follow;
 mod held;
+mod keep;
 mod opening;
 mod orphans;
 mod outbox;
@@ -35,6 +36,7 @@ use copies::Copies;
 use desk::Desk;
 use follow::Copy;
 use held::{EdgeAt, Held};
+use keep::Kept;
 use opening::Opening;
 use orphans::Orphans;
 use pace::Pace;
@@ -108,6 +110,7 @@ pub(super) struct Master {
     swallowed: BTreeSet<NodeKey>,
     retry_at: Option<Time>,
     preparing: Preparing,
+    kept: Kept,
     orphans: Orphans,
 }
 
@@ -314,12 +317,13 @@ impl Master {
         }
         let point = crate::ring::point(name.as_str());
         let (copies, due) = (Copies::new(ctx, point, group.term), Due { full: true, ..Due::default() });
-        let mut held = Held { group, point, edges, list: None, due, copies, safe: 0, kept_back: VecDeque::new() };
+        let mut held = Held { group, point, edges, list: None, due, copies, safe: 0, kept: 0, kept_back: VecDeque::new() };
         set_up(&mut held);
         if !name.is_person() {
             self.due.insert(name.clone());
         }
         self.groups.insert(name.clone(), Holding::Held(Box::new(held)));
+        self.keep_anew(ctx, &name);
         self.tend(ctx, &name);
         for Waiting { from, conn, command } in waiting {
             self.hear(ctx, from, conn, command);
@@ -360,6 +364,7 @@ impl Master {
             self.dirty.insert(name.clone());
             self.flush_at = Some(ctx.now);
         }
+        self.touch(ctx, name);
         self.forget_if_over(ctx, name);
     }
 
@@ -374,6 +379,7 @@ impl Master {
         if !held.copies.followers.is_empty() {
             self.look_again(ctx.now);
         }
+        self.touch(ctx, name);
     }
 
     /// A group in which nobody is and of which nothing is worth keeping.
@@ -384,6 +390,7 @@ impl Master {
         self.due.remove(name);
         held.release_all(ctx, &mut self.pace);
         held.disband(ctx);
+        self.touch(ctx, name);
         if !name.is_person() {
             self.bid_farewell(report);
         }
@@ -448,6 +455,7 @@ impl Master {
 
     /// The end of a turn: entries to those who follow us, and to those we follow how far we are.
     fn flush(&mut self, ctx: &mut Ctx<'_>) {
+        self.keep_what_is_new(ctx);
         for name in std::mem::take(&mut self.dirty) {
             if let Some(held) = self.held(&name) {
                 held.stream(ctx);

@@ -106,13 +106,17 @@ impl Master {
     fn promise(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let master = ctx.placement.master(name).and_then(|key| Some((key.clone(), ctx.placement.admitted(key)?)));
         let Some(copy) = self.copy(name) else { return };
-        if copy.master != master {
+        let changes = copy.master != master;
+        if changes {
             copy.promised = copy.promised.max(ctx.placement.epoch());
             copy.master = master;
         }
         if copy.group.is_none() {
             // Nothing had come yet, and whoever sent it may not be there any more. It comes again.
             self.groups.remove(name);
+        }
+        if changes {
+            self.touch(ctx, name);
         }
     }
 
