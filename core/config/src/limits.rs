@@ -30,6 +30,7 @@ impl Check {
             patience_ms: self.span(raw.patience.as_ref(), "super_node.timing.patience", 100, defaults.patience_ms)?,
             report_ms: self.span(raw.report.as_ref(), "super_node.timing.report", 10, defaults.report_ms)?,
             idle_ms: self.span(raw.idle.as_ref(), "super_node.timing.idle", 1_000, defaults.idle_ms)?,
+            unread_ms: self.span(raw.unread.as_ref(), "super_node.timing.unread", 1_000, defaults.unread_ms)?,
         })
     }
 

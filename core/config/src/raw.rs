@@ -95,6 +95,7 @@ pub(crate) struct Timing {
     pub patience: Option<Spanned<Span>>,
     pub report: Option<Spanned<Span>>,
     pub idle: Option<Spanned<Span>>,
+    pub unread: Option<Spanned<Span>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -194,7 +194,7 @@ wire_enum! {
         [Session SuperNode "0.1"]
         "LUSERS" Lusers {},
 
-        /// Redis's CLIENT: ID, GETNAME, SETNAME, SETINFO, INFO, LIST, NO-EVICT and NO-TOUCH.
+        /// Redis's CLIENT: ID, GETNAME, SETNAME, SETINFO, INFO, LIST, NO-EVICT and NO-TOUCH. CLIENT LIST SLOW shows who reads how slowly.
         [Session Both "0.1"]
         "CLIENT" Client { words: Rest<Text> },
 

@@ -141,6 +141,7 @@ mod tests {
     use super::*;
     use crate::ids::Incarnation;
     use crate::time::Time;
+    use crate::view::NodeInfo;
 
     fn change(text: &str) -> Change {
         let words: Vec<&str> = text.split(' ').collect();
@@ -151,7 +152,7 @@ mod tests {
             "directories" => Change::Directories { addresses: words[1..].iter().map(|&word| word.into()).collect() },
             "admit" => {
                 let (key, incarnation, name) = (key(1), Incarnation(number(2)), words[3].into());
-                Change::Admit { node: NodeInfo { key, name, incarnation, since: Time(number(4)) } }
+                Change::Admit { node: NodeInfo { key, name, incarnation, since: Time(number(4)), admitted: Epoch::default() } }
             }
             "remove" => Change::Remove { key: key(1), incarnation: Incarnation(number(2)), why: "test".into() },
             other => panic!("{other}"),

@@ -148,7 +148,7 @@ impl Rig {
             }
             ["liar", slot, key] => self.prove(slot, key, "1", "guess"),
             ["lost", slot] => self.handle(Input::Lost { conn: conn(slot) }),
-            ["fell", slot] => self.handle(Input::Fell { conn: conn(slot), list: WATCHERS, lost: 2 }),
+            ["fell", slot] => self.handle(Input::Fell { conn: conn(slot), list: WATCHERS, next: None, lost: 2 }),
             ["durable"] => self.durable(),
             ["refused"] => self.dialed(Err(DialError::Refused)),
             ["unreachable"] => self.dialed(Err(DialError::Unreachable)),
@@ -240,7 +240,7 @@ fn a_node_registers_once_it_is_durable_and_hears_of_the_next() {
             "durable",
             "all: view 1.4 192.0.2.1/1 192.0.2.2:7412/5 | 3: registered 1 1.4 | 3 watches | 3: view 1.4 192.0.2.1/1 192.0.2.2:7412/5",
         ),
-        ("fell 2", "2: view 1.4 192.0.2.1/1 192.0.2.2:7412/5"),
+        ("fell 2", "2: view 1.4 192.0.2.1/1 192.0.2.2:7412/5 | 2 watches"),
     ]);
 }
 

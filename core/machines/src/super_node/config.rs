@@ -49,11 +49,21 @@ pub struct NodeTiming {
     pub report_ms: u64,
     /// How long a session of a protocol with pings may be silent before it is pinged; after twice that it is closed.
     pub idle_ms: u64,
+    /// How long a session may read nothing at all while something waits for it, before it is closed.
+    pub unread_ms: u64,
 }
 
 impl Default for NodeTiming {
     fn default() -> NodeTiming {
-        NodeTiming { lease_ms: 3_000, check_ms: 10_000, lapse_ms: 5_000, patience_ms: 8_000, report_ms: 1_000, idle_ms: 120_000 }
+        NodeTiming {
+            lease_ms: 3_000,
+            check_ms: 10_000,
+            lapse_ms: 5_000,
+            patience_ms: 8_000,
+            report_ms: 1_000,
+            idle_ms: 120_000,
+            unread_ms: 60_000,
+        }
     }
 }
 

@@ -81,7 +81,7 @@ impl Log {
 }
 
 /// What an entry costs to keep, roughly.
-fn weight(entry: &Entry) -> usize {
+pub(super) fn weight(entry: &Entry) -> usize {
     let text = match &entry.content {
         Content::Message { text, .. } | Content::Topic { text } | Content::Away { text } => text.len(),
         Content::Part { reason } | Content::Kick { reason, .. } => reason.len(),

@@ -5,6 +5,7 @@
 mod by_peers;
 mod by_people;
 mod orphans;
+mod slow_readers;
 
 use crate::command::Command;
 use crate::entry::Person;

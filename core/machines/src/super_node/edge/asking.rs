@@ -64,6 +64,7 @@ impl Edge {
         match command {
             PeerCommand::Request { ticket, .. } => self.again(ctx, *ticket, RETRY_MS),
             PeerCommand::Attach { group, .. } => self.adrift(ctx, group),
+            PeerCommand::Fetch { ticket, .. } => self.history.unsent(*ticket),
             _ => {}
         }
     }
@@ -77,6 +78,7 @@ impl Edge {
         let groups: Vec<GroupName> =
             self.attachments.iter().filter(|(_, at)| at_node(&at.standing)).map(|(group, _)| group.clone()).collect();
         groups.iter().for_each(|group| self.adrift(ctx, group));
+        self.history.link_down(node);
     }
 
     /// Answers from masters.
@@ -97,6 +99,9 @@ impl Edge {
             },
             LinkEvent::Attached { group, round, birth, seq, missed, lost } => {
                 self.attached(ctx, from, group, round, Mark { birth, seq }, missed, lost)
+            }
+            LinkEvent::Fetched { ticket, group, birth, entries, lost, newest } => {
+                self.fetched(ctx, from, ticket, &group, birth, entries, lost, newest)
             }
             LinkEvent::Unseated { group, session, code, text } => self.unseated(ctx, group, session, code, &text),
             LinkEvent::Elsewhere { group, epoch } => self.elsewhere(ctx, from, &group, epoch),

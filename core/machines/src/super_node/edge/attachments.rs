@@ -12,6 +12,8 @@ impl Edge {
             list: ctx.ids.list(),
             seats: BTreeSet::new(),
             entering: Vec::new(),
+            behind: BTreeMap::new(),
+            forgotten: 0,
         });
         self.lists.insert(attachment.list, group.clone());
         if !attachment.seats.insert(entering.conn) {
@@ -59,6 +61,7 @@ impl Edge {
         if !attachment.seats.remove(&conn) {
             return;
         }
+        attachment.behind.remove(&conn);
         let list = attachment.list;
         let (gone, entering): (Vec<_>, _) =
             std::mem::take(&mut attachment.entering).into_iter().partition(|entering| entering.conn == conn);
@@ -152,13 +155,19 @@ impl Edge {
             };
             let lost = known.map_or("?".to_string(), |lost| lost.to_string());
             let gap = Push::Gap { group: group.clone(), lost: lost.into(), reason: why.into() };
-            attachment.seats.iter().for_each(|conn| ctx.tell(*conn, gap.clone()));
+            // Who reads the log finds out when they get there; in another life there is nothing to read.
+            let behind = &attachment.behind;
+            attachment.seats.iter().filter(|conn| reborn || !behind.contains_key(*conn)).for_each(|conn| ctx.tell(*conn, gap.clone()));
         }
         attachment.standing = Standing::Live { to: from.clone() };
         attachment.adrift_since = None;
         let first = missed.first().map_or(mark.seq, before_it);
         let seq = before.filter(|_| !lost && !reborn).map_or(first, |before| before.seq);
         attachment.mark = Some(Mark { birth: mark.birth, seq });
+        if reborn {
+            attachment.forgotten = 0;
+            attachment.behind.values_mut().for_each(|behind| behind.after = seq);
+        }
         let staying = self.staying(ctx, &group, &missed);
         for entry in missed {
             self.pass_on(ctx, from, &group, entry, &staying);
@@ -173,6 +182,8 @@ impl Edge {
             ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
             self.show_in(ctx, &group, entering);
         }
+        self.history.attached(&group);
+        self.feed_hungry(ctx);
     }
 
     /// Someone is out of a group, and the entry that says so did not come to us. Their program has to hear it all the same: as an entry without a place, for them alone.
@@ -180,6 +191,7 @@ impl Edge {
         if !self.is_seated(group, conn) {
             return;
         }
+        self.cut_short(ctx, group, conn, u64::MAX);
         let hears = self.attachments.get(group).is_some_and(|at| at.entering.iter().all(|entering| entering.conn != conn));
         if let Some(session) = self.session(conn).filter(|_| hears) {
             let (id, sender) = (EntryId { session: session.id, counter: 0 }, session.person.clone());
@@ -292,6 +304,7 @@ impl Edge {
                 if group.is_person() && self.is_seated(group, conn) {
                     self.rename_to_guest(ctx, conn)
                 } else {
+                    self.hear_last(ctx, group, conn, entry);
                     self.unseat(ctx, group, conn)
                 }
             }
@@ -303,6 +316,7 @@ impl Edge {
                     session.is_some_and(|session| session.conn == **conn && session.person.nick.is(nick))
                 };
                 if let Some(conn) = attachment.seats.iter().find(is_kicked).copied() {
+                    self.hear_last(ctx, group, conn, entry);
                     self.unseat(ctx, group, conn);
                 }
             }
@@ -341,14 +355,6 @@ impl Edge {
         match slot {
             Some(slot) => self.fill(ctx, conn, slot, events),
             None => events.into_iter().for_each(|event| ctx.tell(conn, event)),
-        }
-    }
-
-    /// Someone read so slowly that what they had not read is gone.
-    pub fn fell(&mut self, ctx: &mut Ctx<'_>, conn: Conn, list: ListId, lost: u64) {
-        if let Some(group) = self.lists.get(&list) {
-            let reason = "you read too slowly for what the node keeps".into();
-            ctx.tell(conn, Push::Gap { group: group.clone(), lost: lost.to_string().into(), reason });
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::answers::{Claim, JoinStyle, Purpose};
+use super::readers::Asker;
 use super::session::{GUEST_PREFIX, Gate};
 use super::{Asked, Edge, Query};
 use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk};
@@ -429,6 +430,13 @@ impl Edge {
 
     fn client(&mut self, ctx: &mut Ctx<'_>, conn: Conn, words: &[Text]) {
         let Some(session) = self.session(conn) else { return };
+        if let [list, slow] = words
+            && list.eq_ignore_ascii_case("LIST")
+            && slow.eq_ignore_ascii_case("SLOW")
+        {
+            let slot = session.slots.open();
+            return self.survey(ctx, Some(Asker { conn, slot }));
+        }
         let nick = session.named.then(|| session.person.nick.to_string());
         match redis::client(words, conn, session.peer, nick.as_deref(), session.groups.len()) {
             redis::ClientAnswer::Event(event) => self.say(ctx, conn, event),

@@ -9,6 +9,8 @@ mod answers;
 mod asking;
 mod attachments;
 mod commands;
+mod history;
+mod readers;
 mod session;
 mod upkeep;
 
@@ -26,6 +28,7 @@ use crate::peer::{LinkEvent, Mark, Op, Outcome, PeerCommand, ROWS_MAX, is_shown}
 use crate::time::{Time, earlier};
 use crate::wire::Text;
 use answers::Purpose;
+use history::{Behind, History};
 pub(super) use session::GUEST_PREFIX;
 use session::Session;
 
@@ -61,6 +64,10 @@ struct Attachment {
     seats: BTreeSet<Conn>,
     /// Who has a seat and begins to hear with their own join.
     entering: Vec<Entering>,
+    /// Who has a seat and is not on the list, because they read the log to get there.
+    behind: BTreeMap<Conn, Behind>,
+    /// Up to here the log is known to hold nothing any more.
+    forgotten: u64,
 }
 
 /// Someone whose join was answered and has not been heard yet. From it on they hear the group, and then they have their answer.
@@ -109,6 +116,10 @@ pub(super) struct Edge {
     reattach: BTreeSet<(Time, GroupName)>,
     judging: BTreeMap<Ticket, Conn>,
     queries: BTreeMap<Ticket, Query>,
+    history: History,
+    /// Questions to the driver about who is behind; for a session, or for our own survey.
+    surveys: BTreeMap<Ticket, Option<readers::Asker>>,
+    survey_at: Option<Time>,
     gathers: BTreeMap<u64, answers::Gather>,
     next_gather: u64,
     checked_at: Option<Time>,
@@ -126,6 +137,7 @@ impl Edge {
     pub fn start(&mut self, ctx: &mut Ctx<'_>) {
         self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
         self.idle_at = Some(ctx.now + ctx.config.timing.idle_ms / 4);
+        self.survey_at = Some(ctx.now + ctx.config.timing.unread_ms / 4);
     }
 
     pub fn opened(&mut self, ctx: &mut Ctx<'_>, conn: Conn, listener: ListenerId, peer: IpAddr) {
@@ -175,6 +187,7 @@ impl Edge {
         let place = self.sessions.get_mut(conn.slot as usize)?;
         let session = place.take_if(|session| session.conn == conn)?;
         self.live -= 1;
+        self.history.forget(conn);
         Some(session)
     }
 

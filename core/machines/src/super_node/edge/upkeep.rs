@@ -42,7 +42,7 @@ impl Edge {
     pub fn deadline(&self) -> Option<Time> {
         let retry = self.retries.first().map(|(at, _)| *at);
         let reattach = self.reattach.first().map(|(at, _)| *at);
-        let timers = earlier(earlier(self.check_at, self.sweep_at), self.idle_at);
+        let timers = earlier(earlier(self.check_at, self.sweep_at), earlier(self.idle_at, self.survey_at));
         let linger = self.lingering.front().map(|(until, ..)| *until);
         earlier(earlier(earlier(retry, reattach), linger), timers)
     }
@@ -73,6 +73,10 @@ impl Edge {
         if self.idle_at.is_some_and(|at| at <= ctx.now) {
             self.idle_at = Some(ctx.now + ctx.config.timing.idle_ms / 4);
             self.ping_the_silent(ctx);
+        }
+        if self.survey_at.is_some_and(|at| at <= ctx.now) {
+            self.survey_at = Some(ctx.now + ctx.config.timing.unread_ms / 4);
+            self.survey(ctx, None);
         }
     }
 
@@ -106,7 +110,12 @@ impl Edge {
         let unrenewed = self.attachments.iter().filter(|(group, at)| unrenewed(group, at));
         let conns: Vec<Conn> = unrenewed.flat_map(|(_, at)| at.seats.iter().copied()).collect();
         conns.into_iter().for_each(|conn| self.rename_to_guest(ctx, conn));
-        let busy = !self.asked.is_empty() || !self.queries.is_empty() || self.attachments.values().any(|at| at.adrift_since.is_some());
+        self.history.give_up_late(now);
+        self.feed_hungry(ctx);
+        let busy = self.history.is_busy()
+            || !self.asked.is_empty()
+            || !self.queries.is_empty()
+            || self.attachments.values().any(|at| at.adrift_since.is_some());
         self.sweep_at = busy.then_some(now + SWEEP_MS);
     }
 
@@ -136,6 +145,10 @@ impl Edge {
                 assert!(known, "{group} has a seat its session does not know of");
             }
             assert_eq!(self.lists.get(&attachment.list), Some(group));
+            for conn in attachment.behind.keys() {
+                assert!(attachment.seats.contains(conn), "{group} is read by someone without a seat");
+                assert!(self.history.knows(*conn), "{conn:?} is behind in {group} and waits for nothing");
+            }
         }
         assert_eq!(self.live, self.sessions.iter().flatten().count());
     }

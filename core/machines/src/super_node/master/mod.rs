@@ -11,6 +11,7 @@ mod desk;
 mod handing;
 mod handover;
 mod held;
+mod history;
 mod orphans;
 mod reports;
 
@@ -146,6 +147,7 @@ impl Master {
                     Admit::Not(_) => ctx.tell_edge(conn, LinkEvent::Elsewhere { group, epoch: ctx.placement.epoch() }),
                 }
             }
+            PeerCommand::Fetch { ticket, group, birth, after, limit } => self.fetch(ctx, conn, *ticket, group, *birth, *after, *limit),
             _ => self.hear_master(ctx, from, conn, command),
         }
     }
