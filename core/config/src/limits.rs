@@ -26,6 +26,8 @@ impl Check {
         Ok(NodeTiming {
             lease_ms: self.lease(raw.lease.as_ref(), "super_node.timing.lease", lease_ms)?,
             check_ms: self.span(raw.check.as_ref(), "super_node.timing.check", 100, defaults.check_ms)?,
+            probe_ms: self.span(raw.probe.as_ref(), "super_node.timing.probe", 100, defaults.probe_ms)?,
+            rename_ms: self.span(raw.rename.as_ref(), "super_node.timing.rename", 0, defaults.rename_ms)?,
             lapse_ms: self.span(raw.lapse.as_ref(), "super_node.timing.lapse", 0, defaults.lapse_ms)?,
             patience_ms: self.span(raw.patience.as_ref(), "super_node.timing.patience", 100, defaults.patience_ms)?,
             report_ms: self.span(raw.report.as_ref(), "super_node.timing.report", 10, defaults.report_ms)?,

@@ -91,6 +91,8 @@ pub(crate) struct Listener {
 pub(crate) struct Timing {
     pub lease: Option<Spanned<Span>>,
     pub check: Option<Spanned<Span>>,
+    pub probe: Option<Spanned<Span>>,
+    pub rename: Option<Spanned<Span>>,
     pub lapse: Option<Spanned<Span>>,
     pub patience: Option<Spanned<Span>>,
     pub report: Option<Spanned<Span>>,

@@ -92,6 +92,10 @@ wire_enum! {
         [Anyone Both "0.1"]
         "PING" Ping { text: Given<Text> },
 
+        /// Asks whether the server is there, whatever it still owes an answer to: it says `alive` at once.
+        [Anyone Both "0.1"]
+        "ALIVE" Alive {},
+
         /// Shows that the client is there. Not answered.
         [Anyone Both "0.1"]
         "PONG" Pong { text: Option<Text> },

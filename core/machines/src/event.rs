@@ -205,6 +205,8 @@ wire_enum! {
         "gap" Gap { group: GroupName, lost: Text, reason: Text },
         /// Show that you are there.
         "ping" Ping { text: Text },
+        /// Answers ALIVE, ahead of answers that have to wait.
+        "alive" Alive {},
         /// This group is better joined there now.
         "moved" Moved { group: GroupName, epoch: Epoch, address: Text },
         /// Redis's confirmation, one for each group; with the number of groups joined.

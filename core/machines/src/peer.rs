@@ -247,6 +247,9 @@ wire_enum! {
         /// In order, from after a name on. Answered by `orphans`.
         "ORPHANS" Orphans { ticket: Ticket, master: NodeKey, after: Option<GroupName> },
 
+        /// Is someone there? Answered by `here`. Sent when nothing else was sent, or heard, for a while.
+        "PROBE" Probe {},
+
         /// An edge asks a master. Answered by `answer`.
         "REQUEST" Request { ticket: Ticket, epoch: Epoch, group: GroupName, session: SessionId, person: Arc<Person>, op: Op },
         /// An edge shows all sessions it has in a group: a full replacement of what the master had from it.
@@ -321,6 +324,9 @@ wire_enum! {
         "counts" Counts { ticket: Ticket, people: u64, groups: u64 },
         /// The next groups whose master is gone; none when there are no more.
         "orphans" Orphans { ticket: Ticket, groups: Vec<GroupName> },
+
+        /// Someone is there.
+        "here" Here {},
 
         /// To an edge: the answer to a request.
         "answer" Answer { ticket: Ticket, group: GroupName, outcome: Outcome },

@@ -41,6 +41,10 @@ pub struct NodeTiming {
     pub lease_ms: u64,
     /// How often a node checks that it still owns its groups, and an edge that its attachments are right.
     pub check_ms: u64,
+    /// How long a link to another node may be silent before it is asked whether someone is there. Silent for a lease, it is taken for broken.
+    pub probe_ms: u64,
+    /// How long an edge keeps a nick whose claim it can't renew. With a lease before that it takes less than `lapse_ms`: a nick never belongs to two.
+    pub rename_ms: u64,
     /// How long a member stays in a group after their edge was lost, before they are parted.
     pub lapse_ms: u64,
     /// How long an edge tries to get a request through before it tells the session TRYAGAIN.
@@ -58,7 +62,9 @@ impl Default for NodeTiming {
         NodeTiming {
             lease_ms: 3_000,
             check_ms: 10_000,
-            lapse_ms: 5_000,
+            probe_ms: 1_000,
+            rename_ms: 3_000,
+            lapse_ms: 8_000,
             patience_ms: 8_000,
             report_ms: 1_000,
             idle_ms: 120_000,

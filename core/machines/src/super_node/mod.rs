@@ -24,7 +24,7 @@ use crate::handshake::Identity;
 use crate::ids::{Birth, Conn, ListenerId, Term};
 use crate::machine::{Effect, Input, Level, Machine, Note};
 use crate::names::{GroupName, NodeKey};
-use crate::peer::LinkEvent;
+use crate::peer::{LinkEvent, PeerCommand};
 use crate::ring::Ring;
 use crate::time::{Time, earlier};
 use crate::view::SharedView;
@@ -131,6 +131,9 @@ impl SuperNode {
                     let change = self.links.supersede(ctx!(self, now, effects), conn);
                     return self.link_changed(now, change, effects);
                 };
+                if command == (PeerCommand::Probe {}) {
+                    return effects.push(Effect::Tell { conn, event: LinkEvent::Here {}.into() });
+                }
                 self.master.hear(ctx!(self, now, effects), from, Some(conn), command);
             }
         }

@@ -44,6 +44,16 @@ impl Edge {
         self.deliver(ctx, conn, slot, events);
     }
 
+    /// Whoever waits for their own join to be heard is in without it.
+    pub(super) fn enter_unheard(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        let (list, entering) = (attachment.list, std::mem::take(&mut attachment.entering));
+        for entering in entering {
+            ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
+            self.show_in(ctx, group, entering);
+        }
+    }
+
     /// Whoever's join this entry is begins to hear now. Gives their answer, which goes out after the entry.
     pub(super) fn enlist(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, session: SessionId) -> Option<Entering> {
         let attachment = self.attachments.get_mut(group)?;
@@ -177,11 +187,7 @@ impl Edge {
             heard.seq = heard.seq.max(mark.seq);
         }
         // Joins that were heard before this master had us: whoever came by them is in.
-        let (list, entering) = (attachment.list, std::mem::take(&mut attachment.entering));
-        for entering in entering {
-            ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
-            self.show_in(ctx, &group, entering);
-        }
+        self.enter_unheard(ctx, &group);
         self.history.attached(&group);
         self.feed_hungry(ctx);
     }
@@ -310,11 +316,7 @@ impl Edge {
             }
             Content::Kick { nick, .. } => {
                 let Some(attachment) = self.attachments.get(group) else { return };
-                let sessions = &self.sessions;
-                let is_kicked = |conn: &&Conn| {
-                    let session = sessions.get(conn.slot as usize).and_then(|session| session.as_deref());
-                    session.is_some_and(|session| session.conn == **conn && session.person.nick.is(nick))
-                };
+                let is_kicked = |conn: &&Conn| self.peek(**conn).is_some_and(|session| self.is_called(group, session, nick));
                 if let Some(conn) = attachment.seats.iter().find(is_kicked).copied() {
                     self.hear_last(ctx, group, conn, entry);
                     self.unseat(ctx, group, conn);
@@ -337,6 +339,12 @@ impl Edge {
             }
             _ => {}
         }
+    }
+
+    /// Whether this is how a group's master knows a session: it may not have heard yet that they are called something else.
+    fn is_called(&self, group: &GroupName, session: &Session, nick: &Nick) -> bool {
+        let renames = |asked: &Asked| asked.session == session.id && asked.group == *group && matches!(asked.op, Op::Renick { .. });
+        session.person.nick.is(nick) || session.former.as_ref().is_some_and(|former| former.is(nick)) && self.asked.values().any(renames)
     }
 
     /// We showed someone who has lost their seat since: the master is told, or they would be a member for ever.

@@ -22,8 +22,8 @@ use super::ctx::{Ctx, Letter};
 use crate::entry::{Content, Entry, Person};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Conn, EntryId, Epoch, ListId, ListenerId, SessionId, Ticket};
-use crate::machine::{Effect, Level};
-use crate::names::{GroupName, NodeKey};
+use crate::machine::{Effect, Level, Verdict};
+use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::{LinkEvent, Mark, Op, Outcome, PeerCommand, ROWS_MAX, is_shown};
 use crate::time::{Time, earlier};
 use crate::wire::Text;
@@ -38,6 +38,12 @@ const HISTORY_LOST: &str = "the group's history was lost with its master";
 const RETRY_MS: u64 = 50;
 /// How often what waits too long is looked for.
 const SWEEP_MS: u64 = 500;
+/// Pause before something is asked again for which nobody waits.
+const ERRAND_RETRY_MS: u64 = 500;
+/// Errands that may wait for a master to be in reach; past that the oldest is dropped.
+const ERRANDS_MAX: usize = 65_536;
+/// How long authenticators may take.
+const JUDGE_MS: u64 = 15_000;
 /// How long the directory may take for an answer.
 const DIRECTORY_MS: u64 = 3_000;
 
@@ -93,6 +99,17 @@ struct Asked {
     since: Time,
 }
 
+impl Asked {
+    /// For nobody: a place is given back, or a name brought up to date. That is kept until a master has heard it, since the group would be wrong without it.
+    fn is_errand(&self) -> bool {
+        matches!(self.purpose, Purpose::Release)
+    }
+
+    fn is_late(&self, now: Time, patience_ms: u64) -> bool {
+        !self.is_errand() && now.since_ms(self.since) >= patience_ms
+    }
+}
+
 /// Something asked of the directory.
 #[derive(Debug)]
 struct Query {
@@ -114,7 +131,7 @@ pub(super) struct Edge {
     /// Places in groups of sessions that came again, until when and whose. In the order of their ends.
     lingering: VecDeque<(Time, SessionId, Arc<Person>, GroupName)>,
     reattach: BTreeSet<(Time, GroupName)>,
-    judging: BTreeMap<Ticket, Conn>,
+    judging: BTreeMap<Ticket, (Conn, Time)>,
     queries: BTreeMap<Ticket, Query>,
     history: History,
     /// Questions to the driver about who is behind; for a session, or for our own survey.

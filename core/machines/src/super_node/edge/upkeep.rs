@@ -84,7 +84,7 @@ impl Edge {
     pub(super) fn sweep(&mut self, ctx: &mut Ctx<'_>) {
         let (now, timing) = (ctx.now, ctx.config.timing);
         let over: Vec<Ticket> =
-            self.asked.iter().filter(|(_, asked)| now.since_ms(asked.since) >= timing.patience_ms).map(|(ticket, _)| *ticket).collect();
+            self.asked.iter().filter(|(_, asked)| asked.is_late(now, timing.patience_ms)).map(|(ticket, _)| *ticket).collect();
         for ticket in over {
             if let Some(asked) = self.asked.remove(&ticket) {
                 let text = format!("{} has no master in reach at the moment: try again in {RETRY_MS} ms", asked.group).into();
@@ -99,13 +99,20 @@ impl Edge {
                 self.fill(ctx, query.conn, query.slot, vec![Event::error(Code::TryAgain, "no directory server answers at the moment")]);
             }
         }
+        let undecided: Vec<Ticket> =
+            self.judging.iter().filter(|(_, (_, since))| now.since_ms(*since) >= JUDGE_MS).map(|(ticket, _)| *ticket).collect();
+        undecided.into_iter().for_each(|ticket| self.judged(ctx, ticket, Verdict::Busy));
+        let unheard =
+            |at: &Attachment| at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.patience_ms) && !at.entering.is_empty();
+        let unheard: Vec<GroupName> = self.attachments.iter().filter(|(_, at)| unheard(at)).map(|(group, _)| group.clone()).collect();
+        unheard.iter().for_each(|group| self.enter_unheard(ctx, group));
         let stuck = |at: &Attachment| {
             matches!(at.standing, Standing::Attaching { .. }) && at.adrift_since.is_some_and(|since| now.since_ms(since) >= 2_000)
         };
         let stuck: Vec<GroupName> = self.attachments.iter().filter(|(_, at)| stuck(at)).map(|(group, _)| group.clone()).collect();
         stuck.iter().for_each(|group| self.attach(ctx, group));
         let unrenewed = |group: &GroupName, at: &Attachment| {
-            group.is_person() && at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.lapse_ms)
+            group.is_person() && at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.rename_ms)
         };
         let unrenewed = self.attachments.iter().filter(|(group, at)| unrenewed(group, at));
         let conns: Vec<Conn> = unrenewed.flat_map(|(_, at)| at.seats.iter().copied()).collect();
@@ -114,6 +121,7 @@ impl Edge {
         self.feed_hungry(ctx);
         let busy = self.history.is_busy()
             || !self.asked.is_empty()
+            || !self.judging.is_empty()
             || !self.queries.is_empty()
             || self.attachments.values().any(|at| at.adrift_since.is_some());
         self.sweep_at = busy.then_some(now + SWEEP_MS);
