@@ -5,6 +5,7 @@
 mod bench;
 mod chat;
 mod check;
+mod client;
 mod console;
 mod group;
 mod lines;
@@ -79,6 +80,9 @@ enum Verb {
     /// The super nodes
     #[command(subcommand)]
     Node(node::NodeCommand),
+    /// The people's programs that are connected
+    #[command(subcommand)]
+    Client(client::ClientCommands),
     /// The groups of the network
     #[command(subcommand)]
     Group(group::GroupCommand),
@@ -118,6 +122,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Tail(args) => tail::run(args, global),
         Verb::Ring(command) => ring::run(command, global),
         Verb::Node(command) => node::run(command, global),
+        Verb::Client(command) => client::run(command, global),
         Verb::Group(command) => group::run(command, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
@@ -179,6 +184,8 @@ mod tests {
         check("ring owner #erlang --nodes 192.0.2.1 --points 0", Err(ErrorKind::ValueValidation));
         check("bench fanout --subs 0", Err(ErrorKind::ValueValidation));
         check("tail #erlang --json --count 3 --output json", Ok(&["127.0.0.1:7400"]));
+        check("client list --slow --output json", Ok(&["127.0.0.1:7400"]));
+        check("client list", Err(ErrorKind::MissingRequiredArgument));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }
 }

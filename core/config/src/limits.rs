@@ -53,6 +53,7 @@ impl Check {
             bans_per_group: count(&raw.bans_per_group, "bans_per_group", 10_000, defaults.bans_per_group)?,
             log_entries: count(&raw.log_entries, "log_entries", 1_000_000, defaults.log_entries)?,
             log_bytes: self.size(raw.log_bytes.as_ref(), "super_node.limits.log_bytes", defaults.log_bytes)?,
+            joins_per_second: count(&raw.joins_per_second, "joins_per_second", 1_000_000, defaults.joins_per_second)?,
             opening_queue: count(&raw.opening_queue, "opening_queue", 1_000_000, defaults.opening_queue)?,
         })
     }

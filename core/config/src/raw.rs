@@ -110,6 +110,7 @@ pub(crate) struct NodeLimits {
     pub bans_per_group: Option<Spanned<Count>>,
     pub log_entries: Option<Spanned<Count>>,
     pub log_bytes: Option<Spanned<Size>>,
+    pub joins_per_second: Option<Spanned<Count>>,
     pub opening_queue: Option<Spanned<Count>>,
 }
 

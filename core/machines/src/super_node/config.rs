@@ -88,6 +88,8 @@ pub struct NodeLimits {
     pub log_entries: usize,
     /// Bytes of text a group's log keeps; the oldest go first.
     pub log_bytes: usize,
+    /// Native clients let into a group per second; past it they hear TRYAGAIN, each with a time of their own.
+    pub joins_per_second: usize,
     /// Requests that wait for a group to open; past it they hear TRYAGAIN.
     pub opening_queue: usize,
 }
@@ -101,6 +103,7 @@ impl Default for NodeLimits {
             bans_per_group: 100,
             log_entries: 1_000,
             log_bytes: 256 * 1024,
+            joins_per_second: 5_000,
             opening_queue: 1_024,
         }
     }

@@ -111,6 +111,7 @@ impl Edge {
             self.attachments.iter().filter(|(_, at)| at_node(&at.standing)).map(|(group, _)| group.clone()).collect();
         groups.iter().for_each(|group| self.adrift(ctx, group));
         self.history.link_down(node);
+        self.dead.insert(node.clone(), ctx.now + ctx.config.timing.lease_ms);
     }
 
     /// Answers from masters.

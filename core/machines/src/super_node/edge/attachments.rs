@@ -119,10 +119,17 @@ impl Edge {
     }
 
     pub(super) fn adrift(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
+        // Those that were lost together don't all come back in the same millisecond.
+        let pause_ms = RETRY_MS / 2 + ctx.ids.jitter.below(RETRY_MS);
+        self.adrift_for(ctx, group, pause_ms);
+    }
+
+    /// Not attached; to be tried again after a while.
+    pub(super) fn adrift_for(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, ms: u64) {
         if let Some(attachment) = self.attachments.get_mut(group) {
             attachment.standing = Standing::Adrift;
             attachment.adrift_since.get_or_insert(ctx.now);
-            self.reattach.insert((ctx.now + RETRY_MS, group.clone()));
+            self.reattach.insert((ctx.now + ms, group.clone()));
             self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
         }
     }

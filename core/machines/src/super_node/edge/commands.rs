@@ -321,14 +321,23 @@ impl Edge {
 
     fn join_native(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, key: Option<Text>, mark: Option<Mark>) {
         let owner = ctx.placement.master(&group).cloned();
+        if let Some(owner) = owner.as_ref().filter(|owner| self.is_believed_dead(ctx.now, owner)) {
+            let text = format!("{owner} is not in reach, and the ring is about to change: try again in {} ms", super::MOVING_MS);
+            return self.say(ctx, conn, Event::error_about(Code::TryAgain, text, [group.as_str().into()]));
+        }
         match owner.as_ref().and_then(|owner| owner.address()) {
             Some(address) if owner.as_ref() != Some(ctx.me()) => {
                 let text = format!("{} {address}", ctx.placement.epoch());
                 self.say(ctx, conn, Event::error_about(Code::Moved, text, [group.as_str().into()]));
             }
             Some(_) => {
-                if let Some(session) = self.session(conn) {
-                    session.native = true;
+                let Some(session) = self.session(conn) else { return };
+                session.native = true;
+                if session.groups.is_empty()
+                    && let Err(ms) = self.budget.take(ctx.now, ctx.config.limits.joins_per_second as u64, &mut ctx.ids.jitter)
+                {
+                    let text = format!("many come at once: try again in {ms} ms");
+                    return self.say(ctx, conn, Event::error_about(Code::TryAgain, text, [group.as_str().into()]));
                 }
                 self.join(ctx, conn, group, key, mark, JoinStyle::Native);
             }

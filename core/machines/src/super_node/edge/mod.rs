@@ -8,6 +8,7 @@
 mod answers;
 mod asking;
 mod attachments;
+mod budget;
 mod commands;
 mod history;
 mod readers;
@@ -38,6 +39,11 @@ const HISTORY_LOST: &str = "the group's history was lost with its master";
 const RETRY_MS: u64 = 50;
 /// How often what waits too long is looked for.
 const SWEEP_MS: u64 = 500;
+/// When to ask again for a group whose master is believed dead.
+const MOVING_MS: u64 = 300;
+/// Groups that are attached at once when the ring changes; the others follow at this rate per second.
+const ATTACHES_AT_ONCE: usize = 512;
+const ATTACHES_PER_SECOND: u64 = 5_000;
 /// Pause before something is asked again for which nobody waits.
 const ERRAND_RETRY_MS: u64 = 500;
 /// Errands that may wait for a master to be in reach; past that the oldest is dropped.
@@ -137,6 +143,10 @@ pub(super) struct Edge {
     /// Questions to the driver about who is behind; for a session, or for our own survey.
     surveys: BTreeMap<Ticket, Option<readers::Asker>>,
     survey_at: Option<Time>,
+    /// Newcomers.
+    budget: budget::Budget,
+    /// Nodes whose link broke, and until when they are believed dead if nobody says so.
+    dead: BTreeMap<NodeKey, Time>,
     gathers: BTreeMap<u64, answers::Gather>,
     next_gather: u64,
     checked_at: Option<Time>,

@@ -3,6 +3,7 @@
 use super::*;
 impl Edge {
     pub fn view_changed(&mut self, ctx: &mut Ctx<'_>) {
+        self.dead.retain(|node, until| ctx.now < *until && ctx.placement.contains(node));
         self.check(ctx);
         let moved = |asked: &Asked| asked.to.is_none() || asked.to.as_ref() != ctx.placement.master(&asked.group);
         let tickets: Vec<Ticket> = self.asked.iter().filter(|(_, asked)| moved(asked)).map(|(ticket, _)| *ticket).collect();
@@ -21,13 +22,25 @@ impl Edge {
         };
         let groups: Vec<GroupName> =
             self.attachments.iter().filter(|(group, at)| wrong(group, at)).map(|(group, _)| group.clone()).collect();
-        groups.iter().for_each(|group| self.attach(ctx, group));
+        groups.iter().take(ATTACHES_AT_ONCE).for_each(|group| self.attach(ctx, group));
+        // A crowd of groups does not fall upon their new masters in one instant.
+        for (ix, group) in groups.iter().skip(ATTACHES_AT_ONCE).enumerate() {
+            let ms = ix as u64 * 1_000 / ATTACHES_PER_SECOND;
+            let jitter_ms = ctx.ids.jitter.below(RETRY_MS);
+            self.adrift_for(ctx, group, ms + jitter_ms);
+        }
+    }
+
+    /// Whether nobody should be sent there.
+    pub(super) fn is_believed_dead(&self, now: Time, node: &NodeKey) -> bool {
+        self.dead.get(node).is_some_and(|until| now < *until)
     }
 
     /// Native clients would rather be at the master itself.
     pub(super) fn point_natives(&mut self, ctx: &mut Ctx<'_>) {
         for (group, attachment) in &self.attachments {
-            let Some(master) = ctx.placement.master(group).filter(|master| **master != ctx.config.key) else { continue };
+            let elsewhere = |master: &&NodeKey| **master != ctx.config.key && !self.is_believed_dead(ctx.now, master);
+            let Some(master) = ctx.placement.master(group).filter(elsewhere) else { continue };
             let Some(address) = master.address() else { continue };
             let moved = Push::Moved { group: group.clone(), epoch: ctx.placement.epoch(), address: address.to_string().into() };
             for conn in &attachment.seats {
