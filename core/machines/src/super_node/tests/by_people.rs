@@ -293,7 +293,7 @@ fn nobody_is_sent_to_a_node_whose_link_just_broke() {
     let mut bench = Bench::new(&[ME, OTHER]);
     let group = group_of(OTHER, &[ME, OTHER]);
     let (conn, reader) = (bench.open(), bench.open());
-    let mut join = |bench: &mut Bench, code| {
+    let join = |bench: &mut Bench, code| {
         bench.says(conn, &format!("JOIN {group}"));
         let told = bench.told(conn);
         assert!(is_error(&told[0], code), "{told:?}");
