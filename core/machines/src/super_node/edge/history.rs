@@ -257,7 +257,7 @@ impl Edge {
         ticket: Ticket,
         group: &GroupName,
         birth: Birth,
-        entries: Vec<Arc<Entry>>,
+        mut entries: Vec<Arc<Entry>>,
         lost: bool,
         newest: u64,
     ) {
@@ -273,6 +273,9 @@ impl Edge {
         if !follows || (!lost && !entries.is_empty() && first.saturating_sub(1) != asked_after) {
             return ctx.log(Level::Error, format!("{from} sends a page of {group} that was not asked for, or has a hole"));
         }
+        // What was not heard by anyone yet may still be another: it comes with the stream.
+        let heard = attachment.mark.map_or(0, |mark| mark.seq);
+        entries.retain(|entry| entry.seq <= heard);
         let forgot = lost && first.saturating_sub(1) > attachment.forgotten;
         if forgot {
             attachment.forgotten = first.saturating_sub(1);

@@ -82,7 +82,7 @@ impl Edge {
     fn close_the_stuck(&mut self, ctx: &mut Ctx<'_>, lags: &[Lag]) {
         let unread_ms = ctx.config.timing.unread_ms;
         for (conn, row) in self.behindhand(ctx.now, lags) {
-            if !row.stuck_ms.is_some_and(|ms| ms >= unread_ms) {
+            if row.stuck_ms.is_none_or(|ms| ms < unread_ms) {
                 continue;
             }
             let Some(session) = self.peek(conn) else { continue };

@@ -52,7 +52,7 @@ impl Pair {
         for _ in 0..4 {
             self.bench.wait(250);
             let probe = Effect::Tell { conn: self.out, event: Event::Command(Command::Peer(PeerCommand::Probe {})) };
-            let probed = self.bench.effects.iter().any(|effect| *effect == probe);
+            let probed = self.bench.effects.contains(&probe);
             self.bench.effects.retain(|effect| *effect != probe);
             if probed && out {
                 self.bench.tell(self.out, LinkEvent::Here {});
