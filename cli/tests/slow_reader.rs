@@ -77,6 +77,11 @@ fn the_slow_hurt_nobody_but_themselves() {
     println!("resident: {rss_before} KiB before, {growth} KiB more at most");
     assert!(growth < GROWTH_KIB_MAX, "grew by {growth} KiB");
 
+    // Whoever asks is told who that is, and how far behind.
+    let slowest = net.json(&["client", "list", "--slow"]);
+    let behind: Vec<u64> = slowest.as_array().unwrap().iter().map(|row| row["entries"].as_u64().unwrap()).collect();
+    assert!(behind.len() == 2 && behind.iter().all(|entries| *entries as usize > MESSAGES / 2), "{slowest}");
+
     // The slow wake up. What is still there comes in order, each once, whole; and then what is said now.
     assert_eq!(publisher.ask(&["PUBLISH", "#flood", &text(MESSAGES)]), Value::Integer(4));
     let mut heard = Vec::new();
