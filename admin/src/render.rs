@@ -196,6 +196,38 @@ pub fn drained(node: &NodeKey, took: std::time::Duration) -> Sheet {
     Sheet::facts(rows, json!({"node": node.as_str(), "state": "drained", "took_ms": ms}))
 }
 
+/// The answers to CLIENT LIST SLOW: by node, the rows it gave.
+#[derive(Clone, Debug, Default)]
+pub struct Slow {
+    rows: Vec<Vec<Text>>,
+}
+
+impl Slow {
+    const WIDTH: usize = 6;
+
+    /// Takes in what a node answered.
+    pub fn add(&mut self, node: &NodeKey, reply: &[Text]) {
+        let rows = reply.chunks_exact(Self::WIDTH);
+        self.rows.extend(rows.map(|row| row.iter().cloned().chain([node.as_str().into()]).collect()));
+    }
+
+    /// All of them, the furthest behind first.
+    pub fn sheet(mut self) -> Sheet {
+        let number = |row: &[Text], at: usize| row.get(at).and_then(|cell| cell.parse::<u64>().ok()).unwrap_or(0);
+        self.rows.sort_by_key(|row| std::cmp::Reverse((number(row, 4), number(row, 3))));
+        let columns = [
+            ("nick", "nick", Cell::Text),
+            ("address", "from", Cell::Text),
+            ("groups", "groups", Cell::Number),
+            ("bytes", "bytes in memory", Cell::Number),
+            ("entries", "entries behind", Cell::Number),
+            ("ms", "for ms", Cell::Number),
+            ("node", "at", Cell::Text),
+        ];
+        cells(&columns, &self.rows.concat())
+    }
+}
+
 /// The answers to CHECK: by node, the rows it gave.
 #[derive(Clone, Debug, Default)]
 pub struct Checks {

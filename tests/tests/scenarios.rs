@@ -10,7 +10,11 @@ use chatring_tests::world::{Options, Pid, Role};
 
 /// Three nodes, and someone at each of them in `#erlang`.
 fn three_in_erlang(seed: u64) -> (Story, Vec<Pid>) {
-    let mut story = Story::of(seed, 3);
+    three_with(seed, NodeLimits::default())
+}
+
+fn three_with(seed: u64, limits: NodeLimits) -> (Story, Vec<Pid>) {
+    let mut story = Story::with(seed, 3, Options::default(), RingParams::default(), limits);
     let people: Vec<_> = ["joe", "mike", "robert"].iter().enumerate().map(|(ix, nick)| story.person(nick, ix)).collect();
     people.iter().for_each(|who| story.enter(*who, "#erlang"));
     (story, people)
@@ -273,16 +277,34 @@ fn a_node_that_is_stopped_hands_its_groups_over_first() {
 }
 
 #[test]
-fn someone_who_reads_slowly_is_told_what_they_missed() {
+fn those_who_read_slowly_miss_nothing_that_the_log_holds() {
     let (mut story, people) = three_in_erlang(16);
+    people[1..].iter().for_each(|who| story.world.stall(*who));
+    (0..200).for_each(|n| story.says(people[0], "#erlang", &format!("line {n}")));
+    story.world.run_for(1_000);
+    assert!(!story.heard(people[1], "line 0"));
+    people[1..].iter().for_each(|who| story.world.unstall(*who));
+    for who in &people[1..] {
+        (0..200).for_each(|n| story.hears(*who, &format!("line {n}")));
+    }
+    all_hear(&mut story, people[0], &people, "#erlang", "and on it goes");
+    assert_eq!(gaps(&story, &people), 0);
+    story.ends_well();
+}
+
+#[test]
+fn someone_who_reads_slowly_is_told_what_the_log_has_lost() {
+    let limits = NodeLimits { log_entries: 100, ..NodeLimits::default() };
+    let (mut story, people) = three_with(16, limits);
     story.world.stall(people[1]);
     (0..200).for_each(|n| story.says(people[0], "#erlang", &format!("line {n}")));
     story.world.run_for(1_000);
     assert!(story.heard(people[2], "line 199"));
     story.world.unstall(people[1]);
     story.hears(people[1], "line 199");
-    story.world.run_for(100);
-    assert!(story.ear(people[1]).sounds.iter().any(|(_, sound)| matches!(sound, Sound::Gap(_))));
+    assert_eq!(gaps(&story, &[people[1]]), 1);
+    (100..200).for_each(|n| assert!(story.heard(people[1], &format!("line {n}")), "line {n} is in the log"));
+    assert!(!story.heard(people[1], "line 99"));
     story.ends_well();
 }
 

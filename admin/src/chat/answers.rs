@@ -68,6 +68,8 @@ pub fn answer(reply: &Reply, here: &GroupName) -> Option<String> {
         Reply::Ring { view } => lines(render::view(view).text(false).lines()),
         Reply::Checked { cells } if cells.0.is_empty() => "--- this node holds no group".into(),
         Reply::Checked { cells } => table(&["group", "result", "to", "entries", "why"], &cells.0, 5, plain),
+        Reply::Slow { cells } if cells.0.is_empty() => "--- nobody is behind".into(),
+        Reply::Slow { cells } => table(&["nick", "from", "groups", "bytes in memory", "entries behind", "for ms"], &cells.0, 6, plain),
         other => format!("--- {}", words(other)),
     })
 }

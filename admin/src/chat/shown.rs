@@ -71,7 +71,7 @@ fn pushed(push: &Push) -> Option<String> {
         Push::Closing { reason } => format!("--- the server closes the connection: {}", clean(reason)),
         Push::AwayIs { nick, text } => format!("--- {nick} is away: {}", clean(text)),
         // The client answers pings and follows moves by itself.
-        Push::Ping { .. } | Push::Moved { .. } | Push::Subscribed { .. } | Push::Unsubscribed { .. } => return None,
+        Push::Alive {} | Push::Ping { .. } | Push::Moved { .. } | Push::Subscribed { .. } | Push::Unsubscribed { .. } => return None,
     })
 }
 

@@ -5,6 +5,7 @@
 mod bench;
 mod chat;
 mod check;
+mod client;
 mod console;
 mod group;
 mod handoff;
@@ -83,6 +84,9 @@ enum Verb {
     /// The planned change of the ring: who copies groups for it, and what it waits for
     #[command(subcommand)]
     Handoff(handoff::HandoffCommand),
+    /// The people's programs that are connected
+    #[command(subcommand)]
+    Client(client::ClientCommands),
     /// The groups of the network
     #[command(subcommand)]
     Group(group::GroupCommand),
@@ -123,6 +127,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Ring(command) => ring::run(command, global),
         Verb::Node(command) => node::run(command, global),
         Verb::Handoff(command) => handoff::run(command, global),
+        Verb::Client(command) => client::run(command, global),
         Verb::Group(command) => group::run(command, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
@@ -191,6 +196,8 @@ mod tests {
         check("handoff frob", Err(ErrorKind::InvalidSubcommand));
         check("bench fanout --subs 0", Err(ErrorKind::ValueValidation));
         check("tail #erlang --json --count 3 --output json", Ok(&["127.0.0.1:7400"]));
+        check("client list --slow --output json", Ok(&["127.0.0.1:7400"]));
+        check("client list", Err(ErrorKind::MissingRequiredArgument));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }
 }

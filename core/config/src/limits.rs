@@ -29,11 +29,14 @@ impl Check {
         Ok(NodeTiming {
             lease_ms: self.lease(raw.lease.as_ref(), "super_node.timing.lease", lease_ms)?,
             check_ms: self.span(raw.check.as_ref(), "super_node.timing.check", 100, defaults.check_ms)?,
+            probe_ms: self.span(raw.probe.as_ref(), "super_node.timing.probe", 100, defaults.probe_ms)?,
+            rename_ms: self.span(raw.rename.as_ref(), "super_node.timing.rename", 0, defaults.rename_ms)?,
             lapse_ms: self.span(raw.lapse.as_ref(), "super_node.timing.lapse", 0, defaults.lapse_ms)?,
             patience_ms: self.span(raw.patience.as_ref(), "super_node.timing.patience", 100, defaults.patience_ms)?,
             takeover_ms: self.span(raw.takeover_wait.as_ref(), "super_node.timing.takeover_wait", 100, defaults.takeover_ms)?,
             report_ms: self.span(raw.report.as_ref(), "super_node.timing.report", 10, defaults.report_ms)?,
             idle_ms: self.span(raw.idle.as_ref(), "super_node.timing.idle", 1_000, defaults.idle_ms)?,
+            unread_ms: self.span(raw.unread.as_ref(), "super_node.timing.unread", 1_000, defaults.unread_ms)?,
         })
     }
 
@@ -54,6 +57,7 @@ impl Check {
             bans_per_group: count(&raw.bans_per_group, "bans_per_group", 10_000, defaults.bans_per_group)?,
             log_entries: count(&raw.log_entries, "log_entries", 1_000_000, defaults.log_entries)?,
             log_bytes: self.size(raw.log_bytes.as_ref(), "super_node.limits.log_bytes", defaults.log_bytes)?,
+            joins_per_second: count(&raw.joins_per_second, "joins_per_second", 1_000_000, defaults.joins_per_second)?,
             opening_queue: count(&raw.opening_queue, "opening_queue", 1_000_000, defaults.opening_queue)?,
         })
     }

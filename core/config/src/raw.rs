@@ -94,11 +94,14 @@ pub(crate) struct Listener {
 pub(crate) struct Timing {
     pub lease: Option<Spanned<Span>>,
     pub check: Option<Spanned<Span>>,
+    pub probe: Option<Spanned<Span>>,
+    pub rename: Option<Spanned<Span>>,
     pub lapse: Option<Spanned<Span>>,
     pub patience: Option<Spanned<Span>>,
     pub takeover_wait: Option<Spanned<Span>>,
     pub report: Option<Spanned<Span>>,
     pub idle: Option<Spanned<Span>>,
+    pub unread: Option<Spanned<Span>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -112,6 +115,7 @@ pub(crate) struct NodeLimits {
     pub log_entries: Option<Spanned<Count>>,
     pub log_bytes: Option<Spanned<Size>>,
     pub log_age: Option<Spanned<Span>>,
+    pub joins_per_second: Option<Spanned<Count>>,
     pub opening_queue: Option<Spanned<Count>>,
 }
 

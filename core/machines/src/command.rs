@@ -92,6 +92,10 @@ wire_enum! {
         [Anyone Both "0.1"]
         "PING" Ping { text: Given<Text> },
 
+        /// Asks whether the server is there, whatever it still owes an answer to: it says `alive` at once.
+        [Anyone Both "0.1"]
+        "ALIVE" Alive {},
+
         /// Shows that the client is there. Not answered.
         [Anyone Both "0.1"]
         "PONG" Pong { text: Option<Text> },
@@ -194,7 +198,7 @@ wire_enum! {
         [Session SuperNode "0.1"]
         "LUSERS" Lusers {},
 
-        /// Redis's CLIENT: ID, GETNAME, SETNAME, SETINFO, INFO, LIST, NO-EVICT and NO-TOUCH.
+        /// Redis's CLIENT: ID, GETNAME, SETNAME, SETINFO, INFO, LIST, NO-EVICT and NO-TOUCH. CLIENT LIST SLOW shows who reads how slowly.
         [Session Both "0.1"]
         "CLIENT" Client { words: Rest<Text> },
 

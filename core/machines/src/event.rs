@@ -56,6 +56,11 @@ impl Event {
         }
     }
 
+    /// Its place in a group's log, if it has one.
+    pub fn place(&self) -> Option<u64> {
+        if let Event::Entry(_, entry) = self { Some(entry.seq) } else { None }
+    }
+
     /// Appends its record.
     pub fn put(&self, out: &mut Argv) {
         match self {
@@ -200,6 +205,8 @@ wire_enum! {
         "gap" Gap { group: GroupName, lost: Text, reason: Text },
         /// Show that you are there.
         "ping" Ping { text: Text },
+        /// Answers ALIVE, ahead of answers that have to wait.
+        "alive" Alive {},
         /// This group is better joined there now.
         "moved" Moved { group: GroupName, epoch: Epoch, address: Text },
         /// Redis's confirmation, one for each group; with the number of groups joined.
@@ -270,6 +277,8 @@ wire_enum! {
         "sent" Sent { group: GroupName, seq: u64 },
         /// Answers RING.
         "ring" Ring { view: crate::view::SharedView },
+        /// Answers CLIENT LIST SLOW: nick, address, groups, bytes that wait in memory, entries that wait there or in logs, for how many milliseconds.
+        "slow" Slow { cells: Rest<Text> },
         /// Answers CHECK: group, result (kept, moved, blocked), to, entries, why.
         "checked" Checked { cells: Rest<Text> },
         /// Answers NODES: key, name, incarnation, since, state, groups.

@@ -101,14 +101,28 @@ pub enum Input {
         /// What is stored.
         answer: Answer,
     },
-    /// A reader of a list was so slow that entries it had not read are gone from memory.
+    /// A reader of a list was so slow that what it had not read is gone from memory. It is off the list: it hears what is before the first event that it missed, and nothing behind it.
     Fell {
         /// Who.
         conn: Conn,
         /// Of which list.
         list: ListId,
-        /// How many events it missed.
+        /// The place of the first event it missed, see [`Event::place`].
+        next: Option<u64>,
+        /// How many events it missed, all that were told until now.
         lost: u64,
+    },
+    /// What became of an `Await`: the connection has taken what it alone was told, and there is room for more.
+    Drained {
+        /// Who.
+        conn: Conn,
+    },
+    /// What became of a `Survey`.
+    Surveyed {
+        /// Which.
+        ticket: Ticket,
+        /// Who has something unread, in no order that means anything.
+        lags: Vec<Lag>,
     },
     /// Someone at the console wants something of a client machine.
     Wish(Wish),
@@ -155,6 +169,16 @@ pub enum Effect {
     Disband {
         /// Which list.
         list: ListId,
+    },
+    /// Say when this connection has taken all that it alone was told, and takes more. Answered once by `Drained`.
+    Await {
+        /// Which.
+        conn: Conn,
+    },
+    /// Say who has something unread. Answered by `Surveyed`.
+    Survey {
+        /// For the answer.
+        ticket: Ticket,
     },
     /// Read nothing more from this connection until `Resume`: not even what was received already.
     Pause {
@@ -219,6 +243,19 @@ pub enum Effect {
     Note(Note),
     /// All is done after `Stop`: the driver flushes, closes everything and ends.
     Stopped,
+}
+
+/// How far a connection is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// Which.
+    pub conn: Conn,
+    /// Bytes that wait for it.
+    pub bytes: u64,
+    /// Events of lists among them.
+    pub entries: u64,
+    /// Since when it takes nothing at all, if it does not.
+    pub stuck: Option<Time>,
 }
 
 /// Who wants in, and what they show for it.

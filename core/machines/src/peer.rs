@@ -270,11 +270,16 @@ wire_enum! {
         /// In order, from after a name on. Answered by `orphans`.
         "ORPHANS" Orphans { ticket: Ticket, master: NodeKey, after: Option<GroupName> },
 
+        /// Is someone there? Answered by `here`. Sent when nothing else was sent, or heard, for a while.
+        "PROBE" Probe {},
+
         /// An edge asks a master. Answered by `answer`.
         "REQUEST" Request { ticket: Ticket, epoch: Epoch, group: GroupName, session: SessionId, person: Arc<Person>, op: Op },
         /// An edge shows all sessions it has in a group: a full replacement of what the master had from it.
         /// Large ones come in parts of one round; the last says so. Answered by `attached`.
         "ATTACH" Attach { epoch: Epoch, group: GroupName, round: u64, mark: Option<Mark>, last: bool, sessions: Vec<(SessionId, Arc<Person>)> },
+        /// An edge asks a group's master for what is in its log behind a place, of so many bytes of text at most, for people who read slowly. Answered by `fetched`.
+        "FETCH" Fetch { ticket: Ticket, group: GroupName, birth: Birth, after: u64, limit: u64 },
 
         /// Whoever holds a copy of a group tells its master of the present ring what it has. To a new master that is a promise, too: nothing of a lower term than this epoch
         /// is taken from anyone from here on.
@@ -337,10 +342,15 @@ wire_enum! {
         /// The next groups whose master is gone; none when there are no more.
         "orphans" Orphans { ticket: Ticket, groups: Vec<GroupName> },
 
+        /// Someone is there.
+        "here" Here {},
+
         /// To an edge: the answer to a request.
         "answer" Answer { ticket: Ticket, group: GroupName, outcome: Outcome },
         /// To an edge: its sessions are members; entries after `seq` follow on the stream. `lost`: some between its mark and the `missed` are gone.
         "attached" Attached { group: GroupName, round: u64, birth: Birth, seq: u64, missed: Vec<Arc<Entry>>, lost: bool },
+        /// To an edge: what the log has behind the place it asked for. `lost`: not all that was between is known any more; `newest` is the last place that was given out.
+        "fetched" Fetched { ticket: Ticket, group: GroupName, birth: Birth, entries: Vec<Arc<Entry>>, lost: bool, newest: u64 },
         /// To an edge: this session can't be a member (its nick belongs to someone else by now, say).
         "unseated" Unseated { group: GroupName, session: SessionId, code: Code, text: Text },
         /// To an edge: this node isn't the master, as of this epoch.

@@ -53,6 +53,8 @@ pub(crate) const CLOSING: Flag = Flag(128);
 pub(crate) const SHUT: Flag = Flag(256);
 /// It proved to be a peer's.
 pub(crate) const TRUSTED: Flag = Flag(512);
+/// The machine wants to know when it has taken what it alone was told.
+pub(crate) const AWAITED: Flag = Flag(1024);
 
 impl Connection {
     pub fn new(socket: TcpStream, codec: Codec, listener: u16) -> Connection {

@@ -5,19 +5,19 @@
 //! Sockets are registered once, for reading and writing. Being edge-triggered, the interest in writing costs nothing while nothing is left to write: the kernel reports room
 //! only after it had refused some. Asking anew for each leftover would be two system calls for every time a reader lags.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Shutdown;
 use std::sync::Arc;
 
 use chatring_host::{Authenticator, Transport};
-use chatring_machines::ids::Conn;
-use chatring_machines::machine::{Note, StoreError};
+use chatring_machines::ids::{Conn, Ticket};
+use chatring_machines::machine::{Lag, Note, StoreError};
 use chatring_machines::wire::Argv;
 use chatring_machines::{Input, Time};
 use mio::Poll;
 use mio::net::TcpListener;
 
-use crate::connections::{CLOSING, Connections, DIALLED_BY_US, FULL, OWED, READABLE, SHUT, TRUSTED};
+use crate::connections::{AWAITED, CLOSING, CONNECTING, Connections, DIALLED_BY_US, FULL, OWED, READABLE, SHUT, TRUSTED};
 use crate::counters::Counters;
 use crate::dialing::Dials;
 use crate::fanout::{Fall, Fanout};
@@ -72,6 +72,8 @@ pub(crate) struct Driver {
     pub argv: Argv,
     pub encoded: Vec<u8>,
     pub dirty: Vec<u32>,
+    /// Those that take nothing, and since when.
+    pub stuck: BTreeMap<u32, Time>,
     pub falls: Vec<Fall>,
 }
 
@@ -129,6 +131,35 @@ impl Driver {
         }
     }
 
+    /// If the machine waits for room at this connection, and there is some, it hears of it.
+    pub fn drained(&mut self, slot: u32) {
+        if let Some(connection) = self.connections.at(slot)
+            && connection.is(AWAITED)
+            && !connection.is(CLOSING)
+            && self.fanout.has_room(slot)
+        {
+            connection.unset(AWAITED);
+            let conn = self.connections.name(slot);
+            self.inbox.push_back(Input::Drained { conn });
+        }
+    }
+
+    /// Who has something unread, or takes nothing at all.
+    pub fn survey(&mut self, ticket: Ticket) {
+        let mut lags = Vec::new();
+        for slot in self.connections.slots() {
+            let is_ours = self.connections.at(slot).is_some_and(|connection| !connection.is(CLOSING) && !connection.is(CONNECTING));
+            if !is_ours {
+                continue;
+            }
+            let ((bytes, entries), stuck) = (self.fanout.lag(slot), self.stuck.get(&slot).copied());
+            if bytes > 0 || stuck.is_some() {
+                lags.push(Lag { conn: self.connections.name(slot), bytes, entries, stuck });
+            }
+        }
+        self.inbox.push_back(Input::Surveyed { ticket, lags });
+    }
+
     /// The machine has nothing more to do with this connection: it hears what it still has to, then it goes.
     pub fn finish(&mut self, slot: u32) {
         let Some(connection) = self.connections.at(slot) else {
@@ -158,6 +189,7 @@ impl Driver {
     /// The connection goes at once, and nobody hears of it.
     pub fn remove(&mut self, slot: u32) {
         self.fanout.close(slot);
+        self.stuck.remove(&slot);
         if let Some(connection) = self.connections.remove(slot)
             && let Some(listener) = self.listeners.get_mut(connection.listener as usize)
         {

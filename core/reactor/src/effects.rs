@@ -13,7 +13,7 @@ use chatring_machines::machine::{Ask, Effect, Verdict};
 use chatring_machines::wire::Argv;
 use smallvec::SmallVec;
 
-use crate::connections::{PAUSED, READABLE, SHUT, TRUSTED};
+use crate::connections::{AWAITED, PAUSED, READABLE, SHUT, TRUSTED};
 use crate::driver::Driver;
 use crate::fanout::Class;
 use crate::setup::ReactorError;
@@ -36,6 +36,13 @@ impl Driver {
                 }
             }
             Effect::Disband { list } => self.fanout.disband(list),
+            Effect::Await { conn } => {
+                if let Some(connection) = self.connections.named(conn) {
+                    connection.set(AWAITED);
+                    self.drained(conn.slot);
+                }
+            }
+            Effect::Survey { ticket } => self.survey(ticket),
             Effect::Pause { conn } => {
                 if let Some(connection) = self.connections.named(conn) {
                     connection.set(PAUSED);
@@ -101,7 +108,7 @@ impl Driver {
         let args = args(&self.argv);
         let skip = skip.filter(|conn| self.connections.named(*conn).is_some()).map(|conn| conn.slot);
         let (transports, faults) = (&self.transports, &mut self.counters.encode_faults);
-        let heard = self.fanout.tell_all(list, skip, |class, out| {
+        let heard = self.fanout.tell_all(list, event.place(), skip, |class, out| {
             if let Err(fault) = transports[class.codec as usize].encode(class.class, event.shape() as u32, &args, out) {
                 tracing::error!("{fault}");
                 *faults += 1;

@@ -8,7 +8,7 @@
 //! Each step is bounded, so nobody can hold the loop; who stopped before there was nothing left is owed a turn, and then the poll does not sleep.
 //! A panic of the machine is a broken invariant of ours: it leaves through [`Reactor::run`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clock::Clock;
-use crate::connections::{CLOSING, CONNECTING, Connections, ENDED, FULL, READABLE};
+use crate::connections::{AWAITED, CLOSING, CONNECTING, Connections, ENDED, FULL, READABLE};
 use crate::counters::Counters;
 use crate::dialing::Dials;
 use crate::driver::{Driver, Listener};
@@ -102,6 +102,7 @@ impl<M: Machine> Reactor<M> {
             argv: Argv::default(),
             encoded: Vec::new(),
             dirty: Vec::new(),
+            stuck: BTreeMap::new(),
             falls: Vec::new(),
         };
         Ok(Reactor { machine, driver, clock, effects: Vec::new(), arrivals: VecDeque::new(), addresses })
@@ -222,7 +223,7 @@ impl<M: Machine> Reactor<M> {
         for fall in falls.drain(..) {
             self.driver.counters.fell += fall.lost;
             let conn = self.driver.connections.name(fall.slot);
-            self.feed(Input::Fell { conn, list: fall.list, lost: fall.lost });
+            self.feed(Input::Fell { conn, list: fall.list, next: fall.next, lost: fall.lost });
         }
         self.driver.falls = falls;
         self.driver.flush();
@@ -273,6 +274,8 @@ impl Driver {
         }
         if event.is_writable() {
             self.fanout.unblock(slot);
+            self.stuck.remove(&slot);
+            self.drained(slot);
         }
         self.readable(slot, event);
     }
@@ -307,7 +310,11 @@ impl Driver {
                 socket.write_vectored(slices)
             });
             self.counters.bytes_out += taken as u64;
-            let (is_full, is_closing) = (connection.is(FULL), connection.is(CLOSING));
+            if flushed == Flushed::Blocked {
+                let since = self.stuck.entry(slot).or_insert(self.now);
+                *since = if taken > 0 { self.now } else { *since };
+            }
+            let (is_full, is_awaited, is_closing) = (connection.is(FULL), connection.is(AWAITED), connection.is(CLOSING));
             match flushed {
                 Flushed::Broken(_) => {
                     self.cut(slot);
@@ -318,6 +325,9 @@ impl Driver {
             }
             if is_full {
                 self.relieve(slot);
+            }
+            if is_awaited {
+                self.drained(slot);
             }
         }
         self.dirty = dirty;

@@ -23,6 +23,11 @@ impl World {
             Effect::Enlist { list, conn } => self.processes[of.0].enlist(list, conn),
             Effect::Delist { list, conn } => self.processes[of.0].delist(list, conn),
             Effect::Disband { list } => self.processes[of.0].disband(list),
+            Effect::Await { conn } => self.awaits(of, conn),
+            Effect::Survey { ticket } => {
+                let input = Input::Surveyed { ticket, lags: Vec::new() };
+                self.schedule(self.now, Happening::Input { to: of, life, input });
+            }
             Effect::Pause { conn } => self.pause(of, conn, true),
             Effect::Resume { conn } => self.pause(of, conn, false),
             Effect::Close { conn } => {
@@ -88,6 +93,21 @@ impl World {
         }
     }
 
+    fn awaits(&mut self, of: Pid, conn: Conn) {
+        let Some(end) = self.processes[of.0].end(conn) else { return };
+        let Some(wire) = &self.wires[end.wire] else { return };
+        match self.processes[wire.ends[1 - end.side].pid.0].stalled {
+            true => _ = self.processes[of.0].awaited.insert(conn),
+            false => self.drained(of, conn),
+        }
+    }
+
+    pub(super) fn drained(&mut self, of: Pid, conn: Conn) {
+        let at = self.now + self.latency(of, of);
+        let life = self.processes[of.0].life;
+        self.schedule(at, Happening::Input { to: of, life, input: Input::Drained { conn } });
+    }
+
     fn pause(&mut self, of: Pid, conn: Conn, paused: bool) {
         let Some(end) = self.processes[of.0].end(conn) else { return };
         if let Some(wire) = &mut self.wires[end.wire] {
@@ -131,9 +151,9 @@ impl World {
             if sabotage == Sabotage::Swallowed {
                 continue;
             }
-            self.push(end, What::Bytes(bytes.clone()), Some(list));
+            self.push(end, What::Bytes(bytes.clone()), Some((list, event.place())));
             match sabotage {
-                Sabotage::Twice => self.push(end, What::Bytes(bytes), Some(list)),
+                Sabotage::Twice => self.push(end, What::Bytes(bytes), Some((list, event.place()))),
                 Sabotage::Swapped => {
                     if let Some(wire) = &mut self.wires[end.wire] {
                         wire.ways[1 - end.side].swap_last();

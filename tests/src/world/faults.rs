@@ -113,17 +113,14 @@ impl World {
         self.processes[pid.0].stalled = true;
     }
 
-    /// It reads again; whoever told it things hears what it missed.
+    /// It reads again.
     pub fn unstall(&mut self, pid: Pid) {
         self.processes[pid.0].stalled = false;
         for end in self.processes[pid.0].ends() {
-            let Some(wire) = &mut self.wires[end.wire] else { continue };
-            let falls = std::mem::take(&mut wire.ways[end.side].falls);
+            let Some(wire) = &self.wires[end.wire] else { continue };
             let (teller, conn) = (wire.ends[1 - end.side].pid, wire.ends[1 - end.side].conn);
-            for (list, lost) in falls {
-                if self.processes[teller.0].is_on(list, conn) {
-                    self.hand(teller, Input::Fell { conn, list, lost });
-                }
+            if self.processes[teller.0].awaited.remove(&conn) {
+                self.drained(teller, conn);
             }
         }
         self.look_again();

@@ -221,6 +221,11 @@ impl World {
 
     fn hand_to_life(&mut self, to: Pid, life: u32, input: Input) {
         if self.processes[to.0].life == life {
+            if let Input::Fell { conn, list, .. } = input
+                && !self.processes[to.0].has_fallen(list, conn)
+            {
+                return;
+            }
             self.hand(to, input);
         } else if let Input::Dialed { result: Ok(_), .. } = input {
             // Its connection went with the process.

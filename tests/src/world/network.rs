@@ -1,6 +1,6 @@
 //! Connections: two ends, and in each direction a queue that keeps its order whatever the latency.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use chatring_machines::ids::{Conn, ListId, ListenerId, Ticket};
@@ -35,15 +35,13 @@ pub(super) struct Way {
     pub queue: VecDeque<Packet>,
     /// When the last one arrives: the next does not before.
     last: Time,
-    /// What was let go of for a reader that took nothing.
-    pub falls: BTreeMap<ListId, u64>,
 }
 
 pub(super) struct Packet {
     at: Time,
     pub what: What,
-    /// Told to a list, not to this connection alone.
-    pub list: Option<ListId>,
+    /// Told to a list, not to this connection alone; and its place in a log.
+    pub list: Option<(ListId, Option<u64>)>,
 }
 
 pub(super) enum What {
@@ -103,7 +101,7 @@ impl World {
     }
 
     /// Puts something on its way to the other end.
-    pub(super) fn push(&mut self, from: EndOf, what: What, list: Option<ListId>) {
+    pub(super) fn push(&mut self, from: EndOf, what: What, list: Option<(ListId, Option<u64>)>) {
         let Some(wire) = &self.wires[from.wire] else { return };
         let to = EndOf { wire: from.wire, side: 1 - from.side };
         let (us, them) = (wire.ends[from.side].pid, wire.ends[to.side].pid);
@@ -117,8 +115,14 @@ impl World {
         way.last = way.last.max(arrives);
         let at = way.last;
         way.queue.push_back(Packet { at, what, list });
-        if stalled && let Some(list) = list {
-            way.bound(list, retention);
+        let conn = wire.ends[from.side].conn;
+        if stalled
+            && let Some((list, _)) = list
+            && let Some((next, lost)) = wire.ways[to.side].bound(list, retention)
+        {
+            self.processes[us.0].fall(list, conn);
+            let input = Input::Fell { conn, list, next, lost };
+            self.schedule(self.now, Happening::Input { to: us, life: self.processes[us.0].life, input });
         }
         self.schedule(at, Happening::Arrival(to));
     }
@@ -221,21 +225,22 @@ impl World {
 }
 
 impl Way {
-    /// Lets go of the oldest entries of a list when too many wait.
-    fn bound(&mut self, list: ListId, retention: usize) {
-        let of_list = |packet: &Packet| packet.list == Some(list);
-        if self.queue.iter().filter(|packet| of_list(packet)).count() > retention
-            && let Some(oldest) = self.queue.iter().position(of_list)
-        {
-            self.queue.remove(oldest);
-            *self.falls.entry(list).or_default() += 1;
-        }
+    /// When too many entries of a list wait, all of them are let go of. Gives the place of the first, and how many there were.
+    fn bound(&mut self, list: ListId, retention: usize) -> Option<(Option<u64>, u64)> {
+        let of_list = |packet: &&Packet| packet.list.is_some_and(|(of, _)| of == list);
+        let count = self.queue.iter().filter(of_list).count();
+        let first = self.queue.iter().find(of_list).filter(|_| count > retention)?.list.and_then(|(_, place)| place);
+        self.queue.retain(|packet| !of_list(&packet));
+        Some((first, count as u64))
     }
 
     /// Two entries that were told one after the other change places.
     pub fn swap_last(&mut self) {
         let len = self.queue.len();
-        if len >= 2 && self.queue[len - 1].list.is_some() && self.queue[len - 2].list == self.queue[len - 1].list {
+        if len >= 2
+            && self.queue[len - 1].list.is_some()
+            && self.queue[len - 2].list.map(|(list, _)| list) == self.queue[len - 1].list.map(|(list, _)| list)
+        {
             let packets = self.queue.make_contiguous();
             let (head, tail) = packets.split_at_mut(len - 1);
             std::mem::swap(&mut head[len - 2].what, &mut tail[0].what);

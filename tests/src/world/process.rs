@@ -93,14 +93,31 @@ pub struct Process {
     pub stalled: bool,
     slots: Vec<(u32, Option<EndOf>)>,
     lists: BTreeMap<ListId, BTreeSet<Conn>>,
+    /// Who fell off which list, and the machine has not heard of it yet.
+    fallen: BTreeSet<(ListId, Conn)>,
+    /// Who is waited for to take what they were told.
+    pub awaited: BTreeSet<Conn>,
     spins: (Time, u32),
 }
 
 impl Process {
     /// One that has not started.
     pub fn new(name: &str, ip: IpAddr, role: Role) -> Process {
-        let (slots, lists) = (Vec::new(), BTreeMap::new());
-        Process { name: name.to_string(), ip, role, alive: false, life: 0, wake: None, stalled: false, slots, lists, spins: (Time(0), 0) }
+        let (slots, lists, fallen, awaited) = (Vec::new(), BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Process {
+            name: name.to_string(),
+            ip,
+            role,
+            alive: false,
+            life: 0,
+            wake: None,
+            stalled: false,
+            slots,
+            lists,
+            fallen,
+            awaited,
+            spins: (Time(0), 0),
+        }
     }
 
     /// Hands an input to the machine, checks its invariants, and sees to it that it does not spin.
@@ -143,6 +160,8 @@ impl Process {
     pub fn shut(&mut self, conn: Conn) {
         if self.end(conn).is_some() {
             self.slots[conn.slot as usize].1 = None;
+            self.fallen.retain(|(_, of)| *of != conn);
+            self.awaited.remove(&conn);
             self.lists.values_mut().for_each(|list| {
                 list.remove(&conn);
             });
@@ -168,8 +187,20 @@ impl Process {
         }
     }
 
+    /// It is off the list without the machine's doing.
+    pub fn fall(&mut self, list: ListId, conn: Conn) {
+        self.delist(list, conn);
+        self.fallen.insert((list, conn));
+    }
+
+    /// Whether the machine has to hear of this fall: not if it took them off the list meanwhile.
+    pub fn has_fallen(&mut self, list: ListId, conn: Conn) -> bool {
+        self.fallen.remove(&(list, conn))
+    }
+
     /// Takes it off.
     pub fn delist(&mut self, list: ListId, conn: Conn) {
+        self.fallen.remove(&(list, conn));
         if let Some(members) = self.lists.get_mut(&list) {
             members.remove(&conn);
         }
@@ -177,12 +208,8 @@ impl Process {
 
     /// Forgets a list.
     pub fn disband(&mut self, list: ListId) {
+        self.fallen.retain(|(of, _)| *of != list);
         self.lists.remove(&list);
-    }
-
-    /// Whether this connection is on that list.
-    pub fn is_on(&self, list: ListId, conn: Conn) -> bool {
-        self.lists.get(&list).is_some_and(|members| members.contains(&conn))
     }
 
     /// Who is on a list.

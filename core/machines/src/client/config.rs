@@ -39,7 +39,9 @@ pub struct ClientTiming {
     pub dial_ms: u64,
     /// After how long a silence the node is asked whether it is there.
     pub ping_ms: u64,
-    /// How long a node may be silent while it owes an answer, before it is taken for dead. More than a node's own patience.
+    /// How long it may go on being silent then, before it is taken for dead. Both together: a lease.
+    pub silent_ms: u64,
+    /// How long a node may owe an answer while other things come, before it is taken for dead. More than a node's own patience.
     pub answer_ms: u64,
     /// The first wait before trying again, at most; doubled each time.
     pub backoff_first_ms: u64,
@@ -60,7 +62,8 @@ impl Default for ClientTiming {
         ClientTiming {
             fetch_ms: 1_000,
             dial_ms: 3_000,
-            ping_ms: 5_000,
+            ping_ms: 1_000,
+            silent_ms: 2_000,
             answer_ms: 10_000,
             backoff_first_ms: 80,
             backoff_max_ms: 1_000,

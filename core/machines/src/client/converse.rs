@@ -38,7 +38,7 @@ impl Client {
             let why = format!("{} is silent", talk.node);
             return self.retreat(now, why, effects);
         }
-        talk.ping(now, timing, effects);
+        talk.probe(now, timing, effects);
         match &talk.stage {
             Stage::Entering => {}
             Stage::Waiting { until, .. } if now < *until => {}
@@ -73,6 +73,9 @@ impl Client {
     /// Something came on the connection.
     pub(super) fn told(&mut self, now: Time, event: Result<Event, Bad>, effects: &mut Vec<Effect>) {
         let Phase::Talking(talk) = &mut self.phase else { return };
+        if event == Ok(Event::Push(Push::Alive {})) {
+            return talk.is_alive(now);
+        }
         talk.heard(now);
         match event {
             Ok(Event::Entry(group, entry)) => self.entry(now, group, entry, effects),
@@ -173,8 +176,6 @@ impl Client {
             (Some(Asked::Say), Reply::Sent { seq, .. }) => {
                 effects.extend(self.outbox.done().map(|number| Effect::Note(Note::Sent { number, seq })));
             }
-            // On the wire a plain PONG is a status like any other.
-            (Some(Asked::Ping), Reply::Pong { .. } | Reply::Ok { .. }) => {}
             _ => self.surprised(now, effects),
         }
     }
@@ -202,7 +203,7 @@ impl Client {
             (Code::NotMember, Asked::Say) => self.retreat(now, text.to_owned(), effects),
             (_, Asked::Say) => effects.extend(self.outbox.done().map(|number| Effect::Note(Note::Unsent { number, why: text.into() }))),
             (Code::NickInUse, Asked::Nick) => self.nick_in_use(now, text, effects),
-            (code, asked) if self.is_final(code) && asked != Asked::Ping => self.give_up(now, text, effects),
+            (code, _) if self.is_final(code) => self.give_up(now, text, effects),
             _ => self.retreat(now, text.to_owned(), effects),
         }
     }

@@ -1,7 +1,7 @@
 //! A connection to a node: what it was asked and has yet to answer, and whether it still lives.
 //!
-//! A node answers in the order it was asked, so an answer belongs to the oldest question. A silent node is pinged; one that owes an answer and stays
-//! silent is dead.
+//! A node answers in the order it was asked, so an answer belongs to the oldest question. A silent node is asked whether it is there, which it
+//! answers ahead of everything else; one that stays silent, or owes an answer for too long, is dead.
 
 use std::collections::VecDeque;
 
@@ -11,8 +11,8 @@ use crate::event::{Event, Reply};
 use crate::ids::{Conn, Epoch};
 use crate::machine::Effect;
 use crate::names::NodeKey;
-use crate::time::Time;
-use crate::wire::{Given, Text};
+use crate::time::{Time, earlier};
+use crate::wire::Text;
 
 /// An answer may take this many times `answer_ms` when other things are heard meanwhile: much that was missed may come before it.
 const BUSY_FACTOR: u64 = 6;
@@ -30,8 +30,6 @@ pub(super) enum Asked {
     Say,
     /// A command of the person; for NICK, the nick.
     Run { nick: Option<Text> },
-    /// Whether it is there.
-    Ping,
 }
 
 /// How far one has got with the node.
@@ -56,11 +54,25 @@ pub(super) struct Talk {
     pub(super) lost: bool,
     asked: VecDeque<(Asked, Time)>,
     heard_at: Time,
+    /// When it last said that it is there, and nothing else.
+    alive_at: Time,
+    /// Since when it has been asked whether it is there and nothing came.
+    probed_at: Option<Time>,
 }
 
 impl Talk {
     pub(super) fn new(conn: Conn, node: NodeKey, now: Time) -> Talk {
-        Talk { conn, node, stage: Stage::Entering, closing: None, lost: false, asked: VecDeque::new(), heard_at: now }
+        Talk {
+            conn,
+            node,
+            stage: Stage::Entering,
+            closing: None,
+            lost: false,
+            asked: VecDeque::new(),
+            heard_at: now,
+            alive_at: now,
+            probed_at: None,
+        }
     }
 
     pub(super) fn is_in(&self) -> bool {
@@ -90,6 +102,12 @@ impl Talk {
     /// Anything came.
     pub(super) fn heard(&mut self, now: Time) {
         self.heard_at = now;
+        self.is_alive(now);
+    }
+
+    /// It is there, though that is no answer to anything else.
+    pub(super) fn is_alive(&mut self, now: Time) {
+        (self.alive_at, self.probed_at) = (now, None);
     }
 
     /// To what this is an answer; `None` when nothing was asked.
@@ -105,9 +123,10 @@ impl Talk {
     }
 
     /// Asks whether it is there, if that is due.
-    pub(super) fn ping(&mut self, now: Time, timing: &ClientTiming, effects: &mut Vec<Effect>) {
-        if self.ping_at(timing).is_some_and(|at| at <= now) {
-            self.ask(now, Asked::Ping, ClientCommand::Ping { text: Given(None) }, effects);
+    pub(super) fn probe(&mut self, now: Time, timing: &ClientTiming, effects: &mut Vec<Effect>) {
+        if self.probe_at(timing).is_some_and(|at| at <= now) {
+            self.probed_at = Some(now);
+            self.tell(ClientCommand::Alive {}, effects);
         }
     }
 
@@ -116,15 +135,17 @@ impl Talk {
             Stage::Waiting { until, .. } => Some(until),
             _ => None,
         };
-        [self.death(timing), self.ping_at(timing), waiting].into_iter().flatten().min()
+        [self.death(timing), self.probe_at(timing), waiting].into_iter().flatten().min()
     }
 
     fn death(&self, timing: &ClientTiming) -> Option<Time> {
-        let (_, since) = self.asked.front()?;
-        Some((self.heard_at.max(*since) + timing.answer_ms).min(*since + timing.answer_ms * BUSY_FACTOR))
+        let probe = self.probed_at.map(|at| at + timing.silent_ms);
+        let late = |(_, since): &(Asked, Time)| (self.heard_at.max(*since) + timing.answer_ms).min(*since + timing.answer_ms * BUSY_FACTOR);
+        earlier(probe, self.asked.front().map(late))
     }
 
-    fn ping_at(&self, timing: &ClientTiming) -> Option<Time> {
-        self.asked.is_empty().then(|| self.heard_at + timing.ping_ms)
+    /// Not before one is let in: who is asked for a password does not answer anything else.
+    fn probe_at(&self, timing: &ClientTiming) -> Option<Time> {
+        (self.stage != Stage::Entering && self.probed_at.is_none()).then(|| self.alive_at + timing.ping_ms)
     }
 }

@@ -4,7 +4,7 @@ use super::Directory;
 use super::changes::tell;
 use super::questions::Shape;
 use crate::command::{ClientCommand, Hello};
-use crate::event::{Code, Event, Reply};
+use crate::event::{Code, Event, Push, Reply};
 use crate::ids::Conn;
 use crate::machine::{Effect, Query};
 use crate::time::Time;
@@ -19,6 +19,7 @@ impl Directory {
     pub(super) fn client_command(&mut self, now: Time, conn: Conn, command: ClientCommand, effects: &mut Vec<Effect>) {
         let reply = match command {
             ClientCommand::Ping { text } => Reply::Pong { text }.into(),
+            ClientCommand::Alive {} => Push::Alive {}.into(),
             ClientCommand::Pong { .. } => return,
             ClientCommand::Hello { options } => self.hello(conn, options),
             // There is nothing here to log in to; clients that log in everywhere should not fail for that.

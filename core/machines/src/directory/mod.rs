@@ -136,16 +136,17 @@ impl Machine for Directory {
             Input::Committed { ticket } => self.committed(now, ticket, effects),
             Input::Answered { ticket, answer } => self.answered(now, ticket, answer, effects),
             // A watcher that missed views needs the newest one only.
-            Input::Fell { conn, .. } => {
+            Input::Fell { conn, list, .. } => {
                 effects.push(Effect::Tell { conn, event: self.view_event() });
                 effects.push(Effect::Tell { conn, event: self.pending_event() });
+                effects.push(Effect::Enlist { list, conn });
             }
             Input::Stop => {
                 self.stopping = true;
                 self.stop_when_idle(effects);
             }
             Input::Deadline => self.attend(now, effects),
-            Input::Told { .. } | Input::Judged { .. } | Input::Wish(_) => {}
+            Input::Told { .. } | Input::Judged { .. } | Input::Wish(_) | Input::Drained { .. } | Input::Surveyed { .. } => {}
             Input::Kept { .. } | Input::DiskTrouble { .. } | Input::DiskWell { .. } => {}
         }
     }

@@ -176,7 +176,7 @@ impl Rig {
             }
             ["liar", slot, key] => self.prove(slot, key, "1", "guess"),
             ["lost", slot] => self.handle(Input::Lost { conn: conn(slot) }),
-            ["fell", slot] => self.handle(Input::Fell { conn: conn(slot), list: WATCHERS, lost: 2 }),
+            ["fell", slot] => self.handle(Input::Fell { conn: conn(slot), list: WATCHERS, next: None, lost: 2 }),
             ["durable"] => self.durable(),
             ["refused"] => self.dialed(Err(DialError::Refused)),
             ["unreachable"] => self.dialed(Err(DialError::Unreachable)),
@@ -280,7 +280,7 @@ fn a_node_registers_once_it_is_durable_and_hears_of_the_next() {
         ("durable", "all: pending 1 join 192.0.2.2:7412/5"),
         ("1 ready 1", "make 1"),
         ("durable", "all: view 1.4 192.0.2.1/1 192.0.2.2:7412/5 | all: pending 1 - | 3: registered 1 1.4"),
-        ("fell 2", "2: view 1.4 192.0.2.1/1 192.0.2.2:7412/5 | 2: pending 1 -"),
+        ("fell 2", "2: view 1.4 192.0.2.1/1 192.0.2.2:7412/5 | 2: pending 1 - | 2 watches"),
     ]);
 }
 

@@ -43,6 +43,10 @@ pub struct NodeTiming {
     pub lease_ms: u64,
     /// How often a node checks that it still owns its groups, and an edge that its attachments are right.
     pub check_ms: u64,
+    /// How long a link to another node may be silent before it is asked whether someone is there. Silent for a lease, it is taken for broken.
+    pub probe_ms: u64,
+    /// How long an edge keeps a nick whose claim it can't renew. With a lease before that it takes less than `lapse_ms`: a nick never belongs to two.
+    pub rename_ms: u64,
     /// How long a member stays in a group after their edge was lost, before they are parted.
     pub lapse_ms: u64,
     /// How long an edge tries to get a request through before it tells the session TRYAGAIN.
@@ -53,6 +57,8 @@ pub struct NodeTiming {
     pub report_ms: u64,
     /// How long a session of a protocol with pings may be silent before it is pinged; after twice that it is closed.
     pub idle_ms: u64,
+    /// How long a session may read nothing at all while something waits for it, before it is closed.
+    pub unread_ms: u64,
 }
 
 impl Default for NodeTiming {
@@ -60,11 +66,14 @@ impl Default for NodeTiming {
         NodeTiming {
             lease_ms: 3_000,
             check_ms: 10_000,
-            lapse_ms: 5_000,
+            probe_ms: 1_000,
+            rename_ms: 3_000,
+            lapse_ms: 8_000,
             patience_ms: 8_000,
             takeover_ms: 30_000,
             report_ms: 1_000,
             idle_ms: 120_000,
+            unread_ms: 60_000,
         }
     }
 }
@@ -84,6 +93,8 @@ pub struct NodeLimits {
     pub log_entries: usize,
     /// Bytes of text a group's log keeps; the oldest go first.
     pub log_bytes: usize,
+    /// Native clients let into a group per second; past it they hear TRYAGAIN, each with a time of their own.
+    pub joins_per_second: usize,
     /// Requests that wait for a group to open; past it they hear TRYAGAIN.
     pub opening_queue: usize,
 }
@@ -97,6 +108,7 @@ impl Default for NodeLimits {
             bans_per_group: 100,
             log_entries: 1_000,
             log_bytes: 256 * 1024,
+            joins_per_second: 5_000,
             opening_queue: 1_024,
         }
     }

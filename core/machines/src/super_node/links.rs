@@ -2,6 +2,9 @@
 //!
 //! A link is dialled when there is something to send, proves itself (see [`crate::handshake`]), and stays up. What is to be sent meanwhile waits, bounded;
 //! past the bound, and while a node can't be reached, it is dropped: whoever needs an answer asks again. What others tell us goes to the parts by letters.
+//!
+//! A link that is up is never silent: whoever dialled it asks whether someone is there when nothing was sent, or nothing came, for `probe_ms`. When nothing comes for a lease after that, in either
+//! direction, the link is taken for broken by whoever misses it; so a cut in one direction only is seen from both sides. That costs a comparison per link and probe, and nothing per delivery.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,7 +16,7 @@ use crate::ids::{Conn, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
-use crate::time::Time;
+use crate::time::{Time, earlier};
 
 /// Commands that wait for a link to come up; at the bound the newest is dropped.
 const QUEUE_MAX: usize = 8_192;
@@ -21,20 +24,32 @@ const QUEUE_MAX: usize = 8_192;
 const RETRY_MS: (u64, u64) = (50, 2_000);
 /// How long a handshake may take.
 const SHAKE_MS: u64 = 3_000;
+/// How often links are looked after while a probe would fall due.
+const LOOKS: u64 = 4;
 
 #[derive(Debug)]
 enum Out {
     Dialing { ticket: Ticket, queue: VecDeque<PeerCommand> },
     Shaking { conn: Conn, since: Time, dialling: Dialling, queue: VecDeque<PeerCommand> },
     Proving { conn: Conn, since: Time, queue: VecDeque<PeerCommand> },
-    Up { conn: Conn },
+    Up { conn: Conn, pulse: Pulse },
     Down { until: Time },
+}
+
+/// What passed over a link that we dialled.
+#[derive(Clone, Copy, Debug)]
+struct Pulse {
+    sent: Time,
+    heard: Time,
+    /// When it was asked last, and since when nothing came after that.
+    asked: Time,
+    probed: Option<Time>,
 }
 
 #[derive(Debug)]
 enum In {
     Accepting(Box<Accepting>),
-    Up(NodeKey),
+    Up { from: NodeKey, heard: Time },
 }
 
 /// What the node has to know of a change of links.
@@ -56,14 +71,17 @@ pub(super) struct Links {
     out_conns: BTreeMap<Conn, NodeKey>,
     dials: BTreeMap<Ticket, NodeKey>,
     inward: BTreeMap<Conn, In>,
+    /// When the links that are up are looked after.
+    probe_at: Option<Time>,
 }
 
 impl Links {
     /// Sends a command to a node, now or when the link is up.
     pub fn send(&mut self, ctx: &mut Ctx<'_>, to: NodeKey, command: PeerCommand) {
         match self.out.get_mut(&to) {
-            Some(Out::Up { conn }) => {
+            Some(Out::Up { conn, pulse }) => {
                 let conn = *conn;
+                pulse.sent = ctx.now;
                 ctx.tell(conn, Event::Command(Command::Peer(command)));
             }
             Some(Out::Dialing { queue, .. } | Out::Shaking { queue, .. } | Out::Proving { queue, .. }) => {
@@ -130,11 +148,11 @@ impl Links {
     /// Something on a link we dialled. Gives what is not about the link itself.
     pub fn told(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, conn: Conn, event: Event) -> Result<Option<(NodeKey, Event)>, Change> {
         let Some(to) = self.out_conns.get(&conn).cloned() else { return Ok(None) };
+        if let Some(Out::Up { pulse, .. }) = self.out.get_mut(&to) {
+            (pulse.heard, pulse.probed) = (ctx.now, None);
+            return Ok(if event == Event::Link(LinkEvent::Here {}) { None } else { Some((to, event)) });
+        }
         match self.out.remove(&to) {
-            Some(Out::Up { conn }) => {
-                self.out.insert(to.clone(), Out::Up { conn });
-                Ok(Some((to, event)))
-            }
             Some(Out::Shaking { dialling, queue, since, .. }) => match challenged(&dialling, identity, &event) {
                 Ok((_, prove)) => {
                     ctx.tell(conn, Event::Command(Command::Peer(prove)));
@@ -146,7 +164,8 @@ impl Links {
             Some(Out::Proving { queue, .. }) if event == Event::Link(LinkEvent::Proven {}) => {
                 self.tries.remove(&to);
                 queue.into_iter().for_each(|command| ctx.tell(conn, Event::Command(Command::Peer(command))));
-                self.out.insert(to, Out::Up { conn });
+                self.out.insert(to, Out::Up { conn, pulse: Pulse { sent: ctx.now, heard: ctx.now, asked: ctx.now, probed: None } });
+                self.look_soon(ctx);
                 Ok(None)
             }
             _ => Err(self.give_up(ctx, conn, to, &describe(&event))),
@@ -162,11 +181,11 @@ impl Links {
 
     /// A command that only peers may send. Gives it with its sender when they have proved themselves.
     pub fn heard(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, conn: Conn, command: PeerCommand) -> Option<(NodeKey, PeerCommand)> {
+        if let Some(In::Up { from, heard }) = self.inward.get_mut(&conn) {
+            *heard = ctx.now;
+            return Some((from.clone(), command));
+        }
         let step = match (self.inward.remove(&conn), &command) {
-            (Some(In::Up(from)), _) => {
-                self.inward.insert(conn, In::Up(from.clone()));
-                return Some((from, command));
-            }
             (None, PeerCommand::Peer { .. }) => {
                 Accepting::start(identity, &command, ctx.ids.jitter.draw()).map(|(accepting, challenge)| {
                     self.inward.insert(conn, In::Accepting(Box::new(accepting)));
@@ -174,11 +193,12 @@ impl Links {
                 })
             }
             (Some(In::Accepting(accepting)), _) => accepting.proved(identity, &command).map(|Peer { key, .. }| {
-                self.inward.insert(conn, In::Up(key));
+                self.inward.insert(conn, In::Up { from: key, heard: ctx.now });
+                self.look_soon(ctx);
                 ctx.effects.push(Effect::Trust { conn });
                 LinkEvent::Proven {}
             }),
-            (None, _) => Err(HandshakeError::Order { expected: "PEER" }),
+            (Some(In::Up { .. }) | None, _) => Err(HandshakeError::Order { expected: "PEER" }),
         };
         match step {
             Ok(event) => ctx.tell(conn, event),
@@ -193,8 +213,9 @@ impl Links {
 
     /// A node that dials us again has given up its other link, though we may not have noticed: it may even have been started anew.
     pub fn supersede(&mut self, ctx: &mut Ctx<'_>, conn: Conn) -> Change {
-        let Some(In::Up(from)) = self.inward.get(&conn) else { return Change::None };
-        let (from, is_other) = (from.clone(), |other: &Conn, link: &In| *other != conn && matches!(link, In::Up(key) if key == from));
+        let Some(In::Up { from, .. }) = self.inward.get(&conn) else { return Change::None };
+        let is_other = |other: &Conn, link: &In| *other != conn && matches!(link, In::Up { from: key, .. } if key == from);
+        let from = from.clone();
         let others: Vec<Conn> = self.inward.iter().filter(|(other, link)| is_other(other, link)).map(|(other, _)| *other).collect();
         for other in &others {
             self.inward.remove(other);
@@ -215,7 +236,7 @@ impl Links {
             return self.fail(ctx, to, false);
         }
         match self.inward.remove(&conn) {
-            Some(In::Up(from)) => Change::Gone { from },
+            Some(In::Up { from, .. }) => Change::Gone { from },
             _ => Change::None,
         }
     }
@@ -226,7 +247,7 @@ impl Links {
         for key in gone {
             self.tries.remove(&key);
             match self.out.remove(&key) {
-                Some(Out::Up { conn } | Out::Shaking { conn, .. } | Out::Proving { conn, .. }) => {
+                Some(Out::Up { conn, .. } | Out::Shaking { conn, .. } | Out::Proving { conn, .. }) => {
                     self.out_conns.remove(&conn);
                     ctx.effects.push(Effect::Close { conn });
                 }
@@ -243,7 +264,39 @@ impl Links {
             Out::Shaking { since, .. } | Out::Proving { since, .. } => Some(*since + SHAKE_MS),
             _ => None,
         });
-        shaking.min()
+        earlier(shaking.min(), self.probe_at)
+    }
+
+    fn look_soon(&mut self, ctx: &Ctx<'_>) {
+        self.probe_at.get_or_insert(ctx.now + ctx.config.timing.probe_ms / LOOKS);
+    }
+
+    /// Asks where nothing passed for a while, and gives up what is silent.
+    fn probe(&mut self, ctx: &mut Ctx<'_>) -> Vec<Change> {
+        let (now, timing) = (ctx.now, ctx.config.timing);
+        let patience_ms = timing.lease_ms.saturating_sub(timing.probe_ms);
+        let mut silent = Vec::new();
+        for (to, out) in &mut self.out {
+            let Out::Up { conn, pulse } = out else { continue };
+            if pulse.probed.is_some_and(|at| now.since_ms(at) >= patience_ms) {
+                silent.push((to.clone(), *conn));
+            } else if now.since_ms(pulse.sent.min(pulse.heard)) >= timing.probe_ms && now.since_ms(pulse.asked) >= timing.probe_ms {
+                pulse.probed.get_or_insert(now);
+                (pulse.sent, pulse.asked) = (now, now);
+                ctx.tell(*conn, Event::Command(Command::Peer(PeerCommand::Probe {})));
+            }
+        }
+        let mut changes: Vec<Change> = silent.into_iter().map(|(to, conn)| self.give_up(ctx, conn, to, "it is silent")).collect();
+        let is_silent = |link: &In| matches!(link, In::Up { heard, .. } if now.since_ms(*heard) >= timing.lease_ms);
+        let gone: Vec<Conn> = self.inward.iter().filter(|(_, link)| is_silent(link)).map(|(conn, _)| *conn).collect();
+        for conn in gone {
+            ctx.effects.push(Effect::Close { conn });
+            changes.push(self.lost(ctx, conn));
+        }
+        let any_up =
+            self.out.values().any(|out| matches!(out, Out::Up { .. })) || self.inward.values().any(|link| matches!(link, In::Up { .. }));
+        self.probe_at = any_up.then(|| now + timing.probe_ms / LOOKS);
+        changes
     }
 
     pub fn tick(&mut self, ctx: &mut Ctx<'_>) -> Vec<Change> {
@@ -255,7 +308,12 @@ impl Links {
             _ => None,
         });
         let slow: Vec<_> = slow.collect();
-        slow.into_iter().map(|(to, conn)| self.give_up(ctx, conn, to, "it does not finish the handshake")).collect()
+        let mut changes: Vec<Change> =
+            slow.into_iter().map(|(to, conn)| self.give_up(ctx, conn, to, "it does not finish the handshake")).collect();
+        if self.probe_at.is_some_and(|at| at <= now) {
+            changes.extend(self.probe(ctx));
+        }
+        changes
     }
 }
 

@@ -24,7 +24,7 @@ use crate::handshake::Identity;
 use crate::ids::{Birth, Conn, ListenerId, Term};
 use crate::machine::{Effect, Input, Level, Machine, Note};
 use crate::names::{GroupName, NodeKey};
-use crate::peer::LinkEvent;
+use crate::peer::{LinkEvent, PeerCommand};
 use crate::ring::Ring;
 use crate::time::{Time, earlier};
 use crate::view::{Plan, SharedView};
@@ -146,6 +146,9 @@ impl SuperNode {
                     let change = self.links.supersede(ctx!(self, now, effects), conn);
                     return self.link_changed(now, change, effects);
                 };
+                if command == (PeerCommand::Probe {}) {
+                    return effects.push(Effect::Tell { conn, event: LinkEvent::Here {}.into() });
+                }
                 self.master.hear(ctx!(self, now, effects), from, Some(conn), command);
             }
         }
@@ -268,14 +271,14 @@ impl SuperNode {
         self.lost(now, conn, effects);
     }
 
-    fn fell(&mut self, now: Time, conn: Conn, list: crate::ids::ListId, lost: u64, effects: &mut Vec<Effect>) {
+    fn fell(&mut self, now: Time, conn: Conn, list: crate::ids::ListId, next: Option<u64>, lost: u64, effects: &mut Vec<Effect>) {
         if self.links.is_peer(conn) {
             // An edge that can't keep up comes back and asks for what it missed.
             effects.push(log(Level::Warn, format!("an edge fell {lost} entries behind; its link is closed")));
             effects.push(Effect::Close { conn });
             return self.lost(now, conn, effects);
         }
-        self.edge.fell(ctx!(self, now, effects), conn, list, lost);
+        self.edge.fell(ctx!(self, now, effects), conn, list, next);
     }
 
     fn tick(&mut self, now: Time, effects: &mut Vec<Effect>) {
@@ -371,7 +374,9 @@ impl Machine for SuperNode {
                 self.link_changed(now, change, effects);
             }
             Input::Judged { ticket, verdict } => self.edge.judged(ctx!(self, now, effects), ticket, verdict),
-            Input::Fell { conn, list, lost } => self.fell(now, conn, list, lost, effects),
+            Input::Fell { conn, list, next, lost } => self.fell(now, conn, list, next, lost, effects),
+            Input::Drained { conn } => self.edge.drained(ctx!(self, now, effects), conn),
+            Input::Surveyed { ticket, lags } => self.edge.surveyed(ctx!(self, now, effects), ticket, &lags),
             Input::Stop => self.stop(now, effects),
             Input::Deadline => self.tick(now, effects),
             Input::Kept { ticket } => self.master.kept(ctx!(self, now, effects), ticket),

@@ -5,6 +5,8 @@
 mod by_peers;
 mod by_people;
 mod orphans;
+mod silence;
+mod slow_readers;
 
 use crate::command::Command;
 use crate::entry::Person;
@@ -37,6 +39,10 @@ struct Bench {
     epoch: u64,
     /// Heartbeats are answered.
     is_well: bool,
+    /// Nodes that dialled, and that show that they live.
+    peers: Vec<Conn>,
+    /// Nodes say that they live when they are asked.
+    are_alive: bool,
 }
 
 fn key(text: &str) -> NodeKey {
@@ -85,7 +91,17 @@ impl Bench {
             limits,
         };
         let home = Conn { slot: 0, generation: 1 };
-        let mut bench = Bench { node: SuperNode::new(config), now: Time(1_000), effects: vec![], home, slots: 0, epoch: 0, is_well: true };
+        let mut bench = Bench {
+            node: SuperNode::new(config),
+            now: Time(1_000),
+            effects: vec![],
+            home,
+            slots: 0,
+            epoch: 0,
+            is_well: true,
+            peers: vec![],
+            are_alive: true,
+        };
         bench.give(Input::Start);
         let home = bench.accept("10.0.0.9:7410", "10.0.0.9:7410");
         bench.home = home;
@@ -99,7 +115,11 @@ impl Bench {
     }
 
     fn give(&mut self, input: Input) {
+        let lost = if let Input::Lost { conn } = input { Some(conn) } else { None };
+        let before = self.effects.len();
         self.node.handle(self.now, input, &mut self.effects);
+        let closed = |conn: &Conn| lost == Some(*conn) || self.effects[before..].contains(&Effect::Close { conn: *conn });
+        self.peers.retain(|conn| !closed(conn));
     }
 
     /// Time passes, and the node looks after what is due, at most so often that it can't be told from one that spins.
@@ -115,8 +135,26 @@ impl Bench {
             }
             self.give(Input::Deadline);
             self.beat();
+            if self.are_alive {
+                self.live();
+            }
         }
         panic!("the node always wants attention at once");
+    }
+
+    /// Other nodes live.
+    fn live(&mut self) {
+        let asked = |effect: &Effect| match effect {
+            Effect::Tell { conn, event: Event::Command(Command::Peer(PeerCommand::Probe {})) } => Some(*conn),
+            _ => None,
+        };
+        let conns: Vec<Conn> = self.effects.iter().filter_map(asked).collect();
+        self.effects.retain(|effect| asked(effect).is_none());
+        conns.into_iter().for_each(|conn| self.tell(conn, LinkEvent::Here {}));
+        for conn in self.peers.clone() {
+            self.hear(conn, PeerCommand::Probe {});
+            self.effects.retain(|effect| *effect != Effect::Tell { conn, event: LinkEvent::Here {}.into() });
+        }
     }
 
     /// The directory is well.
@@ -217,6 +255,7 @@ impl Bench {
         let (_, prove) = dialling.challenged(&identity, &challenge).unwrap();
         self.hear(conn, prove);
         assert_eq!(self.told(conn), [Event::Link(LinkEvent::Proven {})]);
+        self.peers.push(conn);
         conn
     }
 

@@ -7,7 +7,7 @@
 //! Knows nothing of sockets: [`Fanout::flush`] is handed a function that writes. Recipients are named by a small number, the driver's slot.
 //!
 //! Bounds, and what happens at them: a stream and all streams together keep so many bytes; past that the oldest block goes, and whoever was still reading it
-//! goes on at the oldest message kept and is reported by [`Fanout::take_falls`]. Private output and skips are not bounded here but counted, for the driver to act.
+//! is off the list and reported by [`Fanout::take_falls`], with the place of the first message it misses: from there on it costs nothing here. Private output and skips are not bounded here but counted, for the driver to act.
 //!
 //! Invariants: a message is written whole or not begun before another; of one list a recipient hears messages in the order told, each once; a block without readers is not kept.
 
@@ -57,7 +57,9 @@ pub struct Fall {
     pub slot: u32,
     /// Of which list.
     pub list: ListId,
-    /// How many messages they missed.
+    /// The place of the first message they missed.
+    pub next: Option<u64>,
+    /// How many messages they missed of those told until then.
     pub lost: u64,
 }
 
@@ -74,6 +76,8 @@ pub struct Fanout {
     /// Recipients to flush.
     dirty: Vec<u32>,
     falls: Vec<Fall>,
+    /// Streams that hold too much.
+    large: Vec<u32>,
     pool: Pool,
     #[allow(clippy::vec_box)] // they come boxed from readers and go boxed to readers
     privates: Vec<Box<Private>>,
@@ -158,6 +162,9 @@ impl Fanout {
                 self.release(slot, place);
             }
         }
+        if self.reader(slot).fell {
+            self.falls.retain(|fall| (fall.slot, fall.list) != (slot, list));
+        }
     }
 
     /// Takes a recipient off all lists, and has it flushed even if it has read everything: its end is near.
@@ -175,6 +182,7 @@ impl Fanout {
 
     /// Takes everyone off a list: they still hear all that was told until here.
     pub fn disband(&mut self, list: ListId) {
+        self.falls.retain(|fall| fall.list != list);
         let Some(streams) = self.lists.get(list.0 as usize).cloned() else {
             return;
         };
@@ -195,8 +203,8 @@ impl Fanout {
         streams.map_or(0, |streams| streams.iter().map(|&id| u64::from(self.stream(id).live)).sum())
     }
 
-    /// Tells a list. `encode` is asked once for each class present; what it leaves empty is not told. Returns how many will hear it.
-    pub fn tell_all(&mut self, list: ListId, skip: Option<u32>, mut encode: impl FnMut(Class, &mut Vec<u8>)) -> u64 {
+    /// Tells a list the message of a place. `encode` is asked once for each class present; what it leaves empty is not told. Returns how many will hear it.
+    pub fn tell_all(&mut self, list: ListId, place: Option<u64>, skip: Option<u32>, mut encode: impl FnMut(Class, &mut Vec<u8>)) -> u64 {
         self.clock += 1;
         let skip = skip.and_then(|slot| self.readers[slot as usize].as_ref()?.live_on(list.0).map(|place| (slot, place)));
         let mut bytes = std::mem::take(&mut self.scratch);
@@ -209,9 +217,10 @@ impl Fanout {
             bytes.clear();
             encode(self.stream(id).class, &mut bytes);
             if !bytes.is_empty() {
-                heard += self.append(id, &bytes, skip);
+                heard += self.append(id, &bytes, place, skip);
             }
         }
+        self.make_room();
         bytes.shrink_to(pool::LARGE);
         self.scratch = bytes;
         heard
@@ -265,17 +274,40 @@ impl Fanout {
         }
     }
 
-    /// Moves out who missed how much, summed up; of those that take nothing only once they do again, so that a stuck one is not told over and over.
+    /// Moves out who fell off which list.
     pub fn take_falls(&mut self, out: &mut Vec<Fall>) {
-        let readers = &mut self.readers;
-        self.falls.retain(|fall| {
-            let reader = readers[fall.slot as usize].as_mut().expect("who closes is taken out");
-            if !reader.blocked {
-                reader.fell = false;
-                out.push(*fall);
-            }
-            reader.blocked
-        });
+        for fall in self.falls.drain(..) {
+            let reader = self.readers[fall.slot as usize].as_mut().expect("who closes is taken out");
+            reader.fell = false;
+            out.push(fall);
+        }
+    }
+
+    /// Whether a recipient has taken all that it alone was told, and takes more.
+    pub fn has_room(&self, slot: u32) -> bool {
+        let reader = self.reader(slot);
+        !reader.blocked && reader.private.is_none()
+    }
+
+    /// What a recipient has not read: bytes, and messages of lists among them.
+    pub fn lag(&self, slot: u32) -> (u64, u64) {
+        let mut lag = (self.private_len(slot) as u64, 0);
+        for place in self.reader(slot).places() {
+            let sub = &self.reader(slot).subs[place as usize];
+            let end = sub.end.min(self.stream(sub.stream).end());
+            lag = (lag.0 + (end - sub.pos), lag.1 + self.unread(slot, place, sub.pos));
+        }
+        lag
+    }
+
+    /// How many messages a subscription has yet to hear from a position on.
+    fn unread(&self, slot: u32, place: u32, from: u64) -> u64 {
+        let sub = &self.reader(slot).subs[place as usize];
+        let stream = self.stream(sub.stream);
+        let to = sub.end.min(stream.end());
+        let skips = sub.skips.iter().flat_map(|skips| skips.iter());
+        let skipped: u64 = skips.map(|skip| stream.count(skip.0.max(from), skip.1.min(to))).sum();
+        stream.count(from, to).saturating_sub(skipped)
     }
 
     /// Bytes that wait for one recipient alone.
@@ -298,16 +330,19 @@ impl Fanout {
         (self.pool.held(), self.private_bytes)
     }
 
-    fn append(&mut self, id: u32, bytes: &[u8], skip: Option<(u32, u32)>) -> u64 {
+    fn append(&mut self, id: u32, bytes: &[u8], place: Option<u64>, skip: Option<(u32, u32)>) -> u64 {
         let stream = self.streams[id as usize].as_mut().expect("a list's streams are there");
         let start = stream.end();
-        stream.append(bytes, self.clock, &mut self.pool);
+        stream.append(bytes, self.clock, place.unwrap_or(0), &mut self.pool);
         if !stream.dirty {
             stream.dirty = true;
             self.told.push(id);
         }
         let mut heard = u64::from(stream.live);
-        let (end, held, blocks) = (stream.end(), stream.held(), stream.blocks_len());
+        let end = stream.end();
+        if stream.held() > self.retention.stream_max && stream.blocks_len() > 1 {
+            self.large.push(id);
+        }
         if let Some((slot, place)) = skip.filter(|&(slot, place)| self.reader(slot).subs[place as usize].stream == id) {
             heard -= 1;
             if self.reader(slot).subs[place as usize].pos == start {
@@ -316,13 +351,20 @@ impl Fanout {
                 self.reader_mut(slot).subs[place as usize].skip(start, end);
             }
         }
-        if held > self.retention.stream_max && blocks > 1 {
-            self.evict(id);
+        heard
+    }
+
+    /// After something was told: a stream that holds too much, and all of them together, let go of what is oldest.
+    fn make_room(&mut self) {
+        while let Some(id) = self.large.pop() {
+            let too_much = |stream: &Stream, max| stream.held() > max && stream.blocks_len() > 1;
+            if self.streams[id as usize].as_ref().is_some_and(|stream| too_much(stream, self.retention.stream_max)) {
+                self.evict(id);
+            }
         }
         if self.pool.held() > self.retention.total_max {
             self.evict_oldest();
         }
-        heard
     }
 
     /// Lets the oldest blocks of all go until there is some room again, so that this is not needed for every message.
@@ -339,11 +381,12 @@ impl Fanout {
         }
     }
 
-    /// Lets the oldest block of a stream go; whoever was in it goes on behind it.
+    /// Lets the oldest block of a stream go; whoever was in it is off the list.
     fn evict(&mut self, id: u32) {
-        let Some(block) = self.stream_mut(id).pop_front() else {
+        let Some(block) = self.streams[id as usize].as_mut().and_then(Stream::pop_front) else {
             return;
         };
+        let mut fallen: SmallVec<[Fall; 4]> = SmallVec::new();
         for i in 0..self.stream(id).members.len() {
             let Member { slot, sub: place } = self.stream(id).members[i];
             let sub = &self.reader(slot).subs[place as usize];
@@ -357,28 +400,69 @@ impl Fanout {
                 self.private_bytes += (boundary - pos) as usize;
             }
             let until = block.end().min(end);
-            let sub = &mut self.reader_mut(slot).subs[place as usize];
+            let sub = &self.reader(slot).subs[place as usize];
             let skips = sub.skips.iter().flat_map(|skips| skips.iter());
             let skipped: u64 = skips.map(|&(from, to)| block.count(from.max(boundary), to.min(until))).sum();
-            let lost = block.count(boundary, until) - skipped;
-            sub.set(until);
-            let pos = sub.pos;
-            if pos < end {
-                self.stream_mut(id).enter(pos);
+            let mut lost = block.count(boundary, until) - skipped;
+            if lost == 0 || list == NO_LIST {
+                self.reader_mut(slot).subs[place as usize].set(until);
+                let pos = self.reader(slot).subs[place as usize].pos;
+                if pos < end {
+                    self.stream_mut(id).enter(pos);
+                }
+                continue;
             }
-            if lost > 0 && list != NO_LIST {
-                self.fell(Fall { slot, list: ListId(list), lost });
-            }
+            // What is behind this block would come too early, too. It is counted nowhere from here on, and ends where it stands.
+            lost += self.unread(slot, place, until);
+            self.stream_mut(id).live -= u32::from(end == ENDLESS);
+            let sub = &mut self.reader_mut(slot).subs[place as usize];
+            (sub.pos, sub.end, sub.skips) = (boundary, boundary, None);
+            fallen.push(Fall { slot, list: ListId(list), next: block.place_at(boundary), lost });
         }
         self.pool.give(block.into_buffer());
         self.trim(id);
+        fallen.into_iter().for_each(|fall| self.fell(fall));
     }
 
+    /// A recipient is off a list without having read on to where the list is now.
     fn fell(&mut self, fall: Fall) {
-        self.reader_mut(fall.slot).fell = true;
-        match self.falls.iter_mut().find(|other| (other.slot, other.list) == (fall.slot, fall.list)) {
-            Some(other) => other.lost += fall.lost,
-            None => self.falls.push(fall),
+        let Fall { slot, list, mut next, mut lost } = fall;
+        for place in self.reader(slot).places() {
+            let sub = &self.reader(slot).subs[place as usize];
+            let (id, pos, end) = (sub.stream, sub.pos, sub.end);
+            if sub.list != list.0 {
+                continue;
+            }
+            let mut boundary = pos;
+            if pos < end {
+                // Of another class: what was told before theirs changed, or after.
+                if let Some(message_end) = self.stream(id).message_end(pos) {
+                    let begun = self.stream(id).piece(pos, message_end).to_vec();
+                    self.private_bytes += begun.len();
+                    self.private(slot).push_front(&begun);
+                    boundary = message_end;
+                }
+                let unread = self.unread(slot, place, boundary);
+                if unread > 0 {
+                    lost += unread;
+                    next = next.min(self.stream(id).place_at(boundary));
+                }
+                let stream = self.stream_mut(id);
+                stream.live -= u32::from(end == ENDLESS);
+                stream.leave(pos);
+            }
+            let sub = &mut self.reader_mut(slot).subs[place as usize];
+            (sub.list, sub.pos, sub.end, sub.skips) = (NO_LIST, boundary, boundary, None);
+            if !sub.is_linked() {
+                self.remove_sub(slot, place); // else the next flush does
+            } else {
+                self.trim(id);
+            }
+        }
+        self.reader_mut(slot).fell = true;
+        match self.falls.iter_mut().find(|other| (other.slot, other.list) == (slot, list)) {
+            Some(other) => (other.next, other.lost) = (other.next.min(next), other.lost + lost),
+            None => self.falls.push(Fall { slot, list, next, lost }),
         }
     }
 
@@ -438,13 +522,8 @@ impl Fanout {
     /// A subscription does not belong to its list any more; it reads on to where the list is now.
     fn release(&mut self, slot: u32, place: u32) {
         let sub = &mut self.reader_mut(slot).subs[place as usize];
-        let (list, live) = (std::mem::replace(&mut sub.list, NO_LIST), sub.end == ENDLESS);
-        if list != NO_LIST && self.reader(slot).fell {
-            let subs = &self.reader(slot).subs;
-            if !subs.iter().any(|sub| sub.list == list) {
-                self.falls.retain(|fall| (fall.slot, fall.list.0) != (slot, list));
-            }
-        }
+        let live = sub.end == ENDLESS;
+        sub.list = NO_LIST;
         if live {
             self.end_sub(slot, place);
         }

@@ -17,11 +17,12 @@ use std::io::IoSlice;
 use super::Class;
 use super::pool::{Buffer, Pool};
 
-/// Where a message ends in its block, and when it was told (counted from the block's first).
+/// Where a message ends in its block, when it was told, and its place in a log (both counted from the block's first).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     end: u32,
     after: u32,
+    ahead: u32,
 }
 
 /// A reader's subscription, seen from its stream.
@@ -35,6 +36,8 @@ pub(super) struct Member {
 pub(super) struct Block {
     start: u64,
     first_stamp: u64,
+    /// 0: what is told here has no places.
+    first_place: u64,
     readers: u32,
     buffer: Buffer,
 }
@@ -65,8 +68,16 @@ impl Block {
         self.buffer
     }
 
-    fn fits(&self, len: usize, stamp: u64) -> bool {
-        self.buffer.bytes.len() + len <= self.buffer.bytes.capacity() && stamp - self.first_stamp <= u64::from(u32::MAX)
+    fn fits(&self, len: usize, stamp: u64, place: u64) -> bool {
+        let is_near = place.checked_sub(self.first_place).is_some_and(|ahead| ahead <= u64::from(u32::MAX))
+            && (place == 0) == (self.first_place == 0);
+        self.buffer.bytes.len() + len <= self.buffer.bytes.capacity() && stamp - self.first_stamp <= u64::from(u32::MAX) && is_near
+    }
+
+    /// The place of the message that begins here.
+    pub fn place_at(&self, pos: u64) -> Option<u64> {
+        let mark = self.buffer.marks.get(self.messages_until(pos))?;
+        (self.first_place != 0).then_some(self.first_place + u64::from(mark.ahead))
     }
 
     /// How many messages end at or before this position.
@@ -116,16 +127,17 @@ impl Stream {
     }
 
     /// Appends a message; whoever was caught up is now at its start.
-    pub fn append(&mut self, bytes: &[u8], stamp: u64, pool: &mut Pool) {
-        if !self.blocks.back().is_some_and(|tail| tail.fits(bytes.len(), stamp)) {
+    pub fn append(&mut self, bytes: &[u8], stamp: u64, place: u64, pool: &mut Pool) {
+        if !self.blocks.back().is_some_and(|tail| tail.fits(bytes.len(), stamp, place)) {
             let buffer = pool.take(bytes.len(), self.blocks.is_empty());
             self.held += buffer.bytes.capacity();
-            self.blocks.push_back(Block { start: self.end, first_stamp: stamp, readers: 0, buffer });
+            self.blocks.push_back(Block { start: self.end, first_stamp: stamp, first_place: place, readers: 0, buffer });
         }
         let tail = self.blocks.back_mut().expect("a tail was just made sure of");
         tail.readers += std::mem::take(&mut self.caught_up);
         tail.buffer.bytes.extend_from_slice(bytes);
-        tail.buffer.marks.push(Mark { end: tail.buffer.bytes.len() as u32, after: (stamp - tail.first_stamp) as u32 });
+        let (after, ahead) = ((stamp - tail.first_stamp) as u32, (place - tail.first_place) as u32);
+        tail.buffer.marks.push(Mark { end: tail.buffer.bytes.len() as u32, after, ahead });
         self.end += bytes.len() as u64;
     }
 
@@ -175,9 +187,20 @@ impl Stream {
         end.max(from)
     }
 
+    /// How many messages end between two positions; a whole one that was begun before counts.
+    pub fn count(&self, from: u64, to: u64) -> u64 {
+        let within = self.blocks.iter().filter(|block| block.start < to && from < block.end());
+        within.map(|block| block.count(from.max(block.start), to.min(block.end()))).sum()
+    }
+
     /// Where the message ends in whose middle this position is.
     pub fn message_end(&self, pos: u64) -> Option<u64> {
         self.block_of(pos).and_then(|i| self.blocks[i].message_end(pos))
+    }
+
+    /// The place of the message that begins here.
+    pub fn place_at(&self, pos: u64) -> Option<u64> {
+        self.block_of(pos).and_then(|i| self.blocks[i].place_at(pos))
     }
 
     /// What can be sent in one piece from `from`, not past `to`. `from` is before `to`, which is not behind the end.

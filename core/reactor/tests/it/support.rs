@@ -12,7 +12,7 @@ use chatring_machines::Time;
 use chatring_machines::command::{ClientCommand, Command};
 use chatring_machines::event::{Event, Reply};
 use chatring_machines::ids::{Conn, ListId, ListenerId, Ticket};
-use chatring_machines::machine::{Ask, Effect, Input, Machine, Note};
+use chatring_machines::machine::{Ask, Effect, Input, Lag, Machine, Note};
 use chatring_machines::wire::Given;
 use chatring_reactor::{Counters, Handle, JudgePool, Limits, Listening, Reactor, ReactorError, Setup, Tuning, listen};
 
@@ -71,6 +71,8 @@ impl Puppet {
                 let ask = Ask { account: Some(credentials.0), peer: [127, 0, 0, 1].into() };
                 effects.push(Effect::Judge { ticket: Ticket(self.next), listener: ListenerId(0), ask });
             }
+            ClientCommand::Whois { nick } if nick.as_str() == "room" => effects.push(Effect::Await { conn }),
+            ClientCommand::Whois { .. } => effects.push(Effect::Survey { ticket: Ticket(0) }),
             ClientCommand::Quit { .. } => {
                 effects.push(Effect::Tell { conn, event: Self::text("bye") });
                 effects.push(Effect::Close { conn });
@@ -101,7 +103,12 @@ impl Machine for Puppet {
             }
             Input::Told { event, .. } => self.see(format!("told {event:?}")),
             Input::Lost { .. } => self.see("lost".into()),
-            Input::Fell { lost, .. } => self.see(format!("fell {lost}")),
+            Input::Fell { .. } => self.see("fell".into()),
+            Input::Drained { .. } => self.see("drained".into()),
+            Input::Surveyed { lags, .. } => self.see(match lags[..] {
+                [] => "nobody behind".into(),
+                [Lag { bytes, entries, stuck, .. }, ..] => format!("behind {} stuck {}", bytes > 0 && entries > 0, stuck.is_some()),
+            }),
             Input::Judged { verdict, .. } => self.see(format!("judged {verdict:?}")),
             Input::Stop => effects.push(Effect::Stopped),
             Input::Opened { .. } => self.see("opened".into()),

@@ -191,32 +191,34 @@ fn ones_own_nick_lingers_after_a_reconnect() {
 #[test]
 fn a_silent_node() {
     check_in(
-        "> wait 4999
+        "> wait 999
          > wait 1
-         c2 PING
-         > c2 pong
-         > wait 5000
-         c2 PING
-         > wait 9999
+         c2 ALIVE
+         > c2 alive
+         > wait 1000
+         c2 ALIVE
+         > wait 1999
          > wait 1
          close c2
          away: 127.0.0.1 is silent",
     );
     // It lives, but the answer does not come.
-    check_in(
+    let lives = "> wait 1000\nc2 ALIVE\n> c2 alive\n".repeat(8);
+    check_in(&format!(
         "> say 1 a
          c2 MSG #g a 1
-         > wait 9000
-         > c2 said 11 bob a
+         {lives}> c2 said 11 bob a
          heard 11 message
-         > wait 9000
-         > c2 said 12 bob a
+         {lives}> c2 said 12 bob a
          heard 12 message
-         > wait 9999
+         {lives}> wait 1000
+         c2 ALIVE
+         > c2 alive
+         > wait 999
          > wait 1
          close c2
-         away: 127.0.0.1 is silent",
-    );
+         away: 127.0.0.1 is silent"
+    ));
     // A dial that nobody answers, and answers too late.
     let way = IN.rsplit_once("> dialed 2").unwrap().0;
     check(&format!("{way}> wait 3000\naway: 127.0.0.1 does not answer\n> dialed 2 c2\nclose c2"));
@@ -287,18 +289,20 @@ fn stopping() {
          close c2
          stopped",
     );
-    check_in(
+    let lives = "> wait 1000\nc2 ALIVE\n> c2 alive\n".repeat(4);
+    check_in(&format!(
         "> say 1 a
          c2 MSG #g a 1
          > stop
-         > wait 4999
+         {lives}> wait 999
          > wait 1
+         c2 ALIVE
          c2 PART #g ''
          c2 QUIT ''
          close c2
          unsent 1: the client was stopped before it was answered
-         stopped",
-    );
+         stopped"
+    ));
     // In a hurry, and on the way.
     let way = IN.rsplit_once("> dialed 2").unwrap().0;
     check(&format!("> say 1 a\n{way}> stop\n> stop\nunsent 1: the client was stopped before it was answered\nstopped"));

@@ -202,6 +202,7 @@ impl Edge {
     fn refused(&mut self, ctx: &mut Ctx<'_>, conn: Conn, asked: Asked, code: Code, text: Text) {
         let group: Text = asked.group.as_str().into();
         let person = || group.strip_prefix('@').map_or(group.clone(), Text::from);
+        let was_claim = matches!(asked.purpose, Purpose::Claim { .. });
         let event = match asked.purpose {
             Purpose::Release => return,
             Purpose::Gather { gather, ix } => return self.gathered(ctx, gather, ix, None),
@@ -224,6 +225,9 @@ impl Edge {
             _ => Event::error_about(code, text, [group]),
         };
         self.reply(ctx, conn, asked.slot, vec![event]);
+        if was_claim {
+            self.claim_next(ctx, conn);
+        }
     }
 
     /// Direct messages have no stream that comes back to the sender.
@@ -303,7 +307,8 @@ impl Edge {
         let (old, was_named, id) = (session.person.clone(), session.named, session.id);
         // Account and names may have been shown since the claim was made.
         let person = Arc::new(Person { nick: person.nick.clone(), ..(*old).clone() });
-        (session.person, session.named) = (person.clone(), true);
+        (session.person, session.named, session.renamed) = (person.clone(), true, false);
+        session.former = Some(old.nick.clone());
         let groups: Vec<GroupName> = session.groups.to_vec();
         let own = asked.group.clone();
         let same = was_named && old.nick.group() == own;
@@ -332,6 +337,7 @@ impl Edge {
         }
         self.reply(ctx, conn, asked.slot, events);
         self.resume(ctx, conn);
+        self.claim_next(ctx, conn);
     }
 
     fn welcome(&mut self, ctx: &mut Ctx<'_>, conn: Conn) -> Vec<Event> {
@@ -360,8 +366,7 @@ impl Edge {
         let blank = Session::new(conn, session.id, session.listener, session.peer, ctx.now, &"".into());
         let person = Arc::new(Person { nick: blank.person.nick.clone(), ..(*old).clone() });
         session.person = person.clone();
-        session.named = false;
-        session.registers = false;
+        (session.named, session.renamed, session.former) = (false, true, Some(old.nick.clone()));
         let (id, groups) = (session.id, session.groups.to_vec());
         self.unseat(ctx, &old.nick.group(), conn);
         // Its master may have us as its owner still, or again.

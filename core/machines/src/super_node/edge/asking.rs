@@ -5,6 +5,11 @@ impl Edge {
     pub(super) fn ask(&mut self, ctx: &mut Ctx<'_>, asked: Asked) {
         let ticket = ctx.ids.ticket();
         self.asked.insert(ticket, asked);
+        if self.asked.len() > ERRANDS_MAX
+            && let Some(oldest) = self.asked.iter().find(|(_, asked)| asked.is_errand()).map(|(ticket, _)| *ticket)
+        {
+            self.asked.remove(&oldest);
+        }
         self.send(ctx, ticket);
         self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
     }
@@ -30,10 +35,21 @@ impl Edge {
     }
 
     pub(super) fn send(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket) {
+        if self.is_void(ticket) {
+            self.asked.remove(&ticket);
+            return;
+        }
+        let session = self.asked.get(&ticket).and_then(|asked| self.peek(asked.conn?));
+        let person = session.map(|session| session.person.clone());
         let Some(asked) = self.asked.get_mut(&ticket) else { return };
+        // What they are called now, whatever it was when this was asked first.
+        if let (Op::Renick { person: called }, Some(person)) = (&mut asked.op, person) {
+            (*called, asked.person) = (person.clone(), person);
+        }
         let Some(to) = ctx.placement.master(&asked.group).cloned() else {
             asked.to = None;
-            self.retries.insert((ctx.now + RETRY_MS, ticket));
+            let pause_ms = if asked.is_errand() { ERRAND_RETRY_MS } else { RETRY_MS };
+            self.retries.insert((ctx.now + pause_ms, ticket));
             return;
         };
         let command = PeerCommand::Request {
@@ -51,7 +67,23 @@ impl Edge {
     pub(super) fn again(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, ms: u64) {
         if let Some(asked) = self.asked.get_mut(&ticket) {
             asked.to = None;
+            let ms = if asked.is_errand() { ms.max(ERRAND_RETRY_MS) } else { ms };
             self.retries.insert((ctx.now + ms, ticket));
+        }
+    }
+
+    /// An errand that time has overtaken: the session is in the group again, or has left it, or is gone.
+    fn is_void(&self, ticket: Ticket) -> bool {
+        let Some(asked) = self.asked.get(&ticket).filter(|asked| asked.is_errand()) else { return false };
+        match (&asked.op, asked.conn) {
+            (Op::Part { .. }, None) => {
+                let joins =
+                    |other: &Asked| other.session == asked.session && other.group == asked.group && matches!(other.op, Op::Join { .. });
+                let seated = self.by_id.get(&asked.session).is_some_and(|conn| self.is_seated(&asked.group, *conn));
+                seated || self.asked.values().any(joins)
+            }
+            (Op::Renick { .. }, Some(conn)) => !self.is_seated(&asked.group, conn),
+            _ => false,
         }
     }
 
@@ -64,6 +96,7 @@ impl Edge {
         match command {
             PeerCommand::Request { ticket, .. } => self.again(ctx, *ticket, RETRY_MS),
             PeerCommand::Attach { group, .. } => self.adrift(ctx, group),
+            PeerCommand::Fetch { ticket, .. } => self.history.unsent(*ticket),
             _ => {}
         }
     }
@@ -77,6 +110,8 @@ impl Edge {
         let groups: Vec<GroupName> =
             self.attachments.iter().filter(|(_, at)| at_node(&at.standing)).map(|(group, _)| group.clone()).collect();
         groups.iter().for_each(|group| self.adrift(ctx, group));
+        self.history.link_down(node);
+        self.dead.insert(node.clone(), ctx.now + ctx.config.timing.lease_ms);
     }
 
     /// Answers from masters.
@@ -97,6 +132,9 @@ impl Edge {
             },
             LinkEvent::Attached { group, round, birth, seq, missed, lost } => {
                 self.attached(ctx, from, group, round, Mark { birth, seq }, missed, lost)
+            }
+            LinkEvent::Fetched { ticket, group, birth, entries, lost, newest } => {
+                self.fetched(ctx, from, ticket, &group, birth, entries, lost, newest)
             }
             LinkEvent::Unseated { group, session, code, text } => self.unseated(ctx, group, session, code, &text),
             LinkEvent::Elsewhere { group, epoch } => self.elsewhere(ctx, from, &group, epoch),

@@ -33,6 +33,8 @@ impl Edge {
             seats: BTreeSet::new(),
             entering: Vec::new(),
             past: None,
+            behind: BTreeMap::new(),
+            forgotten: 0,
         });
         self.lists.insert(attachment.list, group.clone());
         if !attachment.seats.insert(entering.conn) {
@@ -63,6 +65,16 @@ impl Edge {
         self.deliver(ctx, conn, slot, events);
     }
 
+    /// Whoever waits for their own join to be heard is in without it.
+    pub(super) fn enter_unheard(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        let (list, entering) = (attachment.list, std::mem::take(&mut attachment.entering));
+        for entering in entering {
+            ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
+            self.show_in(ctx, group, entering);
+        }
+    }
+
     /// Whoever's join this entry is begins to hear now. Gives their answer, which goes out after the entry.
     pub(super) fn enlist(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, session: SessionId) -> Option<Entering> {
         let attachment = self.attachments.get_mut(group)?;
@@ -80,6 +92,7 @@ impl Edge {
         if !attachment.seats.remove(&conn) {
             return;
         }
+        attachment.behind.remove(&conn);
         let list = attachment.list;
         let (gone, entering): (Vec<_>, _) =
             std::mem::take(&mut attachment.entering).into_iter().partition(|entering| entering.conn == conn);
@@ -127,10 +140,17 @@ impl Edge {
     }
 
     pub(super) fn adrift(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
+        // Those that were lost together don't all come back in the same millisecond.
+        let pause_ms = RETRY_MS / 2 + ctx.ids.jitter.below(RETRY_MS);
+        self.adrift_for(ctx, group, pause_ms);
+    }
+
+    /// Not attached; to be tried again after a while.
+    pub(super) fn adrift_for(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, ms: u64) {
         if let Some(attachment) = self.attachments.get_mut(group) {
             attachment.standing = Standing::Adrift;
             attachment.adrift_since.get_or_insert(ctx.now);
-            self.reattach.insert((ctx.now + RETRY_MS, group.clone()));
+            self.reattach.insert((ctx.now + ms, group.clone()));
             self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
         }
     }
@@ -173,7 +193,9 @@ impl Edge {
             };
             let lost = known.map_or("?".to_string(), |lost| lost.to_string());
             let gap = Push::Gap { group: group.clone(), lost: lost.into(), reason: why.into() };
-            attachment.seats.iter().for_each(|conn| ctx.tell(*conn, gap.clone()));
+            // Who reads the log finds out when they get there; in another life there is nothing to read.
+            let behind = &attachment.behind;
+            attachment.seats.iter().filter(|conn| reborn || !behind.contains_key(*conn)).for_each(|conn| ctx.tell(*conn, gap.clone()));
         }
         if let Some(before) = before.filter(|_| reborn) {
             attachment.remember(before);
@@ -183,6 +205,10 @@ impl Edge {
         let first = missed.first().map_or(mark.seq, before_it);
         let seq = before.filter(|_| !lost && !reborn).map_or(first, |before| before.seq);
         attachment.mark = Some(Mark { birth: mark.birth, seq });
+        if reborn {
+            attachment.forgotten = 0;
+            attachment.behind.values_mut().for_each(|behind| behind.after = seq);
+        }
         let staying = self.staying(ctx, &group, &missed);
         for entry in missed {
             self.pass_on(ctx, from, &group, entry, &staying);
@@ -192,11 +218,9 @@ impl Edge {
             heard.seq = heard.seq.max(mark.seq);
         }
         // Joins that were heard before this master had us: whoever came by them is in.
-        let (list, entering) = (attachment.list, std::mem::take(&mut attachment.entering));
-        for entering in entering {
-            ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
-            self.show_in(ctx, &group, entering);
-        }
+        self.enter_unheard(ctx, &group);
+        self.history.attached(&group);
+        self.feed_hungry(ctx);
     }
 
     /// Someone is out of a group, and the entry that says so did not come to us. Their program has to hear it all the same: as an entry without a place, for them alone.
@@ -204,6 +228,7 @@ impl Edge {
         if !self.is_seated(group, conn) {
             return;
         }
+        self.cut_short(ctx, group, conn, u64::MAX);
         let hears = self.attachments.get(group).is_some_and(|at| at.entering.iter().all(|entering| entering.conn != conn));
         if let Some(session) = self.session(conn).filter(|_| hears) {
             let (id, sender) = (EntryId { session: session.id, counter: 0 }, session.person.clone());
@@ -334,17 +359,15 @@ impl Edge {
                 if group.is_person() && self.is_seated(group, conn) {
                     self.rename_to_guest(ctx, conn)
                 } else {
+                    self.hear_last(ctx, group, conn, entry);
                     self.unseat(ctx, group, conn)
                 }
             }
             Content::Kick { nick, .. } => {
                 let Some(attachment) = self.attachments.get(group) else { return };
-                let sessions = &self.sessions;
-                let is_kicked = |conn: &&Conn| {
-                    let session = sessions.get(conn.slot as usize).and_then(|session| session.as_deref());
-                    session.is_some_and(|session| session.conn == **conn && session.person.nick.is(nick))
-                };
+                let is_kicked = |conn: &&Conn| self.peek(**conn).is_some_and(|session| self.is_called(group, session, nick));
                 if let Some(conn) = attachment.seats.iter().find(is_kicked).copied() {
+                    self.hear_last(ctx, group, conn, entry);
                     self.unseat(ctx, group, conn);
                 }
             }
@@ -367,6 +390,12 @@ impl Edge {
         }
     }
 
+    /// Whether this is how a group's master knows a session: it may not have heard yet that they are called something else.
+    fn is_called(&self, group: &GroupName, session: &Session, nick: &Nick) -> bool {
+        let renames = |asked: &Asked| asked.session == session.id && asked.group == *group && matches!(asked.op, Op::Renick { .. });
+        session.person.nick.is(nick) || session.former.as_ref().is_some_and(|former| former.is(nick)) && self.asked.values().any(renames)
+    }
+
     /// We showed someone who has lost their seat since: the master is told, or they would be a member for ever.
     fn give_back(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: &Entry) {
         let session = entry.id.session;
@@ -383,14 +412,6 @@ impl Edge {
         match slot {
             Some(slot) => self.fill(ctx, conn, slot, events),
             None => events.into_iter().for_each(|event| ctx.tell(conn, event)),
-        }
-    }
-
-    /// Someone read so slowly that what they had not read is gone.
-    pub fn fell(&mut self, ctx: &mut Ctx<'_>, conn: Conn, list: ListId, lost: u64) {
-        if let Some(group) = self.lists.get(&list) {
-            let reason = "you read too slowly for what the node keeps".into();
-            ctx.tell(conn, Push::Gap { group: group.clone(), lost: lost.to_string().into(), reason });
         }
     }
 }

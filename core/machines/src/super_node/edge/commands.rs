@@ -2,9 +2,11 @@
 //!
 //! Every command has exactly one answer, in its turn, unless its transport wants none (SAY, PONG). Who may send what stands in the command table.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::answers::{Claim, JoinStyle, Purpose};
+use super::readers::Asker;
 use super::session::{GUEST_PREFIX, Gate};
 use super::{Asked, Edge, Query};
 use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk};
@@ -45,6 +47,9 @@ impl Edge {
 
     /// A command.
     pub fn command(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand) {
+        if let ClientCommand::Alive {} = command {
+            return ctx.tell(conn, Push::Alive {});
+        }
         let now = ctx.now;
         let Some(session) = self.session(conn) else { return };
         (session.heard, session.pinged) = (now, false);
@@ -54,7 +59,7 @@ impl Edge {
             return self.say(ctx, conn, Event::error_about(Code::Err, text, [spec.word.into()]));
         }
         if spec.caller == Caller::Session {
-            if session.registers && !session.named {
+            if session.registers && !session.named && !session.renamed {
                 return self.say(ctx, conn, Event::error(Code::NoNick, "you have not registered"));
             }
             if !matches!(session.gate, Gate::Open) {
@@ -115,13 +120,14 @@ impl Edge {
         session.gate = Gate::Asked(Box::new(then));
         let (listener, peer) = (session.listener, session.peer);
         let ticket = ctx.ids.ticket();
-        self.judging.insert(ticket, conn);
+        self.judging.insert(ticket, (conn, ctx.now));
+        self.sweep_at.get_or_insert(ctx.now + super::SWEEP_MS);
         self.pause(ctx, conn);
         ctx.effects.push(Effect::Judge { ticket, listener, ask: Ask { account, peer } });
     }
 
     pub fn judged(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, verdict: Verdict) {
-        let Some(conn) = self.judging.remove(&ticket) else { return };
+        let Some((conn, _)) = self.judging.remove(&ticket) else { return };
         let Some(session) = self.session(conn) else { return };
         let Gate::Asked(then) = std::mem::replace(&mut session.gate, Gate::Shut) else { return };
         match verdict {
@@ -239,7 +245,7 @@ impl Edge {
             },
             ClientCommand::Check { group } => self.check_now(ctx, conn, group),
             // Handled before, or refused by the table.
-            ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } => {}
+            ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Alive {} => {}
             ClientCommand::Nodes {} | ClientCommand::Groups { .. } | ClientCommand::Members { .. } => {}
             ClientCommand::Handoff { .. } | ClientCommand::Drain { .. } | ClientCommand::Points { .. } => {}
         }
@@ -316,14 +322,23 @@ impl Edge {
 
     fn join_native(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, key: Option<Text>, mark: Option<Mark>) {
         let owner = ctx.placement.master(&group).cloned();
+        if let Some(owner) = owner.as_ref().filter(|owner| self.is_believed_dead(ctx.now, owner)) {
+            let text = format!("{owner} is not in reach, and the ring is about to change: try again in {} ms", super::MOVING_MS);
+            return self.say(ctx, conn, Event::error_about(Code::TryAgain, text, [group.as_str().into()]));
+        }
         match owner.as_ref().and_then(|owner| owner.address()) {
             Some(address) if owner.as_ref() != Some(ctx.me()) => {
                 let text = format!("{} {address}", ctx.placement.epoch());
                 self.say(ctx, conn, Event::error_about(Code::Moved, text, [group.as_str().into()]));
             }
             Some(_) => {
-                if let Some(session) = self.session(conn) {
-                    session.native = true;
+                let Some(session) = self.session(conn) else { return };
+                session.native = true;
+                if session.groups.is_empty()
+                    && let Err(ms) = self.budget.take(ctx.now, ctx.config.limits.joins_per_second as u64, &mut ctx.ids.jitter)
+                {
+                    let text = format!("many come at once: try again in {ms} ms");
+                    return self.say(ctx, conn, Event::error_about(Code::TryAgain, text, [group.as_str().into()]));
                 }
                 self.join(ctx, conn, group, key, mark, JoinStyle::Native);
             }
@@ -383,11 +398,35 @@ impl Edge {
             Ok(nick) => nick,
             Err(bad) => return self.say(ctx, conn, Event::error_about(Code::BadNick, bad.to_string(), [wanted.clone()])),
         };
+        let slot = session.slots.open();
+        // One after the other, whatever masters answer first.
+        if let Some(claims) = &mut session.claims {
+            return claims.push_back((slot, nick.as_str().into(), then));
+        }
+        session.claims = Some(VecDeque::new());
+        self.claim_now(ctx, conn, slot, nick, then);
+    }
+
+    /// A claim is answered: the next one.
+    pub(super) fn claim_next(&mut self, ctx: &mut Ctx<'_>, conn: Conn) {
+        let Some(session) = self.session(conn) else { return };
+        match session.claims.as_mut().and_then(VecDeque::pop_front) {
+            Some((slot, nick, then)) => {
+                if let Ok(nick) = Nick::new(&nick) {
+                    self.claim_now(ctx, conn, slot, nick, then);
+                }
+            }
+            None => session.claims = None,
+        }
+    }
+
+    fn claim_now(&mut self, ctx: &mut Ctx<'_>, conn: Conn, slot: u64, nick: Nick, then: Claim) {
+        let Some(session) = self.session(conn) else { return };
         let person = Arc::new(Person { nick: nick.clone(), ..(*session.person).clone() });
-        let slot = Some(session.slots.open());
+        let slot = Some(slot);
         let (id, group) = (session.id, nick.group());
         // What comes behind a registration needs the nick.
-        if session.registers && !session.named {
+        if session.registers && !session.named && !session.renamed {
             self.pause(ctx, conn);
         }
         let op = Op::Join { key: None, mark: None, names: false };
@@ -430,6 +469,13 @@ impl Edge {
 
     fn client(&mut self, ctx: &mut Ctx<'_>, conn: Conn, words: &[Text]) {
         let Some(session) = self.session(conn) else { return };
+        if let [list, slow] = words
+            && list.eq_ignore_ascii_case("LIST")
+            && slow.eq_ignore_ascii_case("SLOW")
+        {
+            let slot = session.slots.open();
+            return self.survey(ctx, Some(Asker { conn, slot }));
+        }
         let nick = session.named.then(|| session.person.nick.to_string());
         match redis::client(words, conn, session.peer, nick.as_deref(), session.groups.len()) {
             redis::ClientAnswer::Event(event) => self.say(ctx, conn, event),

@@ -8,7 +8,10 @@
 mod answers;
 mod asking;
 mod attachments;
+mod budget;
 mod commands;
+mod history;
+mod readers;
 mod session;
 mod upkeep;
 
@@ -20,12 +23,13 @@ use super::ctx::{Ctx, Letter};
 use crate::entry::{Content, Entry, Person};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Conn, EntryId, Epoch, ListId, ListenerId, SessionId, Ticket};
-use crate::machine::{Effect, Level};
-use crate::names::{GroupName, NodeKey};
+use crate::machine::{Effect, Level, Verdict};
+use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::{LinkEvent, Mark, Op, Outcome, PeerCommand, ROWS_MAX, is_shown};
 use crate::time::{Time, earlier};
 use crate::wire::Text;
 use answers::Purpose;
+use history::{Behind, History};
 pub(super) use session::GUEST_PREFIX;
 use session::Session;
 
@@ -35,6 +39,17 @@ const HISTORY_LOST: &str = "the group's history was lost with its master";
 const RETRY_MS: u64 = 50;
 /// How often what waits too long is looked for.
 const SWEEP_MS: u64 = 500;
+/// When to ask again for a group whose master is believed dead.
+const MOVING_MS: u64 = 300;
+/// Groups that are attached at once when the ring changes; the others follow at this rate per second.
+const ATTACHES_AT_ONCE: usize = 512;
+const ATTACHES_PER_SECOND: u64 = 5_000;
+/// Pause before something is asked again for which nobody waits.
+const ERRAND_RETRY_MS: u64 = 500;
+/// Errands that may wait for a master to be in reach; past that the oldest is dropped.
+const ERRANDS_MAX: usize = 65_536;
+/// How long authenticators may take.
+const JUDGE_MS: u64 = 15_000;
 /// How long the directory may take for an answer.
 const DIRECTORY_MS: u64 = 3_000;
 
@@ -64,6 +79,10 @@ struct Attachment {
     /// Where other lives of the group ended for us. Hardly ever there.
     #[allow(clippy::box_collection)] // a word where there is none
     past: Option<Box<Vec<Mark>>>,
+    /// Who has a seat and is not on the list, because they read the log to get there.
+    behind: BTreeMap<Conn, Behind>,
+    /// Up to here the log is known to hold nothing any more.
+    forgotten: u64,
 }
 
 /// Someone whose join was answered and has not been heard yet. From it on they hear the group, and then they have their answer.
@@ -91,6 +110,17 @@ struct Asked {
     since: Time,
 }
 
+impl Asked {
+    /// For nobody: a place is given back, or a name brought up to date. That is kept until a master has heard it, since the group would be wrong without it.
+    fn is_errand(&self) -> bool {
+        matches!(self.purpose, Purpose::Release)
+    }
+
+    fn is_late(&self, now: Time, patience_ms: u64) -> bool {
+        !self.is_errand() && now.since_ms(self.since) >= patience_ms
+    }
+}
+
 /// Something asked of the directory.
 #[derive(Debug)]
 struct Query {
@@ -112,8 +142,16 @@ pub(super) struct Edge {
     /// Places in groups of sessions that came again, until when and whose. In the order of their ends.
     lingering: VecDeque<(Time, SessionId, Arc<Person>, GroupName)>,
     reattach: BTreeSet<(Time, GroupName)>,
-    judging: BTreeMap<Ticket, Conn>,
+    judging: BTreeMap<Ticket, (Conn, Time)>,
     queries: BTreeMap<Ticket, Query>,
+    history: History,
+    /// Questions to the driver about who is behind; for a session, or for our own survey.
+    surveys: BTreeMap<Ticket, Option<readers::Asker>>,
+    survey_at: Option<Time>,
+    /// Newcomers.
+    budget: budget::Budget,
+    /// Nodes whose link broke, and until when they are believed dead if nobody says so.
+    dead: BTreeMap<NodeKey, Time>,
     gathers: BTreeMap<u64, answers::Gather>,
     next_gather: u64,
     checked_at: Option<Time>,
@@ -133,6 +171,7 @@ impl Edge {
     pub fn start(&mut self, ctx: &mut Ctx<'_>) {
         self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
         self.idle_at = Some(ctx.now + ctx.config.timing.idle_ms / 4);
+        self.survey_at = Some(ctx.now + ctx.config.timing.unread_ms / 4);
     }
 
     pub fn opened(&mut self, ctx: &mut Ctx<'_>, conn: Conn, listener: ListenerId, peer: IpAddr) {
@@ -187,6 +226,7 @@ impl Edge {
         let place = self.sessions.get_mut(conn.slot as usize)?;
         let session = place.take_if(|session| session.conn == conn)?;
         self.live -= 1;
+        self.history.forget(conn);
         Some(session)
     }
 

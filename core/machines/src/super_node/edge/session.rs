@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::answers::Claim;
 use crate::command::ClientCommand;
 use crate::entry::Person;
 use crate::event::Event;
@@ -93,6 +94,12 @@ pub(super) struct Session {
     pub failures: u8,
     /// The nick is theirs, claimed in the whole network.
     pub named: bool,
+    /// Their nick was taken from them; what they are called now is a guest's name.
+    pub renamed: bool,
+    /// What they were called before.
+    pub former: Option<Nick>,
+    /// A claim of a nick is under way, and these come after it.
+    pub claims: Option<VecDeque<(u64, Text, Claim)>>,
     /// A protocol that registers people: without a nick nothing goes, and pings are answered.
     pub registers: bool,
     /// A native client: it would rather be at the master.
@@ -122,6 +129,9 @@ impl Session {
             proto: 2,
             failures: 0,
             named: false,
+            renamed: false,
+            former: None,
+            claims: None,
             registers: false,
             native: false,
             echo: true,

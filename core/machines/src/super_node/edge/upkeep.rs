@@ -3,6 +3,7 @@
 use super::*;
 impl Edge {
     pub fn view_changed(&mut self, ctx: &mut Ctx<'_>) {
+        self.dead.retain(|node, until| ctx.now < *until && ctx.placement.contains(node));
         self.check(ctx);
         let moved = |asked: &Asked| asked.to.is_none() || asked.to.as_ref() != ctx.placement.master(&asked.group);
         let tickets: Vec<Ticket> = self.asked.iter().filter(|(_, asked)| moved(asked)).map(|(ticket, _)| *ticket).collect();
@@ -21,13 +22,25 @@ impl Edge {
         };
         let groups: Vec<GroupName> =
             self.attachments.iter().filter(|(group, at)| wrong(group, at)).map(|(group, _)| group.clone()).collect();
-        groups.iter().for_each(|group| self.attach(ctx, group));
+        groups.iter().take(ATTACHES_AT_ONCE).for_each(|group| self.attach(ctx, group));
+        // A crowd of groups does not fall upon their new masters in one instant.
+        for (ix, group) in groups.iter().skip(ATTACHES_AT_ONCE).enumerate() {
+            let ms = ix as u64 * 1_000 / ATTACHES_PER_SECOND;
+            let jitter_ms = ctx.ids.jitter.below(RETRY_MS);
+            self.adrift_for(ctx, group, ms + jitter_ms);
+        }
+    }
+
+    /// Whether nobody should be sent there.
+    pub(super) fn is_believed_dead(&self, now: Time, node: &NodeKey) -> bool {
+        self.dead.get(node).is_some_and(|until| now < *until)
     }
 
     /// Native clients would rather be at the master itself.
     pub(super) fn point_natives(&mut self, ctx: &mut Ctx<'_>) {
         for (group, attachment) in &self.attachments {
-            let Some(master) = ctx.placement.master(group).filter(|master| **master != ctx.config.key) else { continue };
+            let elsewhere = |master: &&NodeKey| **master != ctx.config.key && !self.is_believed_dead(ctx.now, master);
+            let Some(master) = ctx.placement.master(group).filter(elsewhere) else { continue };
             let Some(address) = master.address() else { continue };
             let moved = Push::Moved { group: group.clone(), epoch: ctx.placement.epoch(), address: address.to_string().into() };
             for conn in &attachment.seats {
@@ -42,7 +55,7 @@ impl Edge {
     pub fn deadline(&self) -> Option<Time> {
         let retry = self.retries.first().map(|(at, _)| *at);
         let reattach = self.reattach.first().map(|(at, _)| *at);
-        let timers = earlier(earlier(self.check_at, self.sweep_at), self.idle_at);
+        let timers = earlier(earlier(self.check_at, self.sweep_at), earlier(self.idle_at, self.survey_at));
         let linger = self.lingering.front().map(|(until, ..)| *until);
         earlier(earlier(earlier(retry, reattach), linger), timers)
     }
@@ -74,13 +87,17 @@ impl Edge {
             self.idle_at = Some(ctx.now + ctx.config.timing.idle_ms / 4);
             self.ping_the_silent(ctx);
         }
+        if self.survey_at.is_some_and(|at| at <= ctx.now) {
+            self.survey_at = Some(ctx.now + ctx.config.timing.unread_ms / 4);
+            self.survey(ctx, None);
+        }
     }
 
     /// Patience ends: for what was asked, for attachments without a master, and for nicks that can't be renewed.
     pub(super) fn sweep(&mut self, ctx: &mut Ctx<'_>) {
         let (now, timing) = (ctx.now, ctx.config.timing);
         let over: Vec<Ticket> =
-            self.asked.iter().filter(|(_, asked)| now.since_ms(asked.since) >= timing.patience_ms).map(|(ticket, _)| *ticket).collect();
+            self.asked.iter().filter(|(_, asked)| asked.is_late(now, timing.patience_ms)).map(|(ticket, _)| *ticket).collect();
         for ticket in over {
             if let Some(asked) = self.asked.remove(&ticket) {
                 let text = format!("{} has no master in reach at the moment: try again in {RETRY_MS} ms", asked.group).into();
@@ -95,18 +112,31 @@ impl Edge {
                 self.fill(ctx, query.conn, query.slot, vec![Event::error(Code::TryAgain, "no directory server answers at the moment")]);
             }
         }
+        let undecided: Vec<Ticket> =
+            self.judging.iter().filter(|(_, (_, since))| now.since_ms(*since) >= JUDGE_MS).map(|(ticket, _)| *ticket).collect();
+        undecided.into_iter().for_each(|ticket| self.judged(ctx, ticket, Verdict::Busy));
+        let unheard =
+            |at: &Attachment| at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.patience_ms) && !at.entering.is_empty();
+        let unheard: Vec<GroupName> = self.attachments.iter().filter(|(_, at)| unheard(at)).map(|(group, _)| group.clone()).collect();
+        unheard.iter().for_each(|group| self.enter_unheard(ctx, group));
         let stuck = |at: &Attachment| {
             matches!(at.standing, Standing::Attaching { .. }) && at.adrift_since.is_some_and(|since| now.since_ms(since) >= 2_000)
         };
         let stuck: Vec<GroupName> = self.attachments.iter().filter(|(_, at)| stuck(at)).map(|(group, _)| group.clone()).collect();
         stuck.iter().for_each(|group| self.attach(ctx, group));
         let unrenewed = |group: &GroupName, at: &Attachment| {
-            group.is_person() && at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.lapse_ms)
+            group.is_person() && at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.rename_ms)
         };
         let unrenewed = self.attachments.iter().filter(|(group, at)| unrenewed(group, at));
         let conns: Vec<Conn> = unrenewed.flat_map(|(_, at)| at.seats.iter().copied()).collect();
         conns.into_iter().for_each(|conn| self.rename_to_guest(ctx, conn));
-        let busy = !self.asked.is_empty() || !self.queries.is_empty() || self.attachments.values().any(|at| at.adrift_since.is_some());
+        self.history.give_up_late(now);
+        self.feed_hungry(ctx);
+        let busy = self.history.is_busy()
+            || !self.asked.is_empty()
+            || !self.judging.is_empty()
+            || !self.queries.is_empty()
+            || self.attachments.values().any(|at| at.adrift_since.is_some());
         self.sweep_at = busy.then_some(now + SWEEP_MS);
     }
 
@@ -136,6 +166,10 @@ impl Edge {
                 assert!(known, "{group} has a seat its session does not know of");
             }
             assert_eq!(self.lists.get(&attachment.list), Some(group));
+            for conn in attachment.behind.keys() {
+                assert!(attachment.seats.contains(conn), "{group} is read by someone without a seat");
+                assert!(self.history.knows(*conn), "{conn:?} is behind in {group} and waits for nothing");
+            }
         }
         assert_eq!(self.live, self.sessions.iter().flatten().count());
     }

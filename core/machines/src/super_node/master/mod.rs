@@ -20,6 +20,7 @@ mod copies;
 mod desk;
 mod follow;
 mod held;
+mod history;
 mod keep;
 mod opening;
 mod orphans;
@@ -171,6 +172,7 @@ impl Master {
                     Admit::Not(_) => ctx.tell_edge(conn, LinkEvent::Elsewhere { group, epoch: ctx.placement.epoch() }),
                 }
             }
+            PeerCommand::Fetch { ticket, group, birth, after, limit } => self.fetch(ctx, conn, *ticket, group, *birth, *after, *limit),
             _ => self.hear_node(ctx, &from, conn, command),
         }
     }

@@ -178,7 +178,7 @@ fn a_node_that_was_started_anew_has_nobody_in_groups() {
     // Its host went without a word, so its link looks well. Then it is back.
     bench.peer(OTHER, 2);
     assert!(bench.is_closed(older));
-    bench.wait(6_000);
+    bench.wait(9_000);
     bench.request(third, 2, &group, 8, "mike", Op::Names {});
     let Some(Outcome::Names { names }) = bench.answers(third).pop() else { panic!() };
     assert_eq!(names.iter().map(|row| row.person.nick.as_str()).collect::<Vec<_>>(), ["mike"]);

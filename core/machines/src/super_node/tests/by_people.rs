@@ -287,3 +287,43 @@ fn the_directory_hears_in_the_end_which_groups_are_gone() {
     bench.wait(2_000);
     assert!(bench.asked(bench.home).iter().any(is_closed));
 }
+
+#[test]
+fn nobody_is_sent_to_a_node_whose_link_just_broke() {
+    let mut bench = Bench::new(&[ME, OTHER]);
+    let group = group_of(OTHER, &[ME, OTHER]);
+    let (conn, reader) = (bench.open(), bench.open());
+    let join = |bench: &mut Bench, code| {
+        bench.says(conn, &format!("JOIN {group}"));
+        let told = bench.told(conn);
+        assert!(is_error(&told[0], code), "{told:?}");
+    };
+    join(&mut bench, Code::Moved);
+    bench.says(reader, &format!("SUBSCRIBE {group}"));
+    let other = bench.accept("10.0.0.2:7411", OTHER);
+    join(&mut bench, Code::Moved);
+    bench.give(Input::Lost { conn: other });
+    join(&mut bench, Code::TryAgain);
+    // The directory had a lease to say that it is dead.
+    bench.now = bench.now + 3_000;
+    join(&mut bench, Code::Moved);
+}
+
+#[test]
+fn a_crowd_of_newcomers_comes_in_one_after_the_other() {
+    let mut bench = Bench::with(&[ME], NodeLimits { joins_per_second: 2, ..NodeLimits::default() });
+    let people: Vec<Conn> = (0..3).map(|_| bench.open()).collect();
+    for (conn, welcome) in people.iter().zip([true, true, false]) {
+        bench.says(*conn, "JOIN #a");
+        bench.no_records();
+        let told = bench.told(*conn);
+        assert_eq!(!is_error(&told[0], Code::TryAgain), welcome, "{told:?}");
+    }
+    // Who is in is not counted.
+    bench.says(people[0], "JOIN #b");
+    bench.no_records();
+    assert!(bench.told(people[0]).iter().any(|event| matches!(event, Event::Reply(Reply::Joined { .. }))));
+    bench.now = bench.now + 1_000;
+    bench.says(people[2], "JOIN #a");
+    assert!(bench.told(people[2]).iter().any(|event| matches!(event, Event::Reply(Reply::Joined { .. }))));
+}
