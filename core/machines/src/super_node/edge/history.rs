@@ -212,7 +212,7 @@ impl Edge {
         told |= !page.is_empty();
         for entry in page {
             if self.reads(conn, group, &entry) {
-                ctx.tell(conn, Event::Entry(group.clone(), entry));
+                ctx.tell(conn, Event::Entry(group.clone(), super::attachments::as_said(entry)));
             }
         }
         if caught_up {

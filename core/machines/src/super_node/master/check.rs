@@ -83,8 +83,11 @@ impl Master {
         if nodes.is_empty() || held.copies.compared == seq {
             return;
         }
+        if held.has_news() {
+            // They are sent at the end of the turn; it is compared another time.
+            return;
+        }
         held.copies.compared = seq;
-        held.stream(ctx);
         let hash = held.group.state_hash();
         for node in nodes {
             ctx.post_master(&node, PeerCommand::Compare { term, group: name.clone(), seq, hash });

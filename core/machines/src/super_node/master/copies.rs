@@ -282,17 +282,17 @@ impl Held {
         });
     }
 
-    /// New entries to everyone who follows.
-    pub(super) fn stream(&mut self, ctx: &mut Ctx<'_>) {
-        let (group, now) = (&self.group, ctx.now);
+    /// New entries to everyone who follows. Says whether one is so far behind that it needs a copy.
+    pub(super) fn stream(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let (group, now, mut lost) = (&self.group, ctx.now, false);
         for (node, follower) in &mut self.copies.followers {
             let sent = match follower.state {
                 State::Following { sent } | State::Copying { sent, .. } if sent < group.seq && !follower.released => sent,
                 _ => continue,
             };
             let Some(tail) = group.tail(sent) else {
-                // So far behind that the log does not have it any more.
                 follower.state = State::Absent(None);
+                lost = true;
                 continue;
             };
             if sent == follower.confirmed {
@@ -306,6 +306,7 @@ impl Held {
                 State::Absent(_) => {}
             }
         }
+        lost
     }
 
     /// Whether someone who follows has not been sent everything.

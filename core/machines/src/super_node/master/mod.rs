@@ -459,8 +459,8 @@ impl Master {
     fn flush(&mut self, ctx: &mut Ctx<'_>) {
         self.keep_what_is_new(ctx);
         for name in std::mem::take(&mut self.dirty) {
-            if let Some(held) = self.held(&name) {
-                held.stream(ctx);
+            if self.held(&name).is_some_and(|held| held.stream(ctx)) {
+                self.tend(ctx, &name);
             }
         }
         for (conn, groups) in std::mem::take(&mut self.confirmed) {
