@@ -13,6 +13,7 @@ pub mod ear;
 pub mod panics;
 pub mod person;
 pub mod plan;
+pub mod shrink;
 pub mod storm;
 pub mod story;
 pub mod world;
