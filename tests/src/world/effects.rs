@@ -41,7 +41,7 @@ impl World {
             Effect::Judge { ticket, .. } => {
                 let at = self.now + self.rng.below(self.options.judge_ms + 1);
                 let input = Input::Judged { ticket, verdict: Verdict::Accept(None) };
-                self.schedule(at, Happening::Input { to: of, life, input });
+                self.schedule(at, Happening::Input { to: of, life, input: Box::new(input) });
             }
             Effect::Commit { ticket, change } => {
                 if let Role::Directory { disk, .. } = &mut self.processes[of.0].role {

@@ -144,7 +144,7 @@ enum Happening {
     /// Someone's dial reaches where it goes.
     Knock { from: Pid, life: u32, ticket: Ticket, address: Text },
     /// An input for a machine.
-    Input { to: Pid, life: u32, input: Input },
+    Input { to: Pid, life: u32, input: Box<Input> },
     /// A change reaches the disk.
     Commit { to: Pid, life: u32, ticket: Ticket },
     /// A question reaches the disk.
@@ -357,7 +357,7 @@ impl World {
         match happening {
             Happening::Arrival(end) => self.drain(end),
             Happening::Knock { from, life, ticket, address } => self.knock(from, life, ticket, &address),
-            Happening::Input { to, life, input } => self.hand_to_life(to, life, input),
+            Happening::Input { to, life, input } => self.hand_to_life(to, life, *input),
             Happening::Commit { to, life, ticket } => self.commit(to, life, ticket),
             Happening::Query { to, life, ticket, query } => self.query(to, life, ticket, &query),
             Happening::Wake { to, life, of } => self.wake(to, life, of),
@@ -424,7 +424,7 @@ impl World {
         let (now, process) = (self.now, &mut self.processes[to.0]);
         if process.frozen.is_some() {
             let life = process.life;
-            return process.held.push(Happening::Input { to, life, input });
+            return process.held.push(Happening::Input { to, life, input: Box::new(input) });
         }
         let lost = if let Input::Lost { conn } = &input { Some(*conn) } else { None };
         let mut effects = std::mem::take(&mut self.effects);

@@ -94,7 +94,7 @@ impl World {
         let back = self.latency(from, from);
         let answer = |world: &mut World, ms: u64, error| {
             let input = Input::Dialed { ticket, result: Err(error) };
-            world.schedule(world.now + ms, Happening::Input { to: from, life, input });
+            world.schedule(world.now + ms, Happening::Input { to: from, life, input: Box::new(input) });
         };
         let Some((to, listener)) = self.addresses.get(address).copied() else {
             return answer(self, DIAL_MS, DialError::Unreachable);
@@ -127,7 +127,7 @@ impl World {
         let (id, used) = (self.wire_ids, self.now);
         self.wires[wire] = Some(Wire { id, ends, ways, mute: false, half: false, forgotten: false, used, watched: false });
         let input = Input::Dialed { ticket, result: Ok(conn) };
-        self.schedule(self.now + back, Happening::Input { to: from, life, input });
+        self.schedule(self.now + back, Happening::Input { to: from, life, input: Box::new(input) });
         let peer = self.processes[from.0].ip;
         self.hand(to, Input::Opened { conn: theirs, listener, peer });
     }
