@@ -1,7 +1,7 @@
 //! What really happened in storms: how often each fault, each message between nodes, and each rare path.
 //!
 //! A campaign that never took a path says nothing about it, so each world counts, and campaigns add up. Rare paths are known by what machines log; a path that is to be counted and
-//! does not show in messages needs a line in [`PATHS`].
+//! does not show in messages needs a line in `PATHS`.
 
 use std::collections::BTreeMap;
 use std::fmt;
