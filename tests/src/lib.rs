@@ -5,9 +5,15 @@
 //! What is deliberately absent: threads, real time, and any knowledge of what the machines hold inside, but for which lives of groups they serve.
 #![warn(missing_docs)]
 
+pub mod action;
+pub mod campaign;
 pub mod checkers;
+pub mod coverage;
 pub mod ear;
+pub mod panics;
 pub mod person;
+pub mod plan;
+pub mod shrink;
 pub mod storm;
 pub mod story;
 pub mod world;

@@ -1,9 +1,9 @@
 //! A raw session, as an IRC program or a Redis client would hold it: typed commands, sent to whichever super node is at hand.
 //!
 //! It knows nothing of the ring. When its node is lost it goes to the next one it knows, registers again, and goes back into the groups it wants to be in; when it is refused
-//! for the moment it asks again a little later. That is all a good IRC program does.
+//! for the moment it asks again a little later, and it pings a server that is silent. That is all a good IRC program does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chatring_machines::command::{ClientCommand, Command};
 use chatring_machines::entry::{Content, Entry};
@@ -11,8 +11,8 @@ use chatring_machines::event::{Code, Event, Push, Reply};
 use chatring_machines::ids::{Conn, SessionId, Ticket};
 use chatring_machines::machine::{Effect, Input, Machine};
 use chatring_machines::names::{GroupName, Nick};
-use chatring_machines::time::{Jitter, Time};
-use chatring_machines::wire::{Rest, Text};
+use chatring_machines::time::{Jitter, Time, earlier};
+use chatring_machines::wire::{Given, Rest, Text};
 
 use crate::ear::{Ear, Sound};
 
@@ -20,6 +20,11 @@ use crate::ear::{Ear, Sound};
 const AGAIN_MS: u64 = 400;
 /// How long an answer may take before the same is asked again.
 const ANSWER_MS: u64 = 12_000;
+
+/// After how long a silence the server is pinged.
+const PING_MS: u64 = 3_000;
+/// After how long a silence it is taken for dead: more than it may take to answer what comes first.
+const SILENCE_MS: u64 = 12_000;
 
 /// Which program it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,13 @@ pub struct Person {
     inside: BTreeSet<GroupName>,
     asked: BTreeMap<GroupName, Time>,
     repair_at: Option<Time>,
+    /// When the server was last heard, and whether it was pinged since.
+    heard: Time,
+    pinged: bool,
+    /// What was published over this connection and not answered; no more is known once something was refused.
+    published: Option<VecDeque<String>>,
+    /// What was acknowledged by an answer, and when.
+    acked: BTreeMap<String, Time>,
     tickets: u64,
     jitter: Jitter,
     ear: Ear,
@@ -79,10 +91,19 @@ impl Person {
             inside: BTreeSet::new(),
             asked: BTreeMap::new(),
             repair_at: None,
+            heard: Time(0),
+            pinged: false,
+            published: None,
+            acked: BTreeMap::new(),
             tickets: 0,
             jitter: Jitter::new(seed),
             ear: Ear::new(nick),
         }
+    }
+
+    /// Which program they have.
+    pub fn style(&self) -> Style {
+        self.style
     }
 
     /// What they heard.
@@ -129,7 +150,18 @@ impl Person {
             Style::Irc => &["SAY", "msg", target, "0", text],
             Style::Redis => &["PUBLISH", target, text],
         };
+        if self.style == Style::Redis
+            && self.is_here()
+            && let Some(published) = &mut self.published
+        {
+            published.push_back(text.to_string());
+        }
         self.send(parse(words), effects);
+    }
+
+    /// What was acknowledged to them by an answer, and when. Echoes are in what they heard.
+    pub fn acked(&self) -> &BTreeMap<String, Time> {
+        &self.acked
     }
 
     /// Sends any command; what is said while not connected is lost.
@@ -154,11 +186,13 @@ impl Person {
         self.session = None;
         self.asked.clear();
         self.inside.clear();
+        self.published = None;
         self.phase = Phase::Away { until: now + 100 + self.jitter.below(400) };
     }
 
     fn greet(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
         self.ear.add(now, Sound::Fresh);
+        (self.heard, self.pinged, self.published) = (now, false, Some(VecDeque::new()));
         match self.style {
             Style::Irc => {
                 self.phase = Phase::Registering { conn, since: now };
@@ -224,6 +258,7 @@ impl Person {
 
     fn told(&mut self, now: Time, event: Event, effects: &mut Vec<Effect>) {
         self.ear.hear(now, &event);
+        (self.heard, self.pinged) = (now, false);
         match event {
             Event::Entry(group, entry) => match &entry.content {
                 Content::Join { .. }
@@ -249,6 +284,12 @@ impl Person {
                 self.are_called(nick);
                 self.reconcile(now, effects);
             }
+            Event::Reply(Reply::Integer { value }) => {
+                // Published to nobody: there is no such group.
+                if let Some(text) = self.published.as_mut().and_then(VecDeque::pop_front).filter(|_| value > 0) {
+                    self.acked.insert(text, now);
+                }
+            }
             Event::Reply(Reply::Entered { group, .. }) => self.came_in(now, &group, effects),
             Event::Reply(Reply::Error { code, subject, .. }) => self.refused(now, code, &subject.0, effects),
             _ => {}
@@ -256,6 +297,7 @@ impl Person {
     }
 
     fn refused(&mut self, now: Time, code: Code, subject: &[Text], effects: &mut Vec<Effect>) {
+        self.published = None;
         if let Phase::Registering { since, .. } = &mut self.phase {
             // The claim of the connection we lost lingers, or no master is in reach: again in a moment.
             *since = now;
@@ -278,7 +320,19 @@ impl Person {
         }
     }
 
+    /// A server that is silent is pinged, and left when that does not help.
+    fn listen(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let (Phase::Registering { conn, .. } | Phase::Here { conn }) = self.phase else { return };
+        if now.since_ms(self.heard) >= SILENCE_MS {
+            effects.push(Effect::Close { conn });
+            self.dropped(now);
+        } else if now.since_ms(self.heard) >= PING_MS && !std::mem::replace(&mut self.pinged, true) {
+            self.send(ClientCommand::Ping { text: Given(None) }, effects);
+        }
+    }
+
     fn tick(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.listen(now, effects);
         match self.phase {
             Phase::Away { until } if until <= now => self.dial(effects),
             Phase::Registering { .. } if self.repair_at.is_some_and(|at| at <= now) => {
@@ -320,7 +374,10 @@ impl Machine for Person {
     fn deadline(&self) -> Option<Time> {
         match self.phase {
             Phase::Away { until } => Some(until),
-            Phase::Registering { .. } | Phase::Here { .. } => self.repair_at,
+            Phase::Registering { .. } | Phase::Here { .. } => {
+                let silent_at = self.heard + if self.pinged { SILENCE_MS } else { PING_MS };
+                earlier(Some(silent_at), self.repair_at)
+            }
             Phase::Dialing { .. } | Phase::Gone => None,
         }
     }

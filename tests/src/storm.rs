@@ -1,185 +1,93 @@
-//! Storms: the seed draws cluster, workload and fault mix, then the actions.
+//! Storms: what a plan says happens, then everything heals.
 //!
-//! Some faults are off and some are wild in each run, instead of all being mild always. Two phases: with faults on, nothing may be heard in the wrong order, twice, or missed in silence;
-//! then everything heals and everyone has to come home within a bound. Actions are data, so what a seed does can be read, and cut down to a scenario.
+//! Two phases: with faults on, nothing may be heard in the wrong order, twice, or missed in silence; then everything heals and everyone has to come home within a bound,
+//! after which a message costs no more than it must. A machine that panics has failed like one that misleads.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chatring_machines::client::ClientTiming;
-use chatring_machines::super_node::{NodeLimits, NodeTiming};
-use chatring_machines::time::Jitter;
-use chatring_machines::view::{Metric, RingParams};
 
-use crate::checkers::{self, everyone_home};
+use crate::action::Action;
+use crate::checkers::{self, everyone_home, few_messages};
+use crate::coverage::Coverage;
+use crate::panics;
 use crate::person::Style;
-use crate::world::{Options, Pid, Role, Sabotage, World};
+use crate::plan::Plan;
+use crate::world::{Pid, Role, World};
 
-/// Something that happens in a storm. Numbers name nodes, people and groups in the order they came, round and round.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub enum Action {
-    Say { who: usize, group: usize },
-    Whisper { who: usize, to: usize },
-    Enter { who: usize, group: usize },
-    Part { who: usize, group: usize },
-    Rename { who: usize },
-    Steer { who: usize, group: usize, what: usize },
-    Kill { node: usize },
-    Restart { node: usize },
-    Stop { node: usize },
-    Add,
-    KillDirectory,
-    RestartDirectory,
-    Cut { a: usize, b: usize, breaks: bool },
-    CutDirectory { node: usize, breaks: bool },
-    Slow { a: usize, b: usize, ms: u64 },
-    Stall { pid: usize },
-    Unstall { pid: usize },
-    Heal,
-}
-
-/// What a storm is made of: all that the seed draws.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Of the world, and of this plan.
-    pub seed: u64,
-    /// How placement works.
-    pub params: RingParams,
-    /// Super nodes to begin with.
-    pub nodes: usize,
-    /// How many of them share a host.
-    pub crowded: bool,
-    /// People with IRC programs, with Redis clients, and native clients.
-    pub people: (usize, usize, usize),
-    /// Groups.
-    pub groups: usize,
-    /// Spans and bounds.
-    pub limits: NodeLimits,
-    /// The network and the driver.
-    pub options: Options,
-    /// What happens, and the pause before.
-    pub actions: Vec<(u64, Action)>,
+/// What kind of an end a storm came to, and with it the program that ran it: its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A machine panicked.
+    Crash = 3,
+    /// Not everyone came home.
+    Liveness = 4,
+    /// Something was said or heard that must not have been.
+    Correctness = 5,
 }
 
 /// How a storm ended badly.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
-    /// Which seed.
-    pub seed: u64,
+    /// Which storm.
+    pub plan: Box<Plan>,
+    /// In which way.
+    pub kind: Kind,
     /// What must not have been.
     pub why: String,
 }
 
+impl Failure {
+    /// Which checker it was, and nothing of whom it was about.
+    pub fn checker(&self) -> &str {
+        self.why.split(':').next().unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seed = self.seed;
-        write!(
-            f,
-            "seed {seed}: {}\nreplay: CHATRING_SEED={seed} cargo test -p chatring-tests --test storms storm_one -- --nocapture",
-            self.why
-        )
+        write!(f, "seed {}: {}", self.plan.seed, self.why)?;
+        if *self.plan == Plan::draw(self.plan.seed) {
+            write!(f, "\nreplay: cargo run --release -p chatring-tests --bin storm -- --seed {} --trace", self.plan.seed)
+        } else {
+            write!(f, "\nreplay: cargo run --release -p chatring-tests --bin storm -- --plan '{}' --trace", self.plan)
+        }
     }
 }
 
-/// Draws an action of one kind.
-type Make = fn(&mut Jitter) -> Action;
-
-/// How likely each kind of action is; 0 is off.
-struct Mix {
-    weights: Vec<(u64, Make)>,
-    total: u64,
+/// What became of a storm that ended well.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Of all that happened.
+    pub hash: u64,
+    /// How often what happened.
+    pub coverage: Coverage,
+    /// How long it took in the world.
+    pub ms: u64,
+    /// The most bytes that were ever on their way over one connection.
+    pub fullest: usize,
 }
 
-impl Mix {
-    /// Work is always there; each fault is off in half of the storms, and of any strength in the others.
-    fn draw(rng: &mut Jitter) -> Mix {
-        fn n(rng: &mut Jitter) -> usize {
-            rng.below(1 << 20) as usize
-        }
-        let work: [Make; 6] = [
-            |rng| Action::Say { who: n(rng), group: n(rng) },
-            |rng| Action::Whisper { who: n(rng), to: n(rng) },
-            |rng| Action::Enter { who: n(rng), group: n(rng) },
-            |rng| Action::Part { who: n(rng), group: n(rng) },
-            |rng| Action::Rename { who: n(rng) },
-            |rng| Action::Steer { who: n(rng), group: n(rng), what: n(rng) },
-        ];
-        let faults: [Make; 12] = [
-            |rng| Action::Kill { node: n(rng) },
-            |rng| Action::Restart { node: n(rng) },
-            |rng| Action::Stop { node: n(rng) },
-            |_| Action::Add,
-            |_| Action::KillDirectory,
-            |_| Action::RestartDirectory,
-            |rng| Action::Cut { a: n(rng), b: n(rng), breaks: rng.below(2) == 0 },
-            |rng| Action::CutDirectory { node: n(rng), breaks: rng.below(2) == 0 },
-            |rng| Action::Slow { a: n(rng), b: n(rng), ms: rng.below(1_500) },
-            |rng| Action::Stall { pid: n(rng) },
-            |rng| Action::Unstall { pid: n(rng) },
-            |_| Action::Heal,
-        ];
-        let mut weights: Vec<_> = vec![(60, work[0])];
-        weights.extend(work[1..].iter().map(|make| (rng.below(12), *make)));
-        weights.extend(faults.iter().map(|make| (if rng.below(2) == 0 { 0 } else { 1 + rng.below(6) }, *make)));
-        let total = weights.iter().map(|(weight, _)| weight).sum();
-        Mix { weights, total }
-    }
-
-    fn action(&self, rng: &mut Jitter) -> Action {
-        let mut at = rng.below(self.total);
-        for (weight, make) in &self.weights {
-            if at < *weight {
-                return make(rng);
-            }
-            at -= weight;
-        }
-        Action::Heal
+/// Lets a storm happen; a panic is a failure of the storm.
+pub fn attempt(plan: &Plan) -> Result<Outcome, Failure> {
+    let fail = |kind, why| Failure { plan: Box::new(plan.clone()), kind, why };
+    match panics::quietly(|| catch_unwind(AssertUnwindSafe(|| plan.run()))) {
+        (Ok(Ok(outcome)), _) => Ok(outcome),
+        (Ok(Err((kind, why))), _) => Err(fail(kind, why)),
+        (Err(_), said) => Err(fail(Kind::Crash, format!("panic {said}"))),
     }
 }
 
 impl Plan {
-    /// All that this seed draws.
-    pub fn draw(seed: u64) -> Plan {
-        let rng = &mut Jitter::new(seed ^ 0x5707_2a11);
-        let metric = if rng.below(4) == 0 { Metric::Linear } else { Metric::Circular };
-        let params = RingParams { metric, points: [1, 1, 4, 40][rng.below(4) as usize] };
-        let nodes = 1 + rng.below(5) as usize;
-        let people = (1 + rng.below(5) as usize, rng.below(3) as usize, rng.below(4) as usize);
-        let limits = NodeLimits {
-            log_entries: [1_000, 1_000, 8][rng.below(3) as usize],
-            pending_per_session: [256, 3][rng.below(2) as usize],
-            ..NodeLimits::default()
-        };
-        let slowest = [2, 10, 200][rng.below(3) as usize];
-        let options = Options {
-            latency_ms: (rng.below(2), 1 + slowest),
-            judge_ms: [1, 20, 300][rng.below(3) as usize],
-            store_ms: [1, 10, 150][rng.below(3) as usize],
-            late_ms: [0, 3, 50][rng.below(3) as usize],
-            retention: [50, 5][rng.below(2) as usize],
-            sabotage: Sabotage::None,
-        };
-        let mix = Mix::draw(rng);
-        let pause = [5, 60, 400][rng.below(3) as usize];
-        let count = 30 + rng.below(90);
-        let actions = (0..count).map(|_| (rng.below(pause), mix.action(rng))).collect();
-        let (crowded, groups) = (rng.below(3) == 0, 1 + rng.below(3) as usize);
-        Plan { seed, params, nodes, crowded, people, groups, limits, options, actions }
-    }
-
-    /// The same storm with a driver that is broken in one way.
-    pub fn with(mut self, sabotage: Sabotage) -> Plan {
-        self.options.sabotage = sabotage;
-        self
-    }
-
-    /// Lets it all happen. Gives the hash of what happened.
-    pub fn run(&self) -> Result<u64, Failure> {
-        let fail = |why: String| Failure { seed: self.seed, why };
-        let (world, home) = self.play();
-        checkers::safety(&world).map_err(fail)?;
-        home.map_err(fail)?;
-        Ok(world.hash())
+    /// Lets it all happen, and has everyone look at it.
+    pub fn run(&self) -> Result<Outcome, (Kind, String)> {
+        let (mut world, home) = self.play();
+        checkers::safety(&world).map_err(|why| (Kind::Correctness, why))?;
+        home.map_err(|why| (Kind::Liveness, why))?;
+        few_messages::demand(&mut world).map_err(|why| (Kind::Liveness, why))?;
+        let (hash, ms) = (world.hash(), world.now().0 - World::BEGINS.0);
+        Ok(Outcome { hash, ms, fullest: world.fullest().0, coverage: world.coverage().clone() })
     }
 
     /// Lets it all happen and demands that everyone is home. Gives the world as it is then.
@@ -187,7 +95,9 @@ impl Plan {
         let mut storm = Storm::begin(self);
         for (pause, action) in &self.actions {
             storm.world.run_for(*pause);
-            storm.act(action);
+            if storm.act(action) {
+                storm.world.count(action.word());
+            }
         }
         storm.calm();
         let home = everyone_home::demand(&mut storm.world, storm.within_ms);
@@ -200,55 +110,39 @@ const STOP_MS: u64 = 6_000;
 /// The greatest number of super nodes that come one after the other.
 const NODES_MAX: usize = 8;
 
-struct Storm {
+struct Storm<'a> {
+    plan: &'a Plan,
     world: World,
     directory: Pid,
     nodes: Vec<Pid>,
     people: Vec<Pid>,
     groups: Vec<String>,
-    crowded: bool,
-    timing: NodeTiming,
-    limits: NodeLimits,
     said: u64,
-    /// Of the nodes, those that people know.
-    known: usize,
     /// Some node may be on its way out.
     stopping: bool,
     within_ms: u64,
 }
 
-impl Storm {
-    fn begin(plan: &Plan) -> Storm {
-        let mut world = World::new(plan.seed, plan.options.clone());
-        let timing = NodeTiming::default();
-        let directory = world.add_directory(plan.params, timing.lease_ms);
-        let groups = (0..plan.groups).map(|n| format!("#group{}", (plan.seed % 97) as usize * 10 + n)).collect();
-        // What a lost member takes to lapse, after what a lost node takes to be noticed, and then one check; twice where one follows from the other.
-        let within_ms = 2 * (timing.lease_ms + timing.lapse_ms + timing.check_ms) + 15_000;
-        let mut storm = Storm {
-            world,
-            directory,
-            nodes: Vec::new(),
-            people: Vec::new(),
-            groups,
-            crowded: plan.crowded,
-            timing,
-            limits: plan.limits,
-            said: 0,
-            known: plan.nodes,
-            stopping: false,
-            within_ms,
-        };
+impl Storm<'_> {
+    fn begin(plan: &Plan) -> Storm<'_> {
+        let mut world = World::new(plan.seed, plan.options());
+        let (set, timing) = (&plan.settings, plan.timing());
+        let directory = world.add_directory(plan.params(), timing.lease_ms);
+        let groups: Vec<String> = (0..set.groups.max(1)).map(|n| format!("#group{}", plan.seed % 97 * 10 + n)).collect();
+        // What a lost member takes to lapse, after what a lost node takes to be noticed, and then one check; twice where one follows from the other. Before all that, a
+        // connection that died without a word has to be found out.
+        let within_ms = 2 * (timing.lease_ms + timing.lapse_ms + timing.check_ms) + world.options().keepalive_ms + 15_000;
+        let (nodes, people) = (Vec::new(), Vec::new());
+        let mut storm = Storm { plan, world, directory, nodes, people, groups, said: 0, stopping: false, within_ms };
         storm.world.start(directory);
-        (0..plan.nodes).for_each(|_| storm.add());
-        let (irc, redis, native) = plan.people;
-        for ix in 0..irc + redis {
-            let style = if ix < irc { Style::Irc } else { Style::Redis };
+        (0..set.nodes.max(1)).for_each(|_| storm.add());
+        for ix in 0..(set.irc + set.redis) as usize {
+            let style = if (ix as u64) < set.irc { Style::Irc } else { Style::Redis };
             let mut nodes = storm.nodes.clone();
-            nodes.rotate_left(ix % plan.nodes);
+            nodes.rotate_left(ix % storm.nodes.len());
             storm.people.push(storm.world.add_person(&format!("p{ix}"), style, &nodes));
         }
-        for ix in 0..native {
+        for ix in 0..set.native as usize {
             let group = storm.groups[ix % storm.groups.len()].clone();
             let timing = ClientTiming { first_join_ms: None, nick_ms: 600_000, ..ClientTiming::default() };
             storm.people.push(storm.world.add_client(&format!("c{ix}"), &group, timing));
@@ -256,7 +150,7 @@ impl Storm {
         for (ix, who) in storm.people.clone().into_iter().enumerate() {
             storm.world.start(who);
             let group = storm.groups[ix % storm.groups.len()].clone();
-            if matches!(storm.world.role(who), Role::Person(_)) {
+            if storm.is_raw(who) {
                 storm.world.enter(who, &group);
             }
         }
@@ -265,65 +159,109 @@ impl Storm {
     }
 
     fn add(&mut self) {
-        if self.nodes.len() < NODES_MAX {
-            let ix = self.nodes.len();
-            let key = if self.crowded { format!("10.0.0.{}:{}", 1 + ix / 2, 7411 + ix % 2) } else { format!("10.0.0.{}", 1 + ix) };
-            let node = self.world.add_node(&key, self.timing, self.limits);
-            self.world.start(node);
-            self.nodes.push(node);
-        }
+        let ix = self.nodes.len();
+        let crowded = self.plan.settings.crowded == 1;
+        let key = if crowded { format!("10.0.0.{}:{}", 1 + ix / 2, 7411 + ix % 2) } else { format!("10.0.0.{}", 1 + ix) };
+        let node = self.world.add_node(&key, self.plan.timing(), self.plan.limits());
+        self.world.start(node);
+        self.nodes.push(node);
     }
 
-    fn node(&self, ix: usize) -> Pid {
-        self.nodes[ix % self.nodes.len()]
+    fn node(&self, ix: u64) -> Pid {
+        self.nodes[ix as usize % self.nodes.len()]
     }
 
-    fn person(&self, ix: usize) -> Pid {
-        self.people[ix % self.people.len()]
+    fn person(&self, ix: u64) -> Option<Pid> {
+        self.people.get((ix as usize).checked_rem(self.people.len())?).copied()
     }
 
-    fn group(&self, ix: usize) -> String {
-        self.groups[ix % self.groups.len()].clone()
+    fn group(&self, ix: u64) -> String {
+        self.groups[ix as usize % self.groups.len()].clone()
     }
 
-    fn anyone(&self, ix: usize) -> Pid {
+    fn anyone(&self, ix: u64) -> Pid {
         let all: Vec<Pid> = self.world.pids().collect();
-        all[ix % all.len()]
+        all[ix as usize % all.len()]
     }
 
     fn is_raw(&self, who: Pid) -> bool {
         matches!(self.world.role(who), Role::Person(_))
     }
 
-    fn act(&mut self, action: &Action) {
+    /// Lets it happen; false where it does not apply as things are.
+    fn act(&mut self, action: &Action) -> bool {
         match *action {
-            Action::Say { who, group } => {
-                let (who, group) = (self.person(who), self.group(group));
-                self.said += 1;
-                let text = format!("word {}", self.said);
-                self.world.say(who, &group, &text);
+            Action::Say { who, .. }
+            | Action::Whisper { who, .. }
+            | Action::Enter { who, .. }
+            | Action::Part { who, .. }
+            | Action::Rename { who, .. }
+            | Action::Steer { who, .. } => self.person(who).is_some_and(|who| self.work(who, action)),
+            Action::Pause { .. } | Action::Freeze { .. } | Action::Jump { .. } | Action::Stall { .. } | Action::Unstall { .. } => {
+                self.befall(action)
             }
-            Action::Whisper { who, to } => {
-                let (who, to) = (self.person(who), self.person(to));
-                self.said += 1;
-                let (name, text) = (self.world.name(to).to_string(), format!("whisper {}", self.said));
-                if self.is_raw(who) {
-                    self.world.types(who, &["SAY", "msg", &name, "1", &text]);
+            Action::Kill { node } => self.is_running(node) && self.bounce(node, None),
+            Action::Start { node } => !self.is_running(node) && self.start(self.node(node)),
+            Action::Bounce { node, ms } => self.is_running(node) && self.bounce(node, Some(ms)),
+            Action::Flap { node, times, ms } => (0..=times).all(|_| {
+                self.bounce(node, Some(ms));
+                self.world.run_for(ms);
+                true
+            }),
+            Action::Stop { node } => {
+                self.stopping = true;
+                self.world.stop(self.node(node));
+                self.is_running(node)
+            }
+            Action::Add {} => {
+                self.nodes.len() < NODES_MAX && {
+                    self.add();
+                    true
                 }
             }
-            Action::Enter { who, group } if self.is_raw(self.person(who)) => self.world.enter(self.person(who), &self.group(group)),
-            Action::Part { who, group } if self.is_raw(self.person(who)) => self.world.part(self.person(who), &self.group(group)),
-            Action::Rename { who } => {
-                let who = self.person(who);
-                self.said += 1;
-                let nick = format!("{}-{}", self.world.name(who), self.said);
-                if self.is_raw(who) {
-                    self.world.types(who, &["NICK", &nick]);
+            Action::KillDirectory {} => {
+                self.world.is_alive(self.directory) && {
+                    self.world.kill(self.directory);
+                    true
                 }
             }
-            Action::Steer { who, group, what } => {
-                let (who, group) = (self.person(who), self.group(group));
-                let whom = self.world.name(self.person(what)).to_string();
+            Action::StartDirectory {} => self.start(self.directory),
+            Action::SlowDisk { ms } => {
+                self.world.slow_disk(self.directory, ms);
+                true
+            }
+            Action::BreakDisk { ms } => {
+                self.world.break_disk(self.directory);
+                self.world.run_for(ms);
+                self.start(self.directory)
+            }
+            _ => self.disturb(action),
+        }
+    }
+
+    /// What people do.
+    fn work(&mut self, who: Pid, action: &Action) -> bool {
+        self.said += 1;
+        let (said, raw) = (self.said, self.is_raw(who));
+        match *action {
+            Action::Say { group, .. } => {
+                let (group, text) = (self.group(group), format!("word {said}"));
+                self.world.say_and(who, &group, &text, said % 2 == 0);
+            }
+            Action::Whisper { to, .. } if raw => {
+                let Some(to) = self.person(to) else { return false };
+                let (name, text) = (self.world.name(to).to_string(), format!("whisper {said}"));
+                self.world.types(who, &["SAY", "msg", &name, "1", &text]);
+            }
+            Action::Enter { group, .. } if raw => self.world.enter(who, &self.group(group)),
+            Action::Part { group, .. } if raw => self.world.part(who, &self.group(group)),
+            Action::Rename { what, .. } if raw => {
+                let nick = if what % 2 == 0 { format!("{}-{said}", self.world.name(who)) } else { format!("wanted{}", what % 3) };
+                self.world.types(who, &["NICK", &nick]);
+            }
+            Action::Steer { group, to, what, .. } => {
+                let Some(to) = self.person(to) else { return false };
+                let (group, whom) = (self.group(group), self.world.name(to).to_string());
                 let words = match what % 4 {
                     0 => vec!["TOPIC", &group, "weather"],
                     1 => vec!["MODE", &group, "+o", &whom],
@@ -332,23 +270,87 @@ impl Storm {
                 };
                 self.world.types(who, &words);
             }
-            Action::Kill { node } => self.world.kill(self.node(node)),
-            Action::Restart { node } => self.world.start(self.node(node)),
-            Action::Stop { node } => {
-                self.stopping = true;
-                self.world.stop(self.node(node));
-            }
-            Action::Add => self.add(),
-            Action::KillDirectory => self.world.kill(self.directory),
-            Action::RestartDirectory => self.world.start(self.directory),
-            Action::Cut { a, b, breaks } if self.anyone(a) != self.anyone(b) => self.world.cut(self.anyone(a), self.anyone(b), breaks),
-            Action::CutDirectory { node, breaks } => self.world.cut(self.directory, self.node(node), breaks),
-            Action::Slow { a, b, ms } => self.world.slow(self.anyone(a), self.anyone(b), ms),
+            _ => return false,
+        }
+        true
+    }
+
+    /// What happens to one process.
+    fn befall(&mut self, action: &Action) -> bool {
+        match *action {
+            Action::Pause { pid, ms, turn } => self.world.freeze(self.anyone(pid), ms, turn == 1),
+            Action::Freeze { node, ms, turn } => self.world.freeze(self.node(node), self.plan.timing().lease_ms + ms, turn == 1),
+            Action::Jump { pid, ms } => self.world.jump(self.anyone(pid), ms),
             Action::Stall { pid } => self.world.stall(self.anyone(pid)),
             Action::Unstall { pid } => self.world.unstall(self.anyone(pid)),
-            Action::Heal => self.world.heal(),
-            Action::Enter { .. } | Action::Part { .. } | Action::Cut { .. } => {}
+            _ => return false,
         }
+        true
+    }
+
+    /// What happens between processes.
+    fn disturb(&mut self, action: &Action) -> bool {
+        let two = |one, other| Some((self.anyone(one), self.anyone(other))).filter(|(one, other)| one != other);
+        match *action {
+            Action::Cut { pid, other, breaks } => two(pid, other).is_some_and(|(a, b)| {
+                self.world.cut(a, b, breaks == 1);
+                true
+            }),
+            Action::CutWay { pid, other, breaks } => two(pid, other).is_some_and(|(a, b)| {
+                self.world.cut_way(a, b, breaks == 1);
+                true
+            }),
+            Action::HalfOpen { pid, other } => two(pid, other).is_some_and(|(a, b)| self.world.half_open(a, b)),
+            Action::Slow { pid, other, ms } => two(pid, other).is_some_and(|(a, b)| {
+                self.world.slow(a, b, ms);
+                true
+            }),
+            Action::CutDirectory { node, breaks } => {
+                self.world.cut(self.directory, self.node(node), breaks == 1);
+                true
+            }
+            Action::LateViews { node, ms } => {
+                self.world.slow(self.directory, self.node(node), ms);
+                true
+            }
+            Action::Split { camp, breaks } => {
+                let all: Vec<Pid> = self.world.pids().collect();
+                let (here, there): (Vec<Pid>, Vec<Pid>) = all.into_iter().partition(|pid| camp >> (pid.0 % 20) & 1 == 1);
+                here.iter().for_each(|a| there.iter().for_each(|b| self.world.cut(*a, *b, breaks == 1)));
+                !here.is_empty() && !there.is_empty()
+            }
+            Action::Suspect { node, other, ms } => {
+                let (node, other) = (self.node(node), self.anyone(other));
+                self.world.refuse(node, ms);
+                self.world.half_open(other, node)
+            }
+            Action::Crowd { node } => self.world.drop_people(self.node(node)),
+            _ => {
+                self.world.heal();
+                true
+            }
+        }
+    }
+
+    fn is_running(&self, node: u64) -> bool {
+        self.world.is_alive(self.node(node))
+    }
+
+    fn start(&mut self, pid: Pid) -> bool {
+        let there = self.world.is_alive(pid);
+        self.world.start(pid);
+        !there
+    }
+
+    /// A super node is killed, and starts again after so long.
+    fn bounce(&mut self, node: u64, after_ms: Option<u64>) -> bool {
+        let node = self.node(node);
+        self.world.kill(node);
+        if let Some(ms) = after_ms {
+            self.world.run_for(ms);
+            self.world.start(node);
+        }
+        true
     }
 
     /// The storm is over: the network is whole, the directory runs, and at least one of the nodes that people know does, too. The others stay as they are.
@@ -358,7 +360,8 @@ impl Storm {
         if self.stopping {
             self.world.run_for(STOP_MS);
         }
-        if self.nodes[..self.known].iter().all(|node| !self.world.is_alive(*node)) {
+        let known = self.plan.settings.nodes.max(1) as usize;
+        if self.nodes[..known].iter().all(|node| !self.world.is_alive(*node)) {
             self.world.start(self.nodes[0]);
         }
     }

@@ -1,10 +1,16 @@
 //! Who watches: each checker reads what everyone heard and says what must not have been.
 
+pub mod acknowledged;
+pub mod bounded;
 pub mod everyone_home;
+pub mod excused;
+pub mod few_messages;
 pub mod no_hole;
 pub mod nothing_twice;
+pub mod one_nick;
 pub mod one_order;
 pub mod only_members;
+pub mod terms;
 
 use std::sync::Arc;
 
@@ -19,17 +25,14 @@ pub fn safety(world: &World) -> Result<(), String> {
     one_order::check(world)?;
     nothing_twice::check(world)?;
     no_hole::check(world)?;
-    only_members::check(world)
+    only_members::check(world)?;
+    terms::check(world)?;
+    acknowledged::check(world)?;
+    one_nick::check(world)?;
+    bounded::check(world)
 }
 
-/// Of which life of its group an entry is. `None` where that can't be told: two lives met in the same millisecond.
+/// Of which life of its group an entry is. `None` where that can't be told.
 fn life(world: &World, group: &GroupName, entry: &Arc<Entry>) -> Option<Birth> {
-    let births = world.lives().get(&(group.clone(), entry.term))?;
-    let before = births.iter().take_while(|(since, _)| *since <= entry.time).count();
-    match before {
-        // Opened and emptied in one go.
-        0 => None,
-        _ if before > 1 && births[before - 1].0 == entry.time => None,
-        _ => Some(births[before - 1].1),
-    }
+    world.life_of(group, entry)
 }

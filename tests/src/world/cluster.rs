@@ -1,6 +1,6 @@
 //! Who is in the world: a directory server, super nodes, native clients and raw people.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
@@ -13,8 +13,9 @@ use chatring_machines::super_node::{NodeConfig, NodeLimits, NodeTiming, SuperNod
 use chatring_machines::view::{RingParams, SharedView};
 use chatring_machines::wire::Text;
 
+use super::disk::Disk;
 use super::process::Process;
-use super::{Pid, Role, World};
+use super::{Pid, Role, Spoken, World};
 use crate::ear::Ear;
 use crate::person::{Person, Style, parse};
 
@@ -58,7 +59,8 @@ impl World {
             limits: DirectoryLimits::default(),
         };
         let machine = Directory::new(config.clone(), DirectoryState::default()).expect("an empty state belongs to any network");
-        let role = Role::Directory { config: Box::new(config), machine: Box::new(machine), store: MemoryStore::default() };
+        let role =
+            Role::Directory { config: Box::new(config), machine: Box::new(machine), store: MemoryStore::default(), disk: Disk::new() };
         let pid = self.add("directory", ip(DIRECTORY), role);
         self.listen(DIRECTORY, pid, ListenerId(0));
         pid
@@ -106,7 +108,8 @@ impl World {
         };
         let machine = Box::new(Client::new(config));
         let ear = Ear::new(nick);
-        let role = Role::Client { machine, group: group(name), ear, joined: false, gave_up: None, sent: BTreeSet::new() };
+        let role =
+            Role::Client { machine, group: group(name), ear, joined: false, gave_up: None, said: BTreeMap::new(), acked: BTreeMap::new() };
         self.add(nick, ip("10.2.0.1"), role)
     }
 
@@ -173,6 +176,11 @@ impl World {
         }
     }
 
+    /// How many groups and people nodes look after, all together.
+    pub fn groups_within(&self) -> u64 {
+        self.pids().map(|pid| self.held(pid).len() as u64).sum()
+    }
+
     /// The groups someone is in, as far as they were told.
     pub fn inside(&self, pid: Pid) -> Vec<GroupName> {
         match self.role(pid) {
@@ -208,8 +216,26 @@ impl World {
 
     /// Someone says something; a client can only speak in its group.
     pub fn say(&mut self, who: Pid, target: &str, text: &str) {
+        self.say_and(who, target, text, false);
+    }
+
+    /// The same; an IRC program may ask to hear it, too.
+    pub fn say_and(&mut self, who: Pid, target: &str, text: &str, echo: bool) {
+        let said_in = match self.role(who) {
+            Role::Client { group, .. } => Ok(group.clone()),
+            _ => GroupName::new(target),
+        };
+        if let Ok(group) = said_in {
+            self.spoken.push(Spoken { at: self.now, who, group, text: text.to_string() });
+        }
+        if matches!(self.role(who), Role::Person(person) if person.style() == Style::Irc) && echo {
+            return self.types(who, &["SAY", "msg", target, "1", text]);
+        }
         if matches!(self.role(who), Role::Client { .. }) {
             let number = self.rng.draw();
+            if let Role::Client { said, .. } = &mut self.processes[who.0].role {
+                said.insert(number, text.to_string());
+            }
             return self.hand(who, Input::Wish(Wish::Say { number, text: text.into() }));
         }
         self.with_person(who, |person, _, effects| person.say(target, text, effects));

@@ -1,6 +1,6 @@
 //! How messages look while they are on their way: as bytes of the real RESP codec between machines, as plain records for raw sessions.
 //!
-//! Raw people stand for any transport, IRC above all, and hear every event whole; their records are written out as lengths and bytes.
+//! Raw people stand for any transport, IRC above all, and hear every event whole; their records are written out as lengths and bytes. Either codec is fed what a socket would give: bytes cut anywhere, several records at once.
 
 use chatring_machines::command::Command;
 use chatring_machines::event::{Event, Shape};
@@ -38,6 +38,8 @@ impl Codecs {
         let mut out = Vec::new();
         match codec {
             Codec::Plain => {
+                let len: usize = argv.iter().map(|arg| 4 + arg.len()).sum();
+                out.extend_from_slice(&(len as u32).to_le_bytes());
                 for arg in argv.iter() {
                     out.extend_from_slice(&(arg.len() as u32).to_le_bytes());
                     out.extend_from_slice(arg);
@@ -58,17 +60,19 @@ impl Codecs {
         out
     }
 
-    /// The records in some bytes, each as its argv.
-    pub fn decode(&self, codec: &mut Codec, bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
-        match codec {
-            Codec::Plain => vec![plain(bytes)],
+    /// The whole records at the beginning of some bytes, each as its argv. Takes these bytes away; what is left is shown again, with what came after it.
+    pub fn decode(&self, codec: &mut Codec, bytes: &mut Vec<u8>) -> Vec<Vec<Vec<u8>>> {
+        let (found, used) = match codec {
+            Codec::Plain => plain(bytes),
             Codec::Resp(conn) => {
                 let mut found = Found(Vec::new());
                 let used = self.0.decode(conn, bytes, &mut found);
-                assert_eq!(used, Ok(bytes.len()), "the codec does not take what it wrote: {}", bytes.escape_ascii());
-                found.0
+                let used = used.unwrap_or_else(|_| panic!("the codec does not take what it wrote: {}", bytes.escape_ascii()));
+                (found.0, used)
             }
-        }
+        };
+        bytes.drain(..used);
+        found
     }
 }
 
@@ -78,14 +82,24 @@ impl Default for Codecs {
     }
 }
 
-fn plain(mut bytes: &[u8]) -> Vec<Vec<u8>> {
-    let mut args = Vec::new();
-    while let Some((head, rest)) = bytes.split_first_chunk::<4>() {
-        let (arg, rest) = rest.split_at(u32::from_le_bytes(*head) as usize);
-        args.push(arg.to_vec());
-        bytes = rest;
+/// A length and so many bytes: what stands at the beginning, and what follows it.
+fn plain_bytes(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (head, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(u32::from_le_bytes(*head) as usize)
+}
+
+fn plain(bytes: &[u8]) -> (Vec<Vec<Vec<u8>>>, usize) {
+    let (mut records, mut left) = (Vec::new(), bytes);
+    while let Some((mut record, rest)) = plain_bytes(left) {
+        let mut args = Vec::new();
+        while let Some((arg, rest)) = plain_bytes(record) {
+            args.push(arg.to_vec());
+            record = rest;
+        }
+        records.push(args);
+        left = rest;
     }
-    args
+    (records, bytes.len() - left.len())
 }
 
 struct Found(Vec<Vec<Vec<u8>>>);

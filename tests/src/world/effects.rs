@@ -1,32 +1,36 @@
 //! What a machine wants done, done: as the reactor does it, with a network that isn't there.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use chatring_machines::command::Command;
-use chatring_machines::event::Event;
+use chatring_machines::command::{ClientCommand, Command};
+use chatring_machines::event::{Event, Push, Reply};
 use chatring_machines::ids::{Conn, ListId, Ticket};
 use chatring_machines::machine::{Effect, Input, Note, Query, Store, Verdict};
-use chatring_machines::peer::{Change, PeerCommand};
+use chatring_machines::peer::{LinkEvent, PeerCommand};
 
 use super::codec::Codec;
 use super::network::What;
-use super::{Happening, Pid, Role, Sabotage, World};
+use super::{Happening, Loss, Pid, Role, Sabotage, World};
+use crate::coverage;
 use crate::ear::Sound;
 
 impl World {
     pub(super) fn carry_out(&mut self, of: Pid, effect: Effect) {
         self.trace.line(|| format!("{} {}    -> {effect:?}", self.now.0, self.processes[of.0].name));
+        self.trace.number((of.0 as u64) << 8 | kind(&effect));
         let life = self.processes[of.0].life;
         match effect {
             Effect::Tell { conn, event } => self.tell(of, conn, &event),
             Effect::TellAll { list, event, skip } => self.tell_all(of, list, &event, skip),
             Effect::Enlist { list, conn } => self.processes[of.0].enlist(list, conn),
+            Effect::Delist { .. } if self.options.sabotage == Sabotage::Lingering => {}
             Effect::Delist { list, conn } => self.processes[of.0].delist(list, conn),
             Effect::Disband { list } => self.processes[of.0].disband(list),
             Effect::Await { conn } => self.awaits(of, conn),
             Effect::Survey { ticket } => {
                 let input = Input::Surveyed { ticket, lags: Vec::new() };
-                self.schedule(self.now, Happening::Input { to: of, life, input });
+                self.schedule(self.now, Happening::Input { to: of, life, input: Box::new(input) });
             }
             Effect::Pause { conn } => self.pause(of, conn, true),
             Effect::Resume { conn } => self.pause(of, conn, false),
@@ -42,19 +46,22 @@ impl World {
             Effect::Judge { ticket, .. } => {
                 let at = self.now + self.rng.below(self.options.judge_ms + 1);
                 let input = Input::Judged { ticket, verdict: Verdict::Accept(None) };
-                self.schedule(at, Happening::Input { to: of, life, input });
+                self.schedule(at, Happening::Input { to: of, life, input: Box::new(input) });
             }
             Effect::Commit { ticket, change } => {
-                let at = self.store_time();
-                self.schedule(at, Happening::Commit { to: of, life, ticket, change: Box::new(change) });
+                if let Role::Directory { disk, .. } = &mut self.processes[of.0].role {
+                    disk.write(change);
+                }
+                let at = self.store_time(of);
+                self.schedule(at, Happening::Commit { to: of, life, ticket });
             }
             Effect::Query { ticket, query } => {
-                let at = self.store_time();
+                let at = self.store_time(of);
                 self.schedule(at, Happening::Query { to: of, life, ticket, query });
             }
             Effect::Keep { ticket: Some(ticket), .. } => {
-                let at = self.store_time();
-                self.schedule(at, Happening::Input { to: of, life, input: Input::Kept { ticket } });
+                let at = self.store_time(of);
+                self.schedule(at, Happening::Input { to: of, life, input: Box::new(Input::Kept { ticket }) });
             }
             // A process that starts again begins with nothing.
             Effect::Keep { ticket: None, .. } => {}
@@ -66,18 +73,29 @@ impl World {
     }
 
     /// The store works on one thing after the other.
-    fn store_time(&mut self) -> chatring_machines::Time {
-        self.store_at = self.store_at.max(self.now) + self.rng.below(self.options.store_ms + 1);
+    fn store_time(&mut self, of: Pid) -> chatring_machines::Time {
+        let slow_ms = if let Role::Directory { disk, .. } = &self.processes[of.0].role { disk.slow_ms } else { 0 };
+        self.store_at = self.store_at.max(self.now) + self.rng.below(self.options.store_ms + 1) + slow_ms;
         self.store_at
     }
 
-    pub(super) fn commit(&mut self, to: Pid, life: u32, ticket: Ticket, change: &Change) {
+    pub(super) fn commit(&mut self, to: Pid, life: u32, ticket: Ticket) {
         let process = &mut self.processes[to.0];
         if !process.alive || process.life != life {
             return;
         }
-        if let Role::Directory { store, .. } = &mut process.role {
-            store.commit(std::slice::from_ref(change)).expect("a store in memory does not fail");
+        let Role::Directory { store, disk, .. } = &mut process.role else { return };
+        let Some(change) = disk.sync() else {
+            // A driver that can't make durable what it should stops the process.
+            self.count("disk failed");
+            return self.kill(to);
+        };
+        let before = store.state().view().epoch;
+        store.commit(std::slice::from_ref(&change)).expect("a store in memory does not fail");
+        let view = store.state().view().clone();
+        if view.epoch != before {
+            self.count("change of the ring");
+            self.losses.push((self.now, Loss::View(view)));
         }
         self.hand(to, Input::Committed { ticket });
     }
@@ -105,7 +123,7 @@ impl World {
     pub(super) fn drained(&mut self, of: Pid, conn: Conn) {
         let at = self.now + self.latency(of, of);
         let life = self.processes[of.0].life;
-        self.schedule(at, Happening::Input { to: of, life, input: Input::Drained { conn } });
+        self.schedule(at, Happening::Input { to: of, life, input: Box::new(Input::Drained { conn }) });
     }
 
     fn pause(&mut self, of: Pid, conn: Conn, paused: bool) {
@@ -122,10 +140,30 @@ impl World {
         let lost =
             self.options.sabotage == Sabotage::LostAttach && matches!(event, Event::Command(Command::Peer(PeerCommand::Attach { .. })));
         let Some(end) = self.processes[of.0].end(conn).filter(|_| !lost) else { return };
+        self.count_told(event);
         let Some(wire) = &mut self.wires[end.wire] else { return };
-        let bytes = self.codecs.encode(&mut wire.ends[end.side].codec, event, false);
-        if !bytes.is_empty() {
-            self.push(end, What::Bytes(bytes.into()), None);
+        let bytes: Rc<[u8]> = self.codecs.encode(&mut wire.ends[end.side].codec, event, false).into();
+        if bytes.is_empty() {
+            return;
+        }
+        let copies = match (self.options.sabotage, event) {
+            (Sabotage::Flood, Event::Reply(Reply::Welcome { .. })) => 10_000,
+            (Sabotage::Echoes, Event::Link(LinkEvent::Answer { .. })) => 60,
+            _ => 1,
+        };
+        (0..copies).for_each(|_| self.push(end, What::Bytes(bytes.clone()), None));
+    }
+
+    fn count_told(&mut self, event: &Event) {
+        match event {
+            Event::Command(Command::Peer(command)) => self.count(command.word()),
+            Event::Command(Command::Client(ClientCommand::Join { birth: Some(_), .. })) => self.count("client resumes"),
+            Event::Command(Command::Client(ClientCommand::Join { .. })) => self.count("client joins"),
+            Event::Link(link) => self.count(link.word()),
+            Event::Push(Push::Gap { .. }) => self.count("gap told to a session"),
+            Event::Push(Push::Moved { .. }) => self.count("client is shown a better node"),
+            Event::Reply(Reply::Error { code, .. }) => self.count(code.as_str()),
+            _ => {}
         }
     }
 
@@ -165,8 +203,13 @@ impl World {
     }
 
     fn noted(&mut self, of: Pid, note: Note) {
+        if let Note::Log { text, .. } = &note
+            && let Some(path) = coverage::path(text)
+        {
+            self.count(path);
+        }
         let now = self.now;
-        let Role::Client { ear, joined, gave_up, sent, group, .. } = &mut self.processes[of.0].role else { return };
+        let Role::Client { ear, joined, gave_up, said, acked, group, .. } = &mut self.processes[of.0].role else { return };
         match note {
             Note::Heard(event) => ear.hear(now, &event),
             Note::Answer(event) => ear.add(now, Sound::Other(event)),
@@ -183,9 +226,40 @@ impl World {
                 *gave_up = Some(why);
             }
             Note::Sent { number, .. } => {
-                sent.insert(number);
+                if let Some(text) = said.remove(&number) {
+                    acked.insert(text, now);
+                }
             }
             _ => {}
         }
+    }
+}
+
+/// Which effect it is.
+fn kind(effect: &Effect) -> u64 {
+    match effect {
+        Effect::Tell { .. } => 0,
+        Effect::TellAll { .. } => 1,
+        Effect::Enlist { .. } => 2,
+        Effect::Delist { .. } => 3,
+        Effect::Disband { .. } => 4,
+        Effect::Pause { .. } => 5,
+        Effect::Resume { .. } => 6,
+        Effect::Close { .. } => 7,
+        Effect::Dial { .. } => 8,
+        Effect::Judge { .. } => 9,
+        Effect::Commit { .. } => 10,
+        Effect::Query { .. } => 11,
+        Effect::Note(_) => 12,
+        Effect::Stopped => 13,
+        _ => 14,
+    }
+}
+
+/// The same, as if the master before the last one had said it.
+pub(super) fn say_of_old(effect: &mut Effect) {
+    if let Effect::TellAll { event: Event::Entry(_, entry), .. } = effect {
+        let entry = Arc::make_mut(entry);
+        entry.term.number = entry.term.number.saturating_sub(1);
     }
 }

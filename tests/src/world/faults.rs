@@ -2,12 +2,13 @@
 
 use chatring_machines::directory::Directory;
 use chatring_machines::ids::Incarnation;
-use chatring_machines::machine::Input;
+use chatring_machines::machine::{Input, Store};
 use chatring_machines::super_node::SuperNode;
+use chatring_machines::time::Time;
 
-use super::network::pair;
+use super::clock::Clock;
 use super::process::EndOf;
-use super::{Pid, Role, World};
+use super::{Happening, Loss, Pid, Role, World};
 
 impl World {
     /// kill -9: what it had written may arrive in part; nobody listens there any more.
@@ -17,6 +18,16 @@ impl World {
         }
         self.trace.line(|| format!("{} {} is killed", self.now.0, self.processes[pid.0].name));
         self.leave_wires(pid, true);
+        let reached = match &mut self.processes[pid.0].role {
+            Role::Directory { disk, .. } => disk.crash(&mut self.rng),
+            _ => Vec::new(),
+        };
+        if !reached.is_empty() {
+            self.count("unsynced write outlived a kill");
+        }
+        if let Role::Directory { store, .. } = &mut self.processes[pid.0].role {
+            store.commit(&reached).expect("a store in memory does not fail");
+        }
     }
 
     /// It stopped by itself: everything it said arrives.
@@ -30,7 +41,7 @@ impl World {
             if killed {
                 if let Some(wire) = &mut self.wires[end.wire] {
                     wire.ends[end.side].open = false;
-                    wire.ways[end.side].queue.clear();
+                    wire.ways[end.side].clear();
                 }
                 self.break_way(there);
                 self.tidy(end.wire);
@@ -38,23 +49,24 @@ impl World {
                 self.close(end);
             }
         }
-        let process = &mut self.processes[pid.0];
-        process.forget();
-        process.alive = false;
-        process.stalled = false;
-        process.life += 1;
-        process.wake = None;
+        if let Role::Node { config, .. } = &self.processes[pid.0].role {
+            self.losses.push((self.now, Loss::Node(config.key.clone())));
+        }
+        self.nicks.forget(pid);
+        self.processes[pid.0].end_life();
     }
 
-    /// Starts a process, again or for the first time: with a new incarnation, and a directory with what its disk had.
+    /// Starts a process, again or for the first time: with a new incarnation and another clock, and a directory with what its disk had.
     pub fn start(&mut self, pid: Pid) {
         if self.processes[pid.0].alive {
             return;
         }
         let (incarnation, seed) = (Incarnation(self.rng.draw()), self.rng.draw());
+        let clock = Clock::draw(self.now, self.options.skew_ms, self.options.drift_ppm, &mut self.rng);
         let process = &mut self.processes[pid.0];
+        process.clock = clock;
         match &mut process.role {
-            Role::Directory { config, machine, store } => {
+            Role::Directory { config, machine, store, .. } => {
                 (config.incarnation, config.seed) = (incarnation, seed);
                 let begun = Directory::new((**config).clone(), store.state().clone());
                 **machine = begun.expect("it is the same network");
@@ -63,7 +75,12 @@ impl World {
                 (config.incarnation, config.seed) = (incarnation, seed);
                 **machine = SuperNode::new((**config).clone());
             }
-            Role::Client { .. } | Role::Person(_) => assert_eq!(process.life, 0, "people are not started twice"),
+            Role::Client { .. } => assert_eq!(process.life, 0, "people are not started twice"),
+            // People, and all who watch, go by the clock of the world.
+            Role::Person(_) => {
+                assert_eq!(process.life, 0, "people are not started twice");
+                process.clock = Clock::right();
+            }
         }
         process.alive = true;
         process.life += 1;
@@ -76,36 +93,147 @@ impl World {
         self.hand(pid, Input::Stop);
     }
 
-    /// Nothing passes between two processes. Their connections break now, or nothing arrives until it is healed.
-    pub fn cut(&mut self, a: Pid, b: Pid, breaks: bool) {
+    /// Nothing passes from one process to another. Their connections break now, or nothing arrives until it is healed.
+    pub fn cut_way(&mut self, from: Pid, to: Pid, breaks: bool) {
         if breaks {
-            for wire in 0..self.wires.len() {
-                let between = self.wires[wire].as_ref().is_some_and(|wire| pair(wire.ends[0].pid, wire.ends[1].pid) == pair(a, b));
-                if between {
-                    self.reset(wire);
-                    [0, 1].into_iter().for_each(|side| self.drain_over(EndOf { wire, side }));
-                }
+            for wire in self.wires_between(from, to) {
+                self.reset(wire);
+                [0, 1].into_iter().for_each(|side| self.lose(EndOf { wire, side }));
             }
         }
-        self.cuts.insert(pair(a, b));
+        self.cuts.insert((from, to));
     }
 
-    /// Connections break at once, though nothing else arrives.
-    fn drain_over(&mut self, to: EndOf) {
-        let Some(wire) = &mut self.wires[to.wire] else { return };
-        let end = &mut wire.ends[to.side];
-        if !std::mem::replace(&mut end.open, false) {
+    /// Nothing passes between two processes, in either direction.
+    pub fn cut(&mut self, a: Pid, b: Pid, breaks: bool) {
+        self.cut_way(a, b, breaks);
+        self.cut_way(b, a, false);
+    }
+
+    /// The connections of two processes die, and only the second hears of it.
+    /// False: there were none.
+    pub fn half_open(&mut self, knows_not: Pid, knows: Pid) -> bool {
+        let wires = self.wires_between(knows_not, knows);
+        for wire in &wires {
+            let wire = *wire;
+            let Some(there) = &mut self.wires[wire] else { continue };
+            (there.mute, there.half) = (true, true);
+            let side = usize::from(there.ends[1].pid == knows);
+            self.count("half-open connection");
+            self.lose(EndOf { wire, side });
+            self.keep_alive(wire);
+        }
+        !wires.is_empty()
+    }
+
+    fn wires_between(&self, a: Pid, b: Pid) -> Vec<usize> {
+        let between = |wire: &usize| {
+            let pids = self.wires[*wire].as_ref().map(|wire| (wire.ends[0].pid, wire.ends[1].pid));
+            pids == Some((a, b)) || pids == Some((b, a))
+        };
+        (0..self.wires.len()).filter(between).collect()
+    }
+
+    /// Messages from one to the other take so much longer.
+    pub fn slow(&mut self, from: Pid, to: Pid, ms: u64) {
+        self.slow.insert((from, to), ms);
+    }
+
+    /// Whoever dials this one is refused for a while, though it lives.
+    pub fn refuse(&mut self, pid: Pid, ms: u64) {
+        self.refusing.insert(pid, self.now + ms);
+    }
+
+    /// All connections of people and clients with this node break at once.
+    /// False: nobody had one.
+    pub fn drop_people(&mut self, node: Pid) -> bool {
+        let mut dropped = false;
+        for end in self.processes[node.0].ends() {
+            let Some(wire) = &self.wires[end.wire] else { continue };
+            let there = wire.ends[1 - end.side].pid;
+            if matches!(self.processes[there.0].role, Role::Person(_) | Role::Client { .. }) {
+                self.count("connection dropped");
+                self.reset(end.wire);
+                [0, 1].into_iter().for_each(|side| self.lose(EndOf { wire: end.wire, side }));
+                dropped = true;
+            }
+        }
+        dropped
+    }
+
+    /// SIGSTOP, and SIGCONT after a while: what comes meanwhile waits, and is handled at the time of waking. Stopped in the middle of a turn, what it said last leaves only then.
+    pub fn freeze(&mut self, pid: Pid, ms: u64, mid_turn: bool) {
+        let until = self.now + ms;
+        let process = &mut self.processes[pid.0];
+        if !process.alive || process.frozen.is_some() {
             return;
         }
-        let (pid, conn) = (end.pid, end.conn);
-        self.processes[pid.0].shut(conn);
-        self.tidy(to.wire);
-        self.hand(pid, Input::Lost { conn });
+        process.frozen = Some(until);
+        let life = process.life;
+        self.trace.line(|| format!("{} {} is frozen for {ms} ms", self.now.0, self.processes[pid.0].name));
+        if mid_turn {
+            self.hold_back(pid, until);
+        }
+        self.schedule(until, Happening::Thaw { pid, life });
     }
 
-    /// Messages between two take so much longer.
-    pub fn slow(&mut self, a: Pid, b: Pid, ms: u64) {
-        self.slow.insert(pair(a, b), ms);
+    fn hold_back(&mut self, pid: Pid, until: Time) {
+        for end in self.processes[pid.0].ends() {
+            let now = self.now;
+            let Some(wire) = &mut self.wires[end.wire] else { continue };
+            let way = &mut wire.ways[1 - end.side];
+            let mut held = false;
+            for packet in way.queue.iter_mut().filter(|packet| packet.at > now) {
+                packet.at = packet.at.max(until);
+                held = true;
+            }
+            if held {
+                way.last = way.last.max(until);
+                self.schedule(until, Happening::Arrival(EndOf { wire: end.wire, side: 1 - end.side }));
+                self.count("said before a pause, heard after it");
+            }
+        }
+    }
+
+    pub(super) fn thaw(&mut self, pid: Pid) {
+        let process = &mut self.processes[pid.0];
+        if process.frozen.take().is_none() {
+            return;
+        }
+        let held = std::mem::take(&mut process.held);
+        self.trace.line(|| format!("{} {} goes on", self.now.0, self.processes[pid.0].name));
+        // Before anything that happens only now.
+        held.into_iter().for_each(|happening| self.happens(happening));
+        self.tell_of_falls(pid);
+        self.look_again();
+    }
+
+    /// A process's clock jumps ahead.
+    pub fn jump(&mut self, pid: Pid, ms: u64) {
+        let now = self.now;
+        let process = &mut self.processes[pid.0];
+        if !process.alive || matches!(process.role, Role::Person(_)) {
+            return;
+        }
+        process.clock.jump(now, ms);
+        process.wake = None;
+        process.life_of_wakes += 1;
+        let deadline = process.deadline();
+        self.plan_wake(pid, deadline);
+    }
+
+    /// Writes to a directory's disk take so much longer.
+    pub fn slow_disk(&mut self, pid: Pid, ms: u64) {
+        if let Role::Directory { disk, .. } = &mut self.processes[pid.0].role {
+            disk.slow_ms = ms;
+        }
+    }
+
+    /// The next write to a directory's disk fails.
+    pub fn break_disk(&mut self, pid: Pid) {
+        if let Role::Directory { disk, .. } = &mut self.processes[pid.0].role {
+            disk.failing = true;
+        }
     }
 
     /// It reads nothing, but lives.
@@ -116,6 +244,11 @@ impl World {
     /// It reads again.
     pub fn unstall(&mut self, pid: Pid) {
         self.processes[pid.0].stalled = false;
+        self.tell_of_falls(pid);
+        self.look_again();
+    }
+
+    fn tell_of_falls(&mut self, pid: Pid) {
         for end in self.processes[pid.0].ends() {
             let Some(wire) = &self.wires[end.wire] else { continue };
             let (teller, conn) = (wire.ends[1 - end.side].pid, wire.ends[1 - end.side].conn);
@@ -123,17 +256,23 @@ impl World {
                 self.drained(teller, conn);
             }
         }
-        self.look_again();
     }
 
-    /// All is well with the network from here on, and everyone reads.
+    /// All is well with the network, the disks and the processes that run from here on, and everyone reads. Connections that died stay dead, and whoever writes into one hears so.
     pub fn heal(&mut self) {
         self.cuts.clear();
         self.slow.clear();
-        for pid in 0..self.processes.len() {
-            if self.processes[pid].stalled {
-                self.unstall(Pid(pid));
+        self.refusing.clear();
+        self.options.nat_ms = None;
+        self.wires.iter_mut().flatten().for_each(|wire| wire.mute = false);
+        for pid in (0..self.processes.len()).map(Pid) {
+            if let Role::Directory { disk, .. } = &mut self.processes[pid.0].role {
+                (disk.slow_ms, disk.failing) = (0, false);
             }
+            if self.processes[pid.0].stalled {
+                self.unstall(pid);
+            }
+            self.thaw(pid);
         }
         self.look_again();
     }

@@ -4,69 +4,41 @@
 //! `Close` lets the peer hear what was told before. Everything that is random is drawn from one seed, and everything random is drawn here, so the same seed tells the same story.
 //! Bound: a story that does not end is cut off by whoever runs it (`run_for`, `run_until`), and a machine that spins at one moment is a failure.
 
+mod clock;
 mod cluster;
 mod codec;
+mod disk;
 mod effects;
 mod faults;
+mod lives;
 mod network;
+mod nicks;
+mod options;
 mod process;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chatring_machines::ids::{Birth, ListenerId, Term, Ticket};
+use chatring_machines::entry::Entry;
+use chatring_machines::event::{Event, Reply};
+use chatring_machines::ids::{Birth, Conn, ListenerId, Ticket};
 use chatring_machines::machine::Query;
 use chatring_machines::machine::{Effect, Input};
-use chatring_machines::names::GroupName;
-use chatring_machines::peer::Change;
+use chatring_machines::names::{GroupName, Nick};
 use chatring_machines::time::{Jitter, Time};
 use chatring_machines::wire::Text;
 
 pub use cluster::address_of;
+pub use options::{Loss, Options, Sabotage, Spoken};
 pub use process::{Pid, Role};
 
+use crate::coverage::Coverage;
 use codec::Codecs;
+use lives::Lives;
 use network::Wire;
+use nicks::Nicks;
 use process::{EndOf, Process};
 use trace::Trace;
-
-/// What a world is like.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Least and most a message takes.
-    pub latency_ms: (u64, u64),
-    /// How long authenticators take, at most.
-    pub judge_ms: u64,
-    /// How long the store takes, at most.
-    pub store_ms: u64,
-    /// How much later than it wanted a machine is woken, at most.
-    pub late_ms: u64,
-    /// Entries of a list that wait for someone who does not read; older ones go.
-    pub retention: usize,
-    /// What the driver does wrong on purpose.
-    pub sabotage: Sabotage,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options { latency_ms: (1, 5), judge_ms: 5, store_ms: 5, late_ms: 3, retention: 50, sabotage: Sabotage::None }
-    }
-}
-
-/// A driver that is broken in one way, to see whether the checkers notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sabotage {
-    /// It is not.
-    None,
-    /// Now and then an entry is delivered twice.
-    Twice,
-    /// Now and then two entries change places.
-    Swapped,
-    /// Now and then an entry is not delivered.
-    Swallowed,
-    /// What edges show to masters is lost on the way.
-    LostAttach,
-}
 
 /// Something that will happen.
 enum Happening {
@@ -75,17 +47,54 @@ enum Happening {
     /// Someone's dial reaches where it goes.
     Knock { from: Pid, life: u32, ticket: Ticket, address: Text },
     /// An input for a machine.
-    Input { to: Pid, life: u32, input: Input },
+    Input { to: Pid, life: u32, input: Box<Input> },
     /// A change reaches the disk.
-    Commit { to: Pid, life: u32, ticket: Ticket, change: Box<Change> },
+    Commit { to: Pid, life: u32, ticket: Ticket },
     /// A question reaches the disk.
     Query { to: Pid, life: u32, ticket: Ticket, query: Query },
     /// A machine wanted to be woken now.
-    Wake { to: Pid, life: u32 },
+    Wake { to: Pid, life: u32, of: u32 },
+    /// What was written into a dead connection is answered.
+    Reset { end: EndOf, conn: Conn, id: u64 },
+    /// The driver looks whether a connection is dead.
+    Keepalive { wire: usize, id: u64 },
+    /// A process that stood still goes on.
+    Thaw { pid: Pid, life: u32 },
+    /// Someone looks whether two are called the same.
+    Nicks,
 }
 
-/// The lives of groups: which births were served in a term, and since when.
-pub type Lives = BTreeMap<(GroupName, Term), Vec<(Time, Birth)>>;
+impl Happening {
+    /// To whom it happens, if to one process alone, and when that one can take no notice of it while it stands still.
+    fn to(&self) -> Option<Pid> {
+        match self {
+            Happening::Input { to, .. } | Happening::Commit { to, .. } | Happening::Query { to, .. } | Happening::Wake { to, .. } => {
+                Some(*to)
+            }
+            _ => None,
+        }
+    }
+
+    /// Which kind it is, and of whom.
+    fn number(&self) -> u64 {
+        let (kind, of) = match self {
+            Happening::Arrival(end) => (0, end.wire * 2 + end.side),
+            Happening::Knock { from, .. } => (1, from.0),
+            Happening::Input { to, .. } => (2, to.0),
+            Happening::Commit { to, .. } => (3, to.0),
+            Happening::Query { to, .. } => (4, to.0),
+            Happening::Wake { to, .. } => (5, to.0),
+            Happening::Reset { end, .. } => (6, end.wire * 2 + end.side),
+            Happening::Keepalive { wire, .. } => (7, *wire),
+            Happening::Thaw { pid, .. } => (8, pid.0),
+            Happening::Nicks => (9, 0),
+        };
+        (of as u64) << 8 | kind
+    }
+}
+
+/// How long a process that stood still may take to notice what it does not know.
+const WAKING_MS: u64 = 200;
 
 /// Everything there is.
 pub struct World {
@@ -99,20 +108,32 @@ pub struct World {
     addresses: BTreeMap<Text, (Pid, ListenerId)>,
     cuts: BTreeSet<(Pid, Pid)>,
     slow: BTreeMap<(Pid, Pid), u64>,
+    refusing: BTreeMap<Pid, Time>,
+    wire_ids: u64,
     store_at: Time,
     codecs: Codecs,
     trace: Trace,
     lives: Lives,
+    nicks: Nicks,
+    losses: Vec<(Time, Loss)>,
+    spoken: Vec<Spoken>,
+    coverage: Coverage,
+    fullest: (usize, Pid, Pid),
     messages: u64,
+    between_nodes: u64,
     effects: Vec<Effect>,
 }
 
 impl World {
+    /// What time it is at first.
+    pub const BEGINS: Time = Time(100_000_000);
+
     /// An empty one.
     pub fn new(seed: u64, options: Options) -> World {
         World {
+            trace: Trace::new(options.aloud),
             options,
-            now: Time(1_000_000),
+            now: World::BEGINS,
             rng: Jitter::new(seed),
             agenda: BTreeMap::new(),
             order: 0,
@@ -121,11 +142,18 @@ impl World {
             addresses: BTreeMap::new(),
             cuts: BTreeSet::new(),
             slow: BTreeMap::new(),
+            refusing: BTreeMap::new(),
+            wire_ids: 0,
             store_at: Time(0),
             codecs: Codecs::new(),
-            trace: Trace::new(),
-            lives: Lives::new(),
+            lives: Lives::default(),
+            nicks: Nicks::default(),
+            losses: Vec::new(),
+            spoken: Vec::new(),
+            coverage: Coverage::default(),
+            fullest: (0, Pid(0), Pid(0)),
             messages: 0,
+            between_nodes: 0,
             effects: Vec::new(),
         }
     }
@@ -145,9 +173,49 @@ impl World {
         self.messages
     }
 
-    /// The lives of groups that were served.
-    pub fn lives(&self) -> &Lives {
-        &self.lives
+    /// How many of them went between super nodes and directory servers.
+    pub fn between_nodes(&self) -> u64 {
+        self.between_nodes
+    }
+
+    /// Of which life of its group an entry is. `None` where that can't be told.
+    pub fn life_of(&self, group: &GroupName, entry: &Entry) -> Option<Birth> {
+        self.lives.of(group, entry)
+    }
+
+    /// Who is called what.
+    pub fn nicks(&self) -> &Nicks {
+        &self.nicks
+    }
+
+    /// What cost copies of groups, and what the ring was between.
+    pub fn losses(&self) -> &[(Time, Loss)] {
+        &self.losses
+    }
+
+    /// The greatest number of bytes that were ever on their way over a connection in one direction, from whom, and to whom.
+    pub fn fullest(&self) -> (usize, Pid, Pid) {
+        self.fullest
+    }
+
+    /// All that was said in groups.
+    pub fn spoken(&self) -> &[Spoken] {
+        &self.spoken
+    }
+
+    /// What it is like.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// How often what happened.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// Something worth counting happened.
+    pub fn count(&mut self, name: &'static str) {
+        self.coverage.count(name);
     }
 
     /// Lets time pass.
@@ -176,15 +244,38 @@ impl World {
         let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= until) else { return false };
         let ((at, _), happening) = entry.remove_entry();
         self.now = self.now.max(at);
+        self.trace.number(self.now.0);
+        self.trace.number(happening.number());
+        self.happens(happening);
+        true
+    }
+
+    /// It happens now; to who stands still, when they go on.
+    fn happens(&mut self, happening: Happening) {
+        if let Some(to) = happening.to()
+            && self.processes[to.0].frozen.is_some()
+        {
+            return self.processes[to.0].held.push(happening);
+        }
         match happening {
             Happening::Arrival(end) => self.drain(end),
             Happening::Knock { from, life, ticket, address } => self.knock(from, life, ticket, &address),
-            Happening::Input { to, life, input } => self.hand_to_life(to, life, input),
-            Happening::Commit { to, life, ticket, change } => self.commit(to, life, ticket, &change),
+            Happening::Input { to, life, input } => self.hand_to_life(to, life, *input),
+            Happening::Commit { to, life, ticket } => self.commit(to, life, ticket),
             Happening::Query { to, life, ticket, query } => self.query(to, life, ticket, &query),
-            Happening::Wake { to, life } => self.wake(to, life),
+            Happening::Wake { to, life, of } => self.wake(to, life, of),
+            Happening::Reset { end, conn, id } => self.reset_comes(end, conn, id),
+            Happening::Keepalive { wire, id } => self.keepalive_ends(wire, id),
+            Happening::Thaw { pid, life } if self.processes[pid.0].life == life => {
+                self.thaw(pid);
+                self.schedule(self.now + WAKING_MS, Happening::Nicks);
+            }
+            Happening::Thaw { .. } => {}
+            Happening::Nicks => {
+                let processes = &self.processes;
+                self.nicks.look_again(self.now, |pid| processes[pid.0].frozen.is_some());
+            }
         }
-        true
     }
 
     fn schedule(&mut self, at: Time, happening: Happening) {
@@ -192,10 +283,10 @@ impl World {
         self.agenda.insert((at, self.order), happening);
     }
 
-    fn wake(&mut self, to: Pid, life: u32) {
+    fn wake(&mut self, to: Pid, life: u32, of: u32) {
         let now = self.now;
         let process = &mut self.processes[to.0];
-        if !process.alive || process.life != life {
+        if !process.alive || process.life != life || process.life_of_wakes != of {
             return;
         }
         process.wake = None;
@@ -211,12 +302,13 @@ impl World {
             return;
         }
         let late_ms = self.rng.below(self.options.late_ms + 1);
-        let (at, life) = (deadline.max(self.now) + late_ms, self.processes[to.0].life);
+        let process = &self.processes[to.0];
+        let (at, life, of) = (deadline.max(self.now) + late_ms, process.life, process.life_of_wakes);
         if at.0 == u64::MAX {
             return;
         }
         self.processes[to.0].wake = Some(at);
-        self.schedule(at, Happening::Wake { to, life });
+        self.schedule(at, Happening::Wake { to, life, of });
     }
 
     fn hand_to_life(&mut self, to: Pid, life: u32, input: Input) {
@@ -238,10 +330,29 @@ impl World {
             return;
         }
         let (now, process) = (self.now, &mut self.processes[to.0]);
+        if process.frozen.is_some() {
+            let life = process.life;
+            return process.held.push(Happening::Input { to, life, input: Box::new(input) });
+        }
+        let lost = if let Input::Lost { conn } = &input { Some(*conn) } else { None };
         let mut effects = std::mem::take(&mut self.effects);
         self.trace.line(|| format!("{} {} <- {input:?}", now.0, process.name));
         let deadline = process.handle(now, input, &mut effects);
-        self.note_lives(to);
+        if let Role::Node { machine, .. } = &process.role {
+            if self.options.sabotage == Sabotage::OldTerm && self.rng.below(20) == 0 {
+                effects.iter_mut().for_each(effects::say_of_old);
+            }
+            self.lives.watch(machine, &effects);
+            if let Some(conn) = lost {
+                self.nicks.let_go((to, conn));
+            }
+            if self.options.sabotage == Sabotage::Namesakes {
+                effects.iter_mut().for_each(call_the_same);
+            }
+            let mut nicks = std::mem::take(&mut self.nicks);
+            nicks.watch(now, to, &effects, |pid| self.processes[pid.0].frozen.is_some(), |conn| self.native_at(to, conn));
+            self.nicks = nicks;
+        }
         for effect in effects.drain(..) {
             self.carry_out(to, effect);
         }
@@ -249,8 +360,18 @@ impl World {
         self.plan_wake(to, deadline);
     }
 
+    /// The native client behind a connection: it is one session, however many connections it has had.
+    fn native_at(&self, node: Pid, conn: Conn) -> Option<Pid> {
+        let end = self.processes[node.0].end(conn)?;
+        let there = self.wires[end.wire].as_ref()?.ends[1 - end.side].pid;
+        matches!(self.processes[there.0].role, Role::Client { .. }).then_some(there)
+    }
+
     /// Lets a test talk to a person's machine by name.
     fn with_person(&mut self, pid: Pid, act: impl FnOnce(&mut crate::person::Person, Time, &mut Vec<Effect>)) {
+        if self.processes[pid.0].frozen.is_some() {
+            return;
+        }
         let mut effects = Vec::new();
         let now = self.now;
         if let Role::Person(person) = &mut self.processes[pid.0].role {
@@ -260,14 +381,11 @@ impl World {
         let deadline = self.processes[pid.0].deadline();
         self.plan_wake(pid, deadline);
     }
+}
 
-    fn note_lives(&mut self, of: Pid) {
-        let Role::Node { machine, .. } = &self.processes[of.0].role else { return };
-        for (group, birth, term) in machine.lives() {
-            let births = self.lives.entry((group.clone(), term)).or_default();
-            if births.iter().all(|(_, known)| *known != birth) {
-                births.push((self.now, birth));
-            }
-        }
+/// The driver tells everyone that they are called the same.
+fn call_the_same(effect: &mut Effect) {
+    if let Effect::Tell { event: Event::Reply(Reply::Welcome { nick, .. }), .. } = effect {
+        *nick = Nick::new("everyone").unwrap_or_else(|_| nick.clone());
     }
 }

@@ -1,4 +1,7 @@
 //! Connections: two ends, and in each direction a queue that keeps its order whatever the latency.
+//!
+//! What is read is what a socket would give: now and then only a part of a message, or several at once. A connection may be dead without both ends knowing:
+//! then what is written vanishes, until the network is whole again and answers with a reset, or until the driver's keepalive finds out.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -14,11 +17,25 @@ use super::{Happening, Pid, Role, World};
 
 /// How long a dial to where nothing answers takes.
 const DIAL_MS: u64 = 3_000;
+/// How long the rest of a torn message takes, at most.
+const REST_MS: u64 = 30;
 
 pub(super) struct Wire {
+    /// Names it for as long as the world lasts.
+    pub id: u64,
     pub ends: [End; 2],
     /// By the side they lead to.
     pub ways: [Way; 2],
+    /// Nothing passes, and nobody is told.
+    pub mute: bool,
+    /// One of the ends is not there any more, and the other was not told: what it writes is answered with a reset.
+    pub half: bool,
+    /// Whatever translates addresses in between has forgotten it: as `half` for who dialled, while what the other side writes vanishes for good.
+    pub forgotten: bool,
+    /// When something was last written.
+    used: Time,
+    /// The driver's keepalive looks after it.
+    pub watched: bool,
 }
 
 pub(super) struct End {
@@ -27,6 +44,10 @@ pub(super) struct End {
     pub open: bool,
     pub paused: bool,
     pub codec: Codec,
+    /// Read, and no whole message yet.
+    unread: Vec<u8>,
+    /// Decoded, and not handed in yet.
+    ready: VecDeque<Vec<Vec<u8>>>,
 }
 
 /// What is on its way to one end.
@@ -34,19 +55,32 @@ pub(super) struct End {
 pub(super) struct Way {
     pub queue: VecDeque<Packet>,
     /// When the last one arrives: the next does not before.
-    last: Time,
+    pub last: Time,
+    /// How many bytes are in the queue.
+    bytes: usize,
 }
 
 pub(super) struct Packet {
-    at: Time,
+    pub at: Time,
     pub what: What,
     /// Told to a list, not to this connection alone; and its place in a log.
     pub list: Option<(ListId, Option<u64>)>,
+    /// So much of it was read.
+    begun: usize,
 }
 
 pub(super) enum What {
     Bytes(Rc<[u8]>),
     Over,
+}
+
+impl Packet {
+    fn left(&self) -> usize {
+        match &self.what {
+            What::Bytes(bytes) => bytes.len() - self.begun,
+            What::Over => 0,
+        }
+    }
 }
 
 impl World {
@@ -58,13 +92,17 @@ impl World {
         let back = self.latency(from, from);
         let answer = |world: &mut World, ms: u64, error| {
             let input = Input::Dialed { ticket, result: Err(error) };
-            world.schedule(world.now + ms, Happening::Input { to: from, life, input });
+            world.schedule(world.now + ms, Happening::Input { to: from, life, input: Box::new(input) });
         };
         let Some((to, listener)) = self.addresses.get(address).copied() else {
             return answer(self, DIAL_MS, DialError::Unreachable);
         };
-        if self.is_cut(from, to) {
+        if self.is_cut(from, to) || self.is_cut(to, from) {
             return answer(self, DIAL_MS, DialError::Unreachable);
+        }
+        if self.refusing.get(&to).is_some_and(|until| *until > self.now) {
+            self.count("dial refused by who lives");
+            return answer(self, back, DialError::Refused);
         }
         if !self.processes[to.0].alive {
             return answer(self, back, DialError::Refused);
@@ -76,15 +114,18 @@ impl World {
         let native = !matches!(self.processes[from.0].role, Role::Person(_));
         let mut end = |pid: Pid, side: usize| {
             let conn = self.processes[pid.0].open(EndOf { wire, side });
-            End { pid, conn, open: true, paused: false, codec: self.codecs.open(native, side == 0) }
+            let codec = self.codecs.open(native, side == 0);
+            End { pid, conn, open: true, paused: false, codec, unread: Vec::new(), ready: VecDeque::new() }
         };
-        let (dialled, accepted) = (end(from, 0), end(to, 1));
-        let (conn, theirs) = (dialled.conn, accepted.conn);
+        let ends = [end(from, 0), end(to, 1)];
+        let (conn, theirs) = (ends[0].conn, ends[1].conn);
         let mut ways = [Way::default(), Way::default()];
         ways[0].last = self.now + back;
-        self.wires[wire] = Some(Wire { ends: [dialled, accepted], ways });
+        self.wire_ids += 1;
+        let (id, used) = (self.wire_ids, self.now);
+        self.wires[wire] = Some(Wire { id, ends, ways, mute: false, half: false, forgotten: false, used, watched: false });
         let input = Input::Dialed { ticket, result: Ok(conn) };
-        self.schedule(self.now + back, Happening::Input { to: from, life, input });
+        self.schedule(self.now + back, Happening::Input { to: from, life, input: Box::new(input) });
         let peer = self.processes[from.0].ip;
         self.hand(to, Input::Opened { conn: theirs, listener, peer });
     }
@@ -92,29 +133,44 @@ impl World {
     /// How long a message from one to the other takes now.
     pub(super) fn latency(&mut self, from: Pid, to: Pid) -> u64 {
         let (least, most) = self.options.latency_ms;
-        let slow = self.slow.get(&pair(from, to)).copied().unwrap_or(0);
+        let slow = self.slow.get(&(from, to)).copied().unwrap_or(0);
         least + self.rng.below(most - least + 1) + slow
     }
 
-    pub(super) fn is_cut(&self, a: Pid, b: Pid) -> bool {
-        self.cuts.contains(&pair(a, b))
+    pub(super) fn is_cut(&self, from: Pid, to: Pid) -> bool {
+        self.cuts.contains(&(from, to))
     }
 
     /// Puts something on its way to the other end.
     pub(super) fn push(&mut self, from: EndOf, what: What, list: Option<(ListId, Option<u64>)>) {
-        let Some(wire) = &self.wires[from.wire] else { return };
+        let (now, nat_ms) = (self.now, self.options.nat_ms);
+        let Some(wire) = &mut self.wires[from.wire] else { return };
         let to = EndOf { wire: from.wire, side: 1 - from.side };
         let (us, them) = (wire.ends[from.side].pid, wire.ends[to.side].pid);
+        let idle_ms = now.since_ms(std::mem::replace(&mut wire.used, now));
+        let inside = matches!(self.processes[wire.ends[0].pid.0].role, Role::Person(_) | Role::Client { .. });
+        let expires = nat_ms.is_some_and(|nat_ms| idle_ms > nat_ms) && inside && !wire.forgotten;
+        if expires {
+            wire.forgotten = true;
+            self.count("NAT expiry");
+        }
+        if self.vanishes(from) {
+            self.count("write into a dead connection");
+            return self.keep_alive(from.wire);
+        }
+        let Some(wire) = &self.wires[from.wire] else { return };
         if !wire.ends[to.side].open {
             return;
         }
         let arrives = self.now + self.latency(us, them);
-        let (stalled, retention) = (self.processes[them.0].stalled, self.options.retention);
+        let (stalled, retention) = (self.processes[them.0].is_slow(), self.options.retention);
         let Some(wire) = &mut self.wires[from.wire] else { return };
         let way = &mut wire.ways[to.side];
         way.last = way.last.max(arrives);
         let at = way.last;
-        way.queue.push_back(Packet { at, what, list });
+        let packet = Packet { at, what, list, begun: 0 };
+        way.bytes += packet.left();
+        way.queue.push_back(packet);
         let conn = wire.ends[from.side].conn;
         if stalled
             && let Some((list, _)) = list
@@ -122,9 +178,61 @@ impl World {
         {
             self.processes[us.0].fall(list, conn);
             let input = Input::Fell { conn, list, next, lost };
-            self.schedule(self.now, Happening::Input { to: us, life: self.processes[us.0].life, input });
+            self.schedule(self.now, Happening::Input { to: us, life: self.processes[us.0].life, input: Box::new(input) });
+            self.count("reader fell behind");
+        }
+        let Some(wire) = &mut self.wires[from.wire] else { return };
+        let way = &mut wire.ways[to.side];
+        if way.bytes > self.fullest.0 {
+            self.fullest = (way.bytes, us, them);
         }
         self.schedule(at, Happening::Arrival(to));
+    }
+
+    /// Whether what this end writes gets lost; a reset may come of it.
+    fn vanishes(&mut self, from: EndOf) -> bool {
+        let Some(wire) = &self.wires[from.wire] else { return true };
+        let there = &wire.ends[1 - from.side];
+        let (us, them, conn, id) = (wire.ends[from.side].pid, there.pid, wire.ends[from.side].conn, wire.id);
+        if wire.mute || wire.forgotten && from.side == 1 {
+            return true;
+        }
+        if !(wire.forgotten || wire.half && !there.open) {
+            return false;
+        }
+        if !self.is_cut(us, them) && !self.is_cut(them, us) {
+            let at = self.now + self.latency(us, them);
+            self.schedule(at, Happening::Reset { end: from, conn, id });
+        }
+        true
+    }
+
+    /// What was written into a dead connection is answered.
+    pub(super) fn reset_comes(&mut self, end: EndOf, conn: Conn, id: u64) {
+        let Some(wire) = self.wires[end.wire].as_mut().filter(|wire| wire.id == id && wire.ends[end.side].conn == conn) else { return };
+        wire.half = true;
+        self.count("reset");
+        self.lose(end);
+    }
+
+    /// The driver's keepalive will find out about a dead connection.
+    pub(super) fn keep_alive(&mut self, wire: usize) {
+        let at = self.now + self.options.keepalive_ms;
+        let Some(there) = &mut self.wires[wire] else { return };
+        if !std::mem::replace(&mut there.watched, true) {
+            let id = there.id;
+            self.schedule(at, Happening::Keepalive { wire, id });
+        }
+    }
+
+    pub(super) fn keepalive_ends(&mut self, wire: usize, id: u64) {
+        let Some(there) = self.wires[wire].as_mut().filter(|there| there.id == id) else { return };
+        there.watched = false;
+        if there.mute || there.forgotten || there.half {
+            there.half = true;
+            self.count("keepalive found a dead connection");
+            [0, 1].into_iter().for_each(|side| self.lose(EndOf { wire, side }));
+        }
     }
 
     /// Hands in what has arrived at an end, as far as it is read from.
@@ -132,40 +240,80 @@ impl World {
         loop {
             let now = self.now;
             let Some(wire) = &mut self.wires[to.wire] else { return };
-            let (end, other) = (&wire.ends[to.side], &wire.ends[1 - to.side]);
+            let other = wire.ends[1 - to.side].pid;
+            let end = &mut wire.ends[to.side];
             let (pid, conn) = (end.pid, end.conn);
-            let held = end.paused || self.processes[pid.0].stalled || self.cuts.contains(&pair(pid, other.pid));
-            if !end.open || held || wire.ways[to.side].queue.front().is_none_or(|packet| packet.at > now) {
+            if !end.open || end.paused || self.processes[pid.0].is_slow() {
                 return;
             }
-            let Some(packet) = wire.ways[to.side].queue.pop_front() else { return };
-            match packet.what {
-                What::Bytes(bytes) => self.arrived(to, pid, conn, &bytes),
-                What::Over => {
-                    wire.ends[to.side].open = false;
-                    self.processes[pid.0].shut(conn);
-                    self.tidy(to.wire);
-                    self.hand(pid, Input::Lost { conn });
-                    return;
-                }
+            if let Some(argv) = end.ready.pop_front() {
+                let input = match to.side {
+                    0 => Input::Told { conn, event: codec::event(&argv) },
+                    _ => Input::Heard { conn, command: codec::command(&argv) },
+                };
+                self.hand(pid, input);
+                continue;
             }
+            let way = &mut wire.ways[to.side];
+            let held = wire.mute || self.cuts.contains(&(other, pid));
+            let Some(packet) = way.queue.front().filter(|packet| !held && packet.at <= now) else { return };
+            if matches!(packet.what, What::Over) {
+                return self.lose(to);
+            }
+            self.read(to);
         }
     }
 
-    fn arrived(&mut self, to: EndOf, pid: Pid, conn: Conn, bytes: &[u8]) {
-        self.trace.number(self.now.0);
-        self.trace.number(pid.0 as u64);
-        self.trace.add(bytes);
-        self.messages += 1;
+    /// Reads what a socket would give.
+    fn read(&mut self, to: EndOf) {
+        let (now, torn) = (self.now, self.options.torn);
         let Some(wire) = &mut self.wires[to.wire] else { return };
-        let found = self.codecs.decode(&mut wire.ends[to.side].codec, bytes);
-        for argv in found {
-            let input = match to.side {
-                0 => Input::Told { conn, event: codec::event(&argv) },
-                _ => Input::Heard { conn, command: codec::command(&argv) },
-            };
-            self.hand(pid, input);
+        let (end, way) = (&mut wire.ends[to.side], &mut wire.ways[to.side]);
+        let (from, mut messages, mut rest_at) = (end.unread.len(), 0, None);
+        while let Some(packet) = way.queue.front_mut().filter(|packet| packet.at <= now) {
+            let What::Bytes(bytes) = &packet.what else { break };
+            let left = packet.left();
+            let takes = if torn > 0 && left > 1 && self.rng.below(torn) == 0 { 1 + self.rng.below(left as u64 - 1) as usize } else { left };
+            end.unread.extend_from_slice(&bytes[packet.begun..packet.begun + takes]);
+            way.bytes -= takes;
+            if takes < left {
+                packet.begun += takes;
+                packet.at = now + self.rng.below(REST_MS);
+                way.last = way.last.max(packet.at);
+                rest_at = Some(packet.at);
+                break;
+            }
+            way.queue.pop_front();
+            messages += 1;
         }
+        self.trace.number(now.0);
+        self.trace.number(end.pid.0 as u64);
+        self.trace.add(&end.unread[from..]);
+        let found = self.codecs.decode(&mut end.codec, &mut end.unread);
+        end.ready.extend(found);
+        let between = wire.ends.iter().all(|end| !matches!(self.processes[end.pid.0].role, Role::Person(_) | Role::Client { .. }));
+        self.messages += messages;
+        self.between_nodes += if between { messages } else { 0 };
+        if messages > 1 {
+            self.count("several messages in one read");
+        }
+        if let Some(at) = rest_at {
+            self.count("torn read");
+            self.schedule(at, Happening::Arrival(to));
+        }
+    }
+
+    /// A connection is gone for this end.
+    pub(super) fn lose(&mut self, at: EndOf) {
+        let Some(wire) = &mut self.wires[at.wire] else { return };
+        let end = &mut wire.ends[at.side];
+        if !std::mem::replace(&mut end.open, false) {
+            return;
+        }
+        let (pid, conn) = (end.pid, end.conn);
+        self.processes[pid.0].shut(conn);
+        self.tidy(at.wire);
+        self.hand(pid, Input::Lost { conn });
     }
 
     /// A machine closes its end: the other hears what was told before, and then that it is over.
@@ -174,10 +322,21 @@ impl World {
         let end = &mut wire.ends[of.side];
         end.open = false;
         let (pid, conn) = (end.pid, end.conn);
-        wire.ways[of.side].queue.clear();
+        wire.ways[of.side].clear();
         self.processes[pid.0].shut(conn);
-        self.push(of, What::Over, None);
+        self.say_over(of);
         self.tidy(of.wire);
+    }
+
+    /// The other end is told that it is over, where that gets through.
+    pub(super) fn say_over(&mut self, from: EndOf) {
+        if let Some(wire) = &mut self.wires[from.wire]
+            && (wire.mute || wire.forgotten)
+        {
+            wire.half = true;
+            return self.keep_alive(from.wire);
+        }
+        self.push(from, What::Over, None);
     }
 
     /// A connection that both ends are done with is gone.
@@ -201,10 +360,11 @@ impl World {
         if !wire.ends[to.side].open {
             return;
         }
-        let queue = &mut wire.ways[to.side].queue;
-        let kept = self.rng.below(queue.len() as u64 + 1) as usize;
-        queue.truncate(kept);
-        self.push(EndOf { wire: to.wire, side: 1 - to.side }, What::Over, None);
+        let way = &mut wire.ways[to.side];
+        let kept = self.rng.below(way.queue.len() as u64 + 1) as usize;
+        way.queue.truncate(kept);
+        way.bytes = way.queue.iter().map(Packet::left).sum();
+        self.say_over(EndOf { wire: to.wire, side: 1 - to.side });
     }
 
     /// Looks again at everything that may have arrived.
@@ -227,28 +387,30 @@ impl World {
 impl Way {
     /// When too many entries of a list wait, all of them are let go of. Gives the place of the first, and how many there were.
     fn bound(&mut self, list: ListId, retention: usize) -> Option<(Option<u64>, u64)> {
-        let of_list = |packet: &&Packet| packet.list.is_some_and(|(of, _)| of == list);
-        let count = self.queue.iter().filter(of_list).count();
-        let first = self.queue.iter().find(of_list).filter(|_| count > retention)?.list.and_then(|(_, place)| place);
-        self.queue.retain(|packet| !of_list(&packet));
+        let of_list = |packet: &Packet| packet.begun == 0 && packet.list.is_some_and(|(of, _)| of == list);
+        let count = self.queue.iter().filter(|packet| of_list(packet)).count();
+        let first = self.queue.iter().find(|packet| of_list(packet)).filter(|_| count > retention)?.list.and_then(|(_, place)| place);
+        let gone: usize = self.queue.iter().filter(|packet| of_list(packet)).map(Packet::left).sum();
+        self.queue.retain(|packet| !of_list(packet));
+        self.bytes -= gone;
         Some((first, count as u64))
+    }
+
+    /// Nobody reads it any more.
+    pub fn clear(&mut self) {
+        self.queue.clear();
+        self.bytes = 0;
     }
 
     /// Two entries that were told one after the other change places.
     pub fn swap_last(&mut self) {
         let len = self.queue.len();
-        if len >= 2
-            && self.queue[len - 1].list.is_some()
-            && self.queue[len - 2].list.map(|(list, _)| list) == self.queue[len - 1].list.map(|(list, _)| list)
-        {
+        let of = |packet: &Packet| packet.list.map(|(list, _)| list);
+        let of_one = len >= 2 && self.queue[len - 1].list.is_some() && of(&self.queue[len - 2]) == of(&self.queue[len - 1]);
+        if of_one && self.queue[len - 2].begun == 0 {
             let packets = self.queue.make_contiguous();
             let (head, tail) = packets.split_at_mut(len - 1);
             std::mem::swap(&mut head[len - 2].what, &mut tail[0].what);
         }
     }
-}
-
-/// Two processes, in either order.
-pub(super) fn pair(a: Pid, b: Pid) -> (Pid, Pid) {
-    if a <= b { (a, b) } else { (b, a) }
 }

@@ -8,9 +8,13 @@ use chatring_machines::directory::{Directory, DirectoryConfig, MemoryStore};
 use chatring_machines::ids::{Conn, ListId};
 use chatring_machines::machine::{Effect, Input, Machine};
 use chatring_machines::names::GroupName;
+use chatring_machines::peer::Change;
 use chatring_machines::super_node::{NodeConfig, SuperNode};
 use chatring_machines::time::Time;
 
+use super::Happening;
+use super::clock::Clock;
+use super::disk::Disk;
 use crate::ear::Ear;
 use crate::person::Person;
 
@@ -35,8 +39,10 @@ pub enum Role {
         config: Box<DirectoryConfig>,
         /// The machine.
         machine: Box<Directory>,
-        /// Its disk.
+        /// What its disk has, synced.
         store: MemoryStore,
+        /// What is on its way there.
+        disk: Disk<Change>,
     },
     /// A super node.
     Node {
@@ -57,8 +63,10 @@ pub enum Role {
         joined: bool,
         /// It said that it gave up.
         gave_up: Option<String>,
-        /// Numbers of what was acknowledged.
-        sent: BTreeSet<u64>,
+        /// What was said and not acknowledged yet, by number.
+        said: BTreeMap<u64, String>,
+        /// What was acknowledged, and when.
+        acked: BTreeMap<String, Time>,
     },
     /// A raw session.
     Person(Box<Person>),
@@ -91,6 +99,14 @@ pub struct Process {
     pub wake: Option<Time>,
     /// It takes nothing off its connections.
     pub stalled: bool,
+    /// It stands still, until then.
+    pub frozen: Option<Time>,
+    /// What happened to it while it stood still.
+    pub(super) held: Vec<Happening>,
+    /// What it takes for the time.
+    pub clock: Clock,
+    /// Grows when its clock jumps: what it was to be woken for before is void.
+    pub life_of_wakes: u32,
     slots: Vec<(u32, Option<EndOf>)>,
     lists: BTreeMap<ListId, BTreeSet<Conn>>,
     /// Who fell off which list, and the machine has not heard of it yet.
@@ -112,6 +128,10 @@ impl Process {
             life: 0,
             wake: None,
             stalled: false,
+            frozen: None,
+            held: Vec::new(),
+            clock: Clock::right(),
+            life_of_wakes: 0,
             slots,
             lists,
             fallen,
@@ -122,6 +142,7 @@ impl Process {
 
     /// Hands an input to the machine, checks its invariants, and sees to it that it does not spin.
     pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) -> Option<Time> {
+        let now = self.clock.read(now);
         if input == Input::Deadline {
             self.spins = if self.spins.0 == now { (now, self.spins.1 + 1) } else { (now, 1) };
             assert!(self.spins.1 < 100, "{} wants to be woken again and again at the same time", self.name);
@@ -129,12 +150,18 @@ impl Process {
         let machine = self.role.machine();
         machine.handle(now, input, effects);
         machine.check_invariants();
-        machine.deadline()
+        self.deadline()
     }
 
-    /// When its machine wants to be woken.
+    /// When its machine wants to be woken, by the clock of the world.
     pub fn deadline(&mut self) -> Option<Time> {
-        self.role.machine().deadline()
+        let deadline = self.role.machine().deadline()?;
+        Some(self.clock.when(deadline))
+    }
+
+    /// Whether it reads nothing at the moment.
+    pub fn is_slow(&self) -> bool {
+        self.stalled || self.frozen.is_some()
     }
 
     /// Gives a connection a slot.
@@ -173,10 +200,13 @@ impl Process {
         self.slots.iter().filter_map(|(_, end)| *end).collect()
     }
 
-    /// Forgets all connections and lists: the process is gone.
-    pub fn forget(&mut self) {
+    /// The process is gone, and with it all connections and lists.
+    pub fn end_life(&mut self) {
         self.slots.iter_mut().for_each(|(_, end)| *end = None);
         self.lists.clear();
+        self.held.clear();
+        (self.alive, self.stalled, self.frozen, self.wake) = (false, false, None, None);
+        self.life += 1;
     }
 
     /// Puts a connection on a list. On it already: a machine may not do that.

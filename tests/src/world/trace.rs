@@ -1,8 +1,12 @@
 //! What happened, as one number: two runs of the same seed must give the same.
+//!
+//! Everything that happens goes in: what was due when and in which order, every input and effect by its kind, every byte that passed. What is printed is another matter.
 
 use std::fmt::Write as _;
 
-/// A running FNV-1a hash, and the last lines of the story for whoever has to find out why a run failed.
+const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A running hash, and a voice that tells the story to whoever has to find out why a run failed.
 #[derive(Debug)]
 pub struct Trace {
     hash: u64,
@@ -10,21 +14,22 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Begins. `CHATRING_TRACE=1` prints every line.
-    pub fn new() -> Trace {
-        Trace { hash: 0xcbf2_9ce4_8422_2325, aloud: std::env::var_os("CHATRING_TRACE").is_some() }
+    /// Begins.
+    pub fn new(aloud: bool) -> Trace {
+        Trace { hash: 0xcbf2_9ce4_8422_2325, aloud }
     }
 
     /// Adds bytes that passed.
     pub fn add(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.hash = (self.hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-        }
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.number(u64::from_le_bytes(*word)));
+        let tail = rest.iter().fold(rest.len() as u64, |tail, byte| tail << 8 | u64::from(*byte));
+        self.number(tail);
     }
 
     /// Adds a number.
     pub fn number(&mut self, number: u64) {
-        self.add(&number.to_le_bytes());
+        self.hash = (self.hash.rotate_left(23) ^ number).wrapping_mul(PRIME);
     }
 
     /// Tells a line to whoever listens. Not part of the hash.
@@ -43,11 +48,5 @@ impl Trace {
     /// The number.
     pub fn hash(&self) -> u64 {
         self.hash
-    }
-}
-
-impl Default for Trace {
-    fn default() -> Trace {
-        Trace::new()
     }
 }

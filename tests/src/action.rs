@@ -1,0 +1,158 @@
+//! What happens in a storm, as data: it is drawn, printed, read again, and cut down.
+//!
+//! Every action is a word and some numbers. Numbers name nodes, people, groups and processes in the order they came, round and round; a number called `ms` is a span.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chatring_machines::time::Jitter;
+
+/// For numbers that name something: a multiple of all small numbers, so that none is preferred.
+const ANY: u64 = 840;
+
+/// Why a text is no action.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not what happens in a storm")]
+pub struct BadAction(String);
+
+macro_rules! actions {
+    ($( $(#[doc = $doc:literal])* $kind:ident $word:literal $Action:ident { $($field:ident: $below:expr),* } )*) => {
+        /// Something that happens in a storm.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)] // fields are numbers of what they are called after
+        pub enum Action { $( $(#[doc = $doc])* $Action { $($field: u64),* } ),* }
+
+        impl Action {
+            /// What people do, and how many numbers it takes: `(word, whether it is a fault)`.
+            pub const WORDS: &'static [(&'static str, bool)] = &[$( ($word, actions!(@fault $kind)) ),*];
+
+            /// Draws the numbers of an action.
+            pub fn draw(word: &str, rng: &mut Jitter) -> Option<Action> {
+                match word {
+                    $( $word => Some(Action::$Action { $($field: rng.below($below)),* }), )*
+                    _ => None,
+                }
+            }
+
+            /// What it is called.
+            pub fn word(&self) -> &'static str {
+                match self { $( Action::$Action { .. } => $word ),* }
+            }
+
+            /// Its numbers, and what each is of.
+            pub fn numbers(&self) -> Vec<(&'static str, u64)> {
+                match *self { $( Action::$Action { $($field),* } => vec![$( (stringify!($field), $field) ),*] ),* }
+            }
+
+            fn of(word: &str, mut numbers: impl Iterator<Item = u64>) -> Option<Action> {
+                let action = match word {
+                    $( $word => Action::$Action { $($field: numbers.next()?),* }, )*
+                    _ => return None,
+                };
+                numbers.next().is_none().then_some(action)
+            }
+        }
+    };
+    (@fault work) => { false };
+    (@fault fault) => { true };
+}
+
+actions! {
+    /// Someone says something in a group.
+    work "say" Say { who: ANY, group: ANY }
+    /// Someone says something to someone.
+    work "whisper" Whisper { who: ANY, to: ANY }
+    /// Someone goes into a group.
+    work "enter" Enter { who: ANY, group: ANY }
+    /// Someone leaves it.
+    work "part" Part { who: ANY, group: ANY }
+    /// Someone takes another nick; half of the time one of a few that others want, too.
+    work "rename" Rename { who: ANY, what: ANY }
+    /// Someone sets the topic, modes, or looks who someone is.
+    work "steer" Steer { who: ANY, group: ANY, to: ANY, what: 4 }
+    /// kill -9 of a super node.
+    fault "kill" Kill { node: ANY }
+    /// A super node starts again, if it is not running.
+    fault "start" Start { node: ANY }
+    /// kill -9, and a new start within the lease.
+    fault "bounce" Bounce { node: ANY, ms: 2_000 }
+    /// The same several times in a row.
+    fault "flap" Flap { node: ANY, times: 6, ms: 700 }
+    /// SIGTERM.
+    fault "stop" Stop { node: ANY }
+    /// One more super node comes.
+    fault "add" Add {}
+    /// kill -9 of the directory.
+    fault "kill-directory" KillDirectory {}
+    /// It starts again.
+    fault "start-directory" StartDirectory {}
+    /// Its disk takes so much longer.
+    fault "slow-disk" SlowDisk { ms: 800 }
+    /// Its disk fails at the next write; it stops, and starts again on another one.
+    fault "break-disk" BreakDisk { ms: 4_000 }
+    /// SIGSTOP for less than a lease.
+    fault "pause" Pause { pid: ANY, ms: 2_500, turn: 2 }
+    /// SIGSTOP for longer.
+    fault "freeze" Freeze { node: ANY, ms: 9_000, turn: 2 }
+    /// Two processes do not reach each other; connections break or wait.
+    fault "cut" Cut { pid: ANY, other: ANY, breaks: 2 }
+    /// One does not reach the other, but is reached by it.
+    fault "cut-way" CutWay { pid: ANY, other: ANY, breaks: 2 }
+    /// A super node and the directory do not reach each other.
+    fault "cut-directory" CutDirectory { node: ANY, breaks: 2 }
+    /// All processes fall into two camps that do not reach each other.
+    fault "split" Split { camp: 1 << 20, breaks: 2 }
+    /// Connections of two die, and one of them does not hear of it.
+    fault "half-open" HalfOpen { pid: ANY, other: ANY }
+    /// From one to the other everything takes longer.
+    fault "slow" Slow { pid: ANY, other: ANY, ms: 1_500 }
+    /// What the directory says takes longer to a super node: it goes by old views.
+    fault "late-views" LateViews { node: ANY, ms: 2_500 }
+    /// Who dials a super node is refused for a while, though it lives, and someone's connection to it breaks.
+    fault "suspect" Suspect { node: ANY, other: ANY, ms: 600 }
+    /// A process's clock jumps ahead.
+    fault "jump" Jump { pid: ANY, ms: 5_000 }
+    /// A process reads nothing.
+    fault "stall" Stall { pid: ANY }
+    /// It reads again.
+    fault "unstall" Unstall { pid: ANY }
+    /// All people at a super node lose their connections at once.
+    fault "crowd" Crowd { node: ANY }
+    /// The network is well again.
+    fault "heal" Heal {}
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        self.numbers().iter().try_for_each(|(_, number)| write!(f, " {number}"))
+    }
+}
+
+impl FromStr for Action {
+    type Err = BadAction;
+    fn from_str(text: &str) -> Result<Action, BadAction> {
+        let bad = || BadAction(text.to_string());
+        let mut words = text.split_whitespace();
+        let word = words.next().ok_or_else(bad)?;
+        let numbers: Result<Vec<u64>, _> = words.map(str::parse).collect();
+        Action::of(word, numbers.map_err(|_| bad())?.into_iter()).ok_or_else(bad)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_read_as_it_is_written() {
+        let rng = &mut Jitter::new(3);
+        for (word, _) in Action::WORDS {
+            let action = Action::draw(word, rng).expect("all words are known");
+            assert_eq!(action.to_string().parse(), Ok(action));
+        }
+        for bad in ["", "say", "say 1", "say 1 2 3", "say one two", "dance 1"] {
+            assert!(bad.parse::<Action>().is_err(), "{bad}");
+        }
+    }
+}
