@@ -34,7 +34,7 @@ case $resp in *:*) ;; *) resp=$resp:7411 ;; esac
 
 figure() { sed -n "s/.*\"$1\":\(-\{0,1\}[0-9.e-]*\).*/\1/p"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
-rss_kib() { sed -n 's/^VmRSS: *\([0-9]*\).*/\1/p' "/proc/$pid/status"; }
+rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$pid/status"; }
 
 # flood NAME: one run; its figures and the most memory the node took meanwhile are kept.
 flood() {
