@@ -1,16 +1,16 @@
 #!/bin/sh
 # What a delivery costs: chatring over RESP and over IRC beside redis-server, nats-server and a loop that only writes, on this machine, in
-# this run; and what an idle connection weighs, beside mosquitto as well. Servers that are not installed are left out.
+# this run; what a second copy of every group adds to that; and what an idle connection weighs, beside mosquitto as well. Servers that are not installed are left out.
 #
 #   tests/benches/fanout.sh [rounds]         default 5; the servers take turns in each, and medians are shown
 #
-# SUBS (1000), MSGS (10000), SIZE (64), WINDOW (512: how many messages publishers may be ahead, and so how many there are to write at once), IDLE (10000; 0 leaves the weighing out), BASE_PORT (17400), CHATCTL (a built chatctl).
+# SUBS (1000), MSGS (10000), SIZE (64), WINDOW (512: how many messages publishers may be ahead, and so how many there are to write at once), PAIR (1; 0 leaves the copies out), IDLE (10000; 0 leaves the weighing out), BASE_PORT (17400), CHATCTL (a built chatctl).
 # Needs an open-file limit above IDLE. Ends what it started and nothing else.
 set -eu
 
 cd "$(dirname "$0")/../.."
 rounds=${1:-5}
-subs=${SUBS:-1000} msgs=${MSGS:-10000} size=${SIZE:-64} window=${WINDOW:-512} idle=${IDLE:-10000} base=${BASE_PORT:-17400}
+subs=${SUBS:-1000} msgs=${MSGS:-10000} size=${SIZE:-64} window=${WINDOW:-512} pair=${PAIR:-1} idle=${IDLE:-10000} base=${BASE_PORT:-17400}
 if [ -z "${CHATCTL:-}" ]; then
     cargo build --release --quiet --bin chatctl
     CHATCTL=${CARGO_TARGET_DIR:-target}/release/chatctl
@@ -117,6 +117,59 @@ for name in floor reactor; do
     [ -f "$dir/floor.txt" ] || continue
     printf '%-14s %18.3f\n' $name "$(sed -n "s/^$name *\([0-9.]*\).*/\1/p" <"$dir/floor.txt" | median)"
 done
+
+# replicated GROUPS MSGS: one node alone beside two, each a process of its own, where each group has a master on one and a standby on the other. The CPU time of both is added up, and
+# that of redis-server stands beside it. The groups are those whose master is the node that is spoken to.
+replicated() {
+    rm -f "$dir"/pair-*.json
+    if has redis-server; then start_redis; fi
+    load="--groups $1 --msgs $2 --subs $subs --size $size --window $window --json"
+    round=0
+    while [ $round -lt "$rounds" ]; do
+        if has redis-server; then measure_pair redis --protocol redis --target "127.0.0.1:$((base + 50))"; fi
+        for nodes in 1 2; do
+            start_demo $nodes
+            measure_pair chatring-$nodes --directory "$directory" --server-pid "$node_pids"
+            kill "$demo_pid" && wait "$demo_pid" || :
+        done
+        round=$((round + 1))
+    done
+    end
+    echo
+    echo "The same with a second copy: $subs subscribers in $1 groups, $2 messages, medians of $rounds rounds, CPU of all nodes together:"
+    printf '%-14s %18s\n' server 'CPU/delivery (us)'
+    for name in redis chatring-1 chatring-2; do
+        [ -f "$dir/pair-$name.json" ] || continue
+        cost=$(figure cpu_us_per_delivery <"$dir/pair-$name.json" | median)
+        printf '%-14s %18.3f\n' $name "$cost"
+        case $name in chatring-1) alone=$cost ;; chatring-2) echo "$cost $alone" | awk '{ printf "a pair costs %.2f times what one node costs\n", $1 / $2 }' ;; esac
+    done
+}
+measure_pair() {
+    name=$1; shift
+    # shellcheck disable=SC2086 # several words
+    "$CHATCTL" bench fanout $load "$@" >>"$dir/pair-$name.json" || { echo "$name: the run failed" >&2; exit 1; }
+}
+# So many super nodes; sets directory, node_pids and demo_pid.
+start_demo() {
+    rm -f "$dir/ready"
+    "$CHATCTL" demo --super-nodes "$1" --base-port "$base" --ready-file "$dir/ready" >"$dir/chatring.log" 2>&1 &
+    demo_pid=$!
+    started="$started $demo_pid"
+    tries=0
+    until [ -s "$dir/ready" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 150 ] || { echo "chatring does not start:" >&2; cat "$dir/chatring.log" >&2; exit 3; }
+        sleep 0.2
+    done
+    directory=$(tr -d '\n' <"$dir/ready" | sed 's/"super_nodes".*//' | sed -n 's/.*"address": *"\([^"]*\)".*/\1/p')
+    node_pids=$(tr -d '\n' <"$dir/ready" | sed 's/.*"super_nodes"//' | grep -o '"pid": *[0-9]*' | grep -o '[0-9]*' | paste -sd, -)
+}
+if [ "$pair" -gt 0 ]; then
+    replicated 1 "$msgs"
+    # Ten subscribers a group: as many messages as make a tenth of the deliveries.
+    replicated $((subs / 10)) "$((msgs * 10))"
+fi
 
 [ "$idle" -gt 0 ] || exit 0
 # Each in a fresh process: memory that was used and freed before would hide what connections take.

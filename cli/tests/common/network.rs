@@ -20,6 +20,8 @@ pub const SECRET: &str = "only the tests know";
 pub struct Network {
     pub dir: tempfile::TempDir,
     net: [u8; 3],
+    /// Each host is a network namespace of its own, called `host` and its number.
+    namespaces: bool,
     /// Holds the /24.
     _taken: TcpListener,
     /// What every configuration begins with, beside the network itself.
@@ -32,6 +34,14 @@ pub struct Network {
     pub ending: String,
     /// How long after its last sign of life a node is declared dead.
     pub lease_ms: u64,
+}
+
+/// Where a super node listens, and its place in the ring.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub key: NodeKey,
+    pub native: SocketAddr,
+    pub irc: SocketAddr,
 }
 
 /// A super node that runs.
@@ -52,9 +62,18 @@ impl Network {
             std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed)).map(|third| [127, 64 + (start % 128) as u8, third]);
         let free = candidates.take(256).find_map(|net| Some((net, TcpListener::bind((host(net, 255 - 1), 7399)).ok()?)));
         let (net, taken) = free.expect("a part of the loopback network that nobody uses");
+        Network::on(net, false, taken)
+    }
+
+    /// In 10.77.0.0/24, with a namespace for every host. Whoever calls it has made them.
+    pub fn in_namespaces() -> Network {
+        Network::on([10, 77, 0], true, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+    }
+
+    fn on(net: [u8; 3], namespaces: bool, taken: TcpListener) -> Network {
         let dir = tempfile::tempdir().unwrap();
         let (preamble, node_settings, node_tables, ending) = Default::default();
-        Network { dir, net, _taken: taken, preamble, node_settings, node_tables, ending, lease_ms: 3_000 }
+        Network { dir, net, namespaces, _taken: taken, preamble, node_settings, node_tables, ending, lease_ms: 3_000 }
     }
 
     fn at(&self, number: u8, port: u16) -> SocketAddr {
@@ -77,24 +96,43 @@ impl Network {
 
     /// Starts the directory, on what an earlier one has left.
     pub fn directory(&self) -> Process {
-        let address = self.directory_address();
-        let role = format!("[directory]\naddress = '{address}'\ndatabase = 'directory.sqlite'\nlease = '{}ms'\n", self.lease_ms);
-        let mut process = self.start("directory", &role);
+        let mut process = self.start_directory();
         process.err.wait("listening at");
         process
     }
 
+    /// The same, and does not wait for it.
+    pub fn start_directory(&self) -> Process {
+        let address = self.directory_address();
+        let role = format!("[directory]\naddress = '{address}'\ndatabase = 'directory.sqlite'\nlease = '{}ms'\n", self.lease_ms);
+        self.start(1, "directory", &role)
+    }
+
     /// Starts a super node, and does not wait for it.
     pub fn node(&self, number: u8) -> Node {
-        let (native, irc) = (self.at(number, 7411), self.at(number, 6667));
-        let name = format!("node{number}");
-        let role = format!(
+        let (name, place) = (format!("node{number}"), self.place(number, 0));
+        let process = self.start(number, &name, &self.super_node(&name, &place));
+        Node { name, key: place.key, native: place.native, irc: place.irc, process }
+    }
+
+    /// Starts a process with so many super nodes, all at the address with this number, and does not wait for it.
+    pub fn host(&self, number: u8, nodes: u16) -> Process {
+        let role: String = (0..nodes).map(|ix| self.super_node(&format!("node{number}-{ix}"), &self.place(number, ix))).collect();
+        self.start(number, &format!("host{number}"), &role)
+    }
+
+    /// Where a super node is, of those at the address with this number.
+    pub fn place(&self, number: u8, ix: u16) -> Place {
+        let native = self.at(number, 7411 + ix);
+        Place { key: NodeKey::of(native), native, irc: self.at(number, 6667 + ix) }
+    }
+
+    fn super_node(&self, name: &str, Place { native, irc, .. }: &Place) -> String {
+        format!(
             "[[super_node]]\nname = '{name}'\naddress = '{native}'\n{}[super_node.timing]\nlease = '{}ms'\n\
-             [[listener]]\nname = 'irc'\ntransport = 'irc'\naddress = '{irc}'\n{}",
+             [[listener]]\nname = 'irc-{name}'\nsuper_node = '{name}'\ntransport = 'irc'\naddress = '{irc}'\n{}",
             self.node_settings, self.lease_ms, self.node_tables
-        );
-        let process = self.start(&name, &role);
-        Node { name, key: self.key(number), native, irc, process }
+        )
     }
 
     /// Starts super nodes that all know of each other.
@@ -106,12 +144,17 @@ impl Network {
         nodes
     }
 
-    fn start(&self, name: &str, role: &str) -> Process {
+    /// Starts a daemon on the host with this number.
+    fn start(&self, number: u8, name: &str, role: &str) -> Process {
         let file = self.dir.path().join(name).with_extension("toml");
         let Network { preamble, ending, .. } = self;
         let network = format!("[network]\nname = 'test'\nsecret = '{SECRET}'\ndirectories = ['{}']\n", self.directory_address());
         std::fs::write(&file, format!("{preamble}\n{network}{role}{ending}")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chatd"));
+        let chatd = env!("CARGO_BIN_EXE_chatd");
+        let mut command = Command::new(if self.namespaces { "ip" } else { chatd });
+        if self.namespaces {
+            command.args(["netns", "exec", &format!("host{number}"), chatd]);
+        }
         Process::start(name, command.arg("--config").arg(&file).arg("--exit-with-stdin"))
     }
 

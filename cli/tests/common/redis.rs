@@ -77,9 +77,7 @@ impl Redis {
     pub fn next(&mut self, until: Instant) -> io::Result<Option<Value>> {
         let mut more = [0; 64 << 10];
         loop {
-            let mut parser = Parser { bytes: &self.buffer, at: 0 };
-            if let Some(value) = parser.value() {
-                let used = parser.at;
+            if let Some((value, used)) = parse(&self.buffer) {
                 self.buffer.drain(..used);
                 return Ok(Some(value));
             }
@@ -134,6 +132,15 @@ impl Value {
         let Value::Error(text) = self else { return "" };
         text.split(' ').next().unwrap_or("")
     }
+}
+
+/// The first frame, and how long it is; `None` where it is not whole yet.
+pub fn parse(bytes: &[u8]) -> Option<(Value, usize)> {
+    // Nothing is taken apart for a head that is not there.
+    bytes.first()?;
+    let mut parser = Parser { bytes, at: 0 };
+    let value = parser.value()?;
+    Some((value, parser.at))
 }
 
 /// Panics at what is no RESP; `None` where the frame is not whole yet.

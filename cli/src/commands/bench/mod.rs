@@ -54,9 +54,9 @@ pub struct FanoutArgs {
     /// What the server speaks.
     #[arg(long, value_enum, default_value_t = Protocol::Resp)]
     protocol: Protocol,
-    /// The server's process, where the kernel should not be asked who listens there.
-    #[arg(long, value_name = "PID")]
-    server_pid: Option<u32>,
+    /// The server's process, where the kernel should not be asked who listens there. Of several, separated by commas, the CPU time is added up.
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    server_pid: Vec<u32>,
     /// Send nothing: open this many connections, join, and weigh the server.
     #[arg(long, value_name = "CONNECTIONS")]
     idle: Option<u32>,
@@ -94,11 +94,14 @@ pub fn run(command: BenchCommand, output: Output, find: impl FnOnce(u32) -> Resu
         window: u64::from(args.window),
         patience: Duration::from_secs(10),
     };
-    let pid = args.server_pid.or_else(|| server::listener(target));
+    let mut pids = args.server_pid;
+    if pids.is_empty() {
+        pids.extend(server::listener(target));
+    }
     match args.idle {
-        Some(_) => idle(plan, pid, Duration::from_secs(u64::from(args.settle)), output),
+        Some(_) => idle(plan, pids.first().copied(), Duration::from_secs(u64::from(args.settle)), output),
         None if args.protocol == Protocol::Mqtt => Err(Failure::usage("mqtt can only be measured with --idle")),
-        None => fanout(plan, pid, output),
+        None => fanout(plan, &pids, output),
     }
 }
 
@@ -125,11 +128,12 @@ struct Report {
     complaint: Option<String>,
 }
 
-fn fanout(plan: Plan, pid: Option<u32>, output: Output) -> Result<(), Failure> {
+fn fanout(plan: Plan, pids: &[u32], output: Output) -> Result<(), Failure> {
     let mut load = Load::open(plan.clone())?;
     let own = std::process::id();
-    let cpu = || (pid.and_then(server::cpu_ns), server::cpu_ns(own));
-    let rss = || pid.and_then(server::memory).map(|memory| memory.rss);
+    let all = |figure: &dyn Fn(u32) -> Option<u64>| if pids.is_empty() { None } else { pids.iter().map(|pid| figure(*pid)).sum() };
+    let cpu = || (all(&server::cpu_ns), server::cpu_ns(own));
+    let rss = || all(&|pid| server::memory(pid).map(|memory| memory.rss));
     let (before, rss_before) = (cpu(), rss());
     let outcome = load.flood()?;
     let (after, rss_after) = (cpu(), rss());

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use super::{Client, ClientConfig, ClientLimits, ClientTiming};
 use crate::event::{Event, Reply};
-use crate::ids::{Conn, Epoch, Incarnation, Ticket};
+use crate::ids::{Conn, Incarnation, Ticket};
 use crate::machine::{DialError, Effect, Input, Machine, Note, Wish};
 use crate::names::{GroupName, NodeKey};
 use crate::ring::Ring;
