@@ -103,7 +103,7 @@ impl Default for NodeLimits {
     fn default() -> NodeLimits {
         NodeLimits {
             groups_per_session: 128,
-            pending_per_session: 256,
+            pending_per_session: 1_024,
             members_per_group: 100_000,
             bans_per_group: 100,
             log_entries: 1_000,

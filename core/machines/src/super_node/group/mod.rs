@@ -326,6 +326,11 @@ impl Group {
     pub fn apply(&mut self, entry: &Arc<Entry>) {
         assert_eq!(entry.seq, self.seq + 1, "entries are applied in order");
         self.seq = entry.seq;
+        if entry.term != self.last_term {
+            // Another master, by another clock: what was said before is as old as its first entry.
+            self.counters.values_mut().for_each(|counted| counted.at = entry.time);
+            self.pruned = entry.time;
+        }
         (self.last_time, self.last_term) = (entry.time, entry.term);
         match &entry.content {
             Content::Message { .. } | Content::Again { .. } => self.count(entry),

@@ -56,6 +56,9 @@ use crate::time::{Time, earlier};
 const TRY_AGAIN_MS: u64 = 50;
 /// What an edge is told to wait when too much waits already.
 const BUSY_MS: u64 = 1_000;
+/// What is safe waits for what is sent to the copies already, to be heard together with it: at most about as long as letting so many members hear it takes, and never longer than this.
+const MEMBERS_A_MS: u64 = 200;
+const GATHER_MS_MAX: u64 = 8;
 /// How often what waits is looked at.
 const LOOK_MS: u64 = 250;
 /// When what may not have arrived is sent again.
@@ -94,6 +97,9 @@ pub(super) struct Master {
     sweep_at: Option<Time>,
     /// Groups with entries that those who follow were not sent yet.
     dirty: BTreeSet<GroupName>,
+    /// Groups of which some may be heard and more is about to be, and until when that is waited for.
+    gathering: BTreeSet<GroupName>,
+    gather_until: Option<Time>,
     /// What we have of others' groups, to be said at the end of the turn.
     confirmed: BTreeMap<Conn, BTreeMap<GroupName, (Term, u64)>>,
     /// There is something to send at the end of the turn.
@@ -200,7 +206,9 @@ impl Master {
                         self.pace.end(from, &name);
                         self.tend(ctx, &name);
                     }
-                    self.forget_if_over(ctx, &name);
+                    // Heard at the end of the turn: by then more may be on its way.
+                    self.gathering.insert(name);
+                    self.flush_at = Some(ctx.now);
                 }
                 for name in self.pace.next(from) {
                     self.tend(ctx, &name);
@@ -422,8 +430,17 @@ impl Master {
 impl Master {
     pub fn deadline(&self) -> Option<Time> {
         let checks = self.check_waits.iter().map(|wait| wait.since + CHECK_WAIT_MS).min();
-        let times =
-            [self.check_at, self.report_at, self.sweep_at, checks, self.flush_at, self.retry_at, self.preparing.at, self.orphans.at];
+        let times = [
+            self.check_at,
+            self.report_at,
+            self.sweep_at,
+            checks,
+            self.flush_at,
+            self.gather_until,
+            self.retry_at,
+            self.preparing.at,
+            self.orphans.at,
+        ];
         times.into_iter().fold(None, earlier)
     }
 
@@ -453,6 +470,27 @@ impl Master {
         if self.flush_at.take_if(|at| *at <= ctx.now).is_some() {
             self.flush(ctx);
         }
+        if !self.gathering.is_empty() {
+            self.let_out(ctx);
+        }
+    }
+
+    /// Lets out what is safe by now, of groups of which no more is on its way to be, or that have waited for that long enough.
+    fn let_out(&mut self, ctx: &mut Ctx<'_>) {
+        let is_over = self.gather_until.is_some_and(|until| until <= ctx.now);
+        let mut until = self.gather_until.filter(|_| !is_over);
+        for name in std::mem::take(&mut self.gathering) {
+            let Some(held) = self.held(&name) else { continue };
+            if is_over || !held.gathers() {
+                held.reach(ctx);
+                self.forget_if_over(ctx, &name);
+            } else {
+                let ms = (held.group.members().len() as u64 / MEMBERS_A_MS + 1).min(GATHER_MS_MAX);
+                until = earlier(until, Some(ctx.now + ms));
+                self.gathering.insert(name);
+            }
+        }
+        self.gather_until = until.filter(|_| !self.gathering.is_empty());
     }
 
     /// The end of a turn: entries to those who follow us, and to those we follow how far we are.
