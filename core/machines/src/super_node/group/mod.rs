@@ -148,7 +148,7 @@ impl Group {
     pub fn from_copy(name: GroupName, term: Term, last: Last, copy: CopyBody, limits: &NodeLimits) -> Option<Group> {
         let CopyBody { head, members, counters, entries } = copy;
         let ends = entries.last().is_none_or(|newest| newest.seq == head.seq && newest.term == last.term);
-        let whole = entries.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq);
+        let whole = entries.windows(2).all(|pair| pair[0].seq.checked_add(1) == Some(pair[1].seq));
         if !ends || !whole || head.seq != last.seq || head.seq >= SEQ_MAX {
             return None;
         }
