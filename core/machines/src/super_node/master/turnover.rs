@@ -17,7 +17,7 @@ use crate::super_node::ctx::Ctx;
 const EARLY_MAX: usize = 100_000;
 
 /// Offers for which we do not know the ring yet.
-pub(super) type Early = BTreeMap<(GroupName, NodeKey), Claim>;
+pub(super) type Early = BTreeMap<(GroupName, NodeKey), (Epoch, Claim)>;
 
 impl Master {
     /// The ring is another, or our place in it.
@@ -31,8 +31,9 @@ impl Master {
         for node in ctx.others() {
             self.settle_with(ctx, &node);
         }
-        for ((name, from), claim) in std::mem::take(&mut self.early) {
-            self.offered(ctx, &from, &name, claim);
+        for ((name, from), (epoch, claim)) in std::mem::take(&mut self.early) {
+            // What is of a ring that is still to come stays: in this one the group may be someone else's.
+            self.offers(ctx, &from, epoch, vec![(name, claim)]);
         }
         // Not before all that was said for this ring is known.
         self.turning = false;
@@ -148,7 +149,7 @@ impl Master {
             if epoch <= ctx.placement.epoch() {
                 self.offered(ctx, from, &name, claim);
             } else if self.early.len() < EARLY_MAX {
-                self.early.insert((name, from.clone()), claim);
+                self.early.insert((name, from.clone()), (epoch, claim));
             }
         }
     }
