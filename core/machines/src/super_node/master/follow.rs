@@ -197,6 +197,11 @@ impl Master {
         };
         match self.groups.get_mut(name) {
             Some(Holding::Opening(_)) => self.fetched(ctx, name, group),
+            Some(Holding::Copy(copy)) if term < copy.promised => {
+                // Promised to another since it began: what was offered stays as it is.
+                let promised = copy.promised;
+                ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised });
+            }
             Some(Holding::Copy(copy)) => {
                 if let Some(old) = copy.group.as_ref().filter(|old| old.birth != group.birth && copy.marked > Term::default()) {
                     super::rest::send_rest(ctx, from, old, 0, false);
