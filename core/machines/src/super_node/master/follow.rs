@@ -144,7 +144,8 @@ impl Master {
             Some(Holding::Copy(copy)) => (copy.promised, copy.incoming) = (term, Some(incoming)),
             Some(_) => {}
             None => {
-                let copy = Copy { incoming: Some(incoming), ..Copy::awaited(term) };
+                let master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
+                let copy = Copy { master, incoming: Some(incoming), ..Copy::awaited(term) };
                 self.groups.insert(name.clone(), Holding::Copy(Box::new(copy)));
             }
         }

@@ -106,11 +106,9 @@ impl Master {
     /// A copy whose master is another node, or another life of it: nothing of a lower term from here on.
     fn promise(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let master = ctx.placement.master(name).and_then(|key| Some((key.clone(), ctx.placement.admitted(key)?)));
-        let Some(copy) = self.copy(name) else { return };
-        if copy.master != master {
-            copy.promised = copy.promised.max(ctx.placement.epoch());
-            copy.master = master;
-        }
+        let Some(copy) = self.copy(name).filter(|copy| copy.master != master) else { return };
+        copy.promised = copy.promised.max(ctx.placement.epoch());
+        copy.master = master;
         if copy.group.is_none() {
             // Nothing had come yet, and whoever sent it may not be there any more. It comes again.
             self.groups.remove(name);
