@@ -280,8 +280,9 @@ impl Held {
         });
     }
 
-    /// New entries to everyone who follows.
-    pub(super) fn stream(&mut self, ctx: &mut Ctx<'_>) {
+    /// New entries to everyone who follows. Says whether someone needs a copy instead.
+    pub(super) fn stream(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let mut is_lost = false;
         let (group, now) = (&self.group, ctx.now);
         for (node, follower) in &mut self.copies.followers {
             let sent = match follower.state {
@@ -290,7 +291,7 @@ impl Held {
             };
             let Some(tail) = group.tail(sent) else {
                 // So far behind that the log does not have it any more.
-                follower.state = State::Absent(None);
+                (follower.state, is_lost) = (State::Absent(None), true);
                 continue;
             };
             if sent == follower.confirmed {
@@ -304,6 +305,7 @@ impl Held {
                 State::Absent(_) => {}
             }
         }
+        is_lost
     }
 
     /// Whether someone who follows has not been sent everything.

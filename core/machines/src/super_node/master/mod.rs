@@ -449,8 +449,8 @@ impl Master {
     /// The end of a turn: entries to those who follow us, and to those we follow how far we are.
     fn flush(&mut self, ctx: &mut Ctx<'_>) {
         for name in std::mem::take(&mut self.dirty) {
-            if let Some(held) = self.held(&name) {
-                held.stream(ctx);
+            if self.held(&name).is_some_and(|held| held.stream(ctx)) {
+                self.tend(ctx, &name);
             }
         }
         for (conn, groups) in std::mem::take(&mut self.confirmed) {
