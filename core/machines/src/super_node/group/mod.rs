@@ -203,7 +203,7 @@ impl Group {
 
     /// Applies an entry that someone else gave its place, or knows it already. False when it does not fit: there is a hole, or another entry in its place.
     pub fn follow(&mut self, entry: &Arc<Entry>) -> bool {
-        if entry.seq == self.seq + 1 {
+        if entry.seq == self.seq + 1 && entry.term >= self.last_term {
             self.apply(entry);
             return true;
         }
