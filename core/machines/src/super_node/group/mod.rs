@@ -314,6 +314,12 @@ impl Group {
         Some(found.ok_or(Refusal { code: Code::Expired, text: "this was said too long ago to tell whether it was heard".into() }))
     }
 
+    /// Whether what stood at this place of another life was said again in this one, as far as the log reaches back.
+    pub fn has_returned(&self, birth: Birth, place: u64) -> bool {
+        let is_it = |entry: &Arc<Entry>| matches!(entry.content, Content::Again { birth: of, place: at, .. } if (of, at) == (birth, place));
+        self.log.iter().any(is_it)
+    }
+
     /// Gives content its place. The caller tells everyone.
     pub fn append(&mut self, now: Time, id: EntryId, sender: Arc<Person>, content: Content) -> Arc<Entry> {
         let time = now.max(self.last_time);

@@ -57,6 +57,8 @@ pub(super) struct Opening {
     /// Whose copy we asked for, and when.
     asked: Option<(NodeKey, Time)>,
     pub(super) incoming: Option<Incoming>,
+    /// What we had of another life than the one that goes on.
+    former: Option<Box<Group>>,
 }
 
 /// What is to be done about an opening group.
@@ -248,6 +250,7 @@ impl Master {
             memory,
             asked: None,
             incoming: None,
+            former: None,
         };
         self.groups.insert(name.clone(), Holding::Opening(Box::new(opening)));
         self.openings.insert(ticket, name.clone());
@@ -325,15 +328,27 @@ impl Master {
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
         let Some((from, _)) = opening.asked.take() else { return };
         let Some(claim) = opening.claims.get(&from).cloned() else { return };
-        // It is ours, too, from here on; what it may claim is known from who had it.
-        let mut own = Copy::of_former_master(group, Claim { marked: Term::default(), whole: true, ..claim }, ctx.now);
+        // It is ours, too, from here on. If ours was complete it still is; else what it may claim is known from who had it.
+        let before = opening.own.take();
+        let is_same = |own: &Copy| own.group.as_ref().is_some_and(|own| own.birth == group.birth);
+        let (marked, members) = match before.as_ref().filter(|own| is_same(own)) {
+            Some(own) => (own.marked, own.members.clone()),
+            None => (Term::default(), claim.members.clone()),
+        };
+        let promised = opening.term;
+        if let Some(before) = before.filter(|own| !is_same(own) && own.marked > Term::default()) {
+            opening.former = before.group;
+        }
+        let mut own = Copy::of_former_master(group, Claim { marked, members, whole: true, promised, ..claim }, ctx.now);
         own.leaving = None;
+        opening.claims.extend(own.claim().map(|claim| (ctx.me().clone(), claim)));
         opening.own = Some(Box::new(own));
         self.try_to_open(ctx, name);
     }
 
     fn serve_from(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, mut group: Group, forked: bool) {
-        let Some(Holding::Opening(opening)) = self.groups.get(name) else { return };
+        let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
+        let former = opening.former.take();
         let before = group.last();
         group.term = opening.term;
         let level = if name.is_person() { Level::Debug } else { Level::Info };
@@ -365,6 +380,10 @@ impl Master {
         }
         let forked = forked.then_some(before);
         self.begin(ctx, group, |held| (held.copies.followers, held.copies.forked) = (promised, forked));
+        if let Some(former) = former {
+            let entries = former.log().iter().cloned().collect();
+            self.rest(ctx, &ctx.me().clone(), name, former.birth, entries, false);
+        }
     }
 
     fn open_without_copies(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
