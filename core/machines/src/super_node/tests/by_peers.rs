@@ -181,7 +181,8 @@ fn a_node_that_was_started_anew_has_nobody_in_groups() {
     let mut bench = Bench::new(&[ME, OTHER, THIRD]);
     let group = group_in(&[(&[ME, OTHER, THIRD], ME, THIRD)]);
     let (older, third) = (bench.peer(OTHER, 1), bench.peer(THIRD, 1));
-    (bench.settled(older), bench.settled(third));
+    bench.settled(older);
+    bench.settled(third);
     bench.request(third, 1, &group, 8, "mike", join());
     bench.no_records();
     let standby = bench.link(THIRD);
