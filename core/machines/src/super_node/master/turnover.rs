@@ -3,7 +3,7 @@
 //! Each group that we hold is looked at. What is ours we serve or open; what is not is offered to its new master, with the promise to take nothing of a lower term. Then every node of the ring hears that this was all
 //! (`SETTLED`), so that it need not wait for us with groups nobody has. What a broken link may have swallowed is said again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::follow::Copy;
 use super::{Holding, Master};
@@ -28,9 +28,7 @@ impl Master {
             self.turn_over(ctx, name);
         }
         self.settled.retain(|node, _| ctx.placement.contains(node));
-        for node in ctx.others() {
-            self.settle_with(ctx, &node);
-        }
+        self.settle_with_all(ctx);
         for ((name, from), (epoch, claim)) in std::mem::take(&mut self.early) {
             // What is of a ring that is still to come stays: in this one the group may be someone else's.
             self.offers(ctx, &from, epoch, vec![(name, claim)]);
@@ -117,11 +115,29 @@ impl Master {
 
     /// Says to a node all that it has to know of what we hold: what is its by the ring, and that this is all.
     pub(super) fn settle_with(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
+        self.settle_with_these(ctx, BTreeSet::from([node.clone()]));
+    }
+
+    /// Says so to every other node of the ring.
+    pub(super) fn settle_with_all(&mut self, ctx: &mut Ctx<'_>) {
+        self.settle_with_these(ctx, ctx.others().into_iter().collect());
+    }
+
+    /// Looks at each copy once, however many nodes there are.
+    fn settle_with_these(&mut self, ctx: &mut Ctx<'_>, nodes: BTreeSet<NodeKey>) {
+        let mut theirs: BTreeMap<NodeKey, Vec<(GroupName, Claim)>> = nodes.into_iter().map(|node| (node, Vec::new())).collect();
+        for (name, holding) in &self.groups {
+            if let Holding::Copy(copy) = holding
+                && let Some(offers) = ctx.placement.master(name).and_then(|master| theirs.get_mut(master))
+            {
+                offers.extend(copy.claim().map(|claim| (name.clone(), claim)));
+            }
+        }
+        theirs.iter().for_each(|(node, offers)| self.say_that_is_all(ctx, node, offers));
+    }
+
+    fn say_that_is_all(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey, offers: &[(GroupName, Claim)]) {
         self.unsettled.remove(node);
-        let is_its = |name: &GroupName| ctx.placement.master(name) == Some(node);
-        let claim = |holding: &Holding| if let Holding::Copy(copy) = holding { copy.claim() } else { None };
-        let theirs = self.groups.iter().filter_map(|(name, holding)| Some((name, claim(holding)?)));
-        let offers: Vec<(GroupName, Claim)> = theirs.filter(|(name, _)| is_its(name)).map(|(name, claim)| (name.clone(), claim)).collect();
         let epoch = ctx.placement.epoch();
         for part in offers.chunks(ROWS_MAX) {
             ctx.post_master(node, PeerCommand::Offer { epoch, offers: part.to_vec() });
