@@ -305,7 +305,7 @@ wire_enum! {
         /// The receiver has all that was acknowledged: from here on nothing is without it, and these are all of whom that is true. Answered by `marked`.
         "MARK" Mark { term: Term, group: GroupName, number: u64, members: Vec<NodeKey> },
         /// The receiver's copy is not needed any more. Answered by `released`.
-        "RELEASE" Release { term: Term, group: GroupName },
+        "RELEASE" Release { epoch: Epoch, term: Term, group: GroupName },
         /// What the state is at this place: is it the same with the receiver? Answered by `compared`.
         "COMPARE" Compare { term: Term, group: GroupName, seq: u64, hash: u64 },
         /// Entries of another life of a group, that its master has not: they were acknowledged before it was lost.
@@ -358,7 +358,8 @@ wire_enum! {
         /// To a master: this much of its entries is held. Of many groups at once, so far as they came.
         "appended" Appended { held: Vec<(GroupName, Term, u64)> },
         /// To a master: there is no copy here that goes on where its entries do.
-        "behind" Behind { term: Term, group: GroupName },
+        /// `copy`: a copy that was sent was not taken.
+        "behind" Behind { term: Term, group: GroupName, copy: bool },
         /// To a master: someone else was promised the group since.
         "deposed" Deposed { group: GroupName, promised: Term },
         /// To a master: the mark is known.

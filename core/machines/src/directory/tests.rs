@@ -485,7 +485,7 @@ fn reports_are_stored_batch_by_batch() {
         ("durable", "2: memberlist joe 00000000000000aa 192.0.2.1 4 q | 2 resumed"),
         ("1 GROUPLIST 3 *", "query Groups { pattern: \"*\", limit: 10000 }"),
         ("durable", "1: groups 3 1 #a 1 192.0.2.1 topic"),
-        ("1 PULL 1.1 #a", "1: refused ERR PULL is answered by super nodes; this is a directory server"),
+        ("1 SETTLED 1.1", "1: refused ERR SETTLED is answered by super nodes; this is a directory server"),
     ]);
 }
 

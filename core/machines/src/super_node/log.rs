@@ -67,7 +67,7 @@ impl Log {
     /// Entries behind this place, oldest first, as far as they are here.
     pub fn behind(&self, seq: u64) -> impl Iterator<Item = &Arc<Entry>> {
         let oldest = self.entries.front().map_or(0, |entry| entry.seq);
-        let skip = usize::try_from((seq + 1).saturating_sub(oldest)).unwrap_or(usize::MAX);
+        let skip = usize::try_from(seq.saturating_add(1).saturating_sub(oldest)).unwrap_or(usize::MAX);
         self.entries.iter().skip(skip)
     }
 

@@ -4,7 +4,10 @@
 
 mod by_peers;
 mod by_people;
+mod following;
+mod opening;
 mod orphans;
+mod serving;
 mod silence;
 mod slow_readers;
 
@@ -21,6 +24,7 @@ use crate::secret::NetworkSecret;
 use crate::super_node::{NodeConfig, NodeLimits, NodeTiming, SuperNode};
 use crate::time::Time;
 use crate::view::{NodeInfo, RingParams, View};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Who the node is that is looked at.
@@ -29,6 +33,8 @@ const ME: &str = "10.0.0.1";
 const OTHER: &str = "10.0.0.2";
 /// And one more.
 const THIRD: &str = "10.0.0.3";
+/// The last.
+const FOURTH: &str = "10.0.0.4";
 
 struct Bench {
     node: SuperNode,
@@ -37,12 +43,20 @@ struct Bench {
     home: Conn,
     slots: u32,
     epoch: u64,
+    /// Since when nodes are in the ring that came back into it.
+    admitted: BTreeMap<NodeKey, Epoch>,
     /// Heartbeats are answered.
     is_well: bool,
     /// Nodes that dialled, and that show that they live.
     peers: Vec<Conn>,
     /// Nodes say that they live when they are asked.
     are_alive: bool,
+    /// The node's links to others.
+    links: BTreeMap<NodeKey, Conn>,
+}
+
+fn epoch(number: u64) -> Epoch {
+    Epoch { generation: 1, number }
 }
 
 fn key(text: &str) -> NodeKey {
@@ -65,7 +79,33 @@ fn person(nick: &str) -> Arc<Person> {
 /// A group of which `master` is in charge in a ring of these.
 fn group_of(master: &str, ring: &[&str]) -> GroupName {
     let ring = Ring::of(ring.iter().map(|node| key(node)), RingParams::default());
-    (0..).map(|n| group(&format!("#g{n}"))).find(|name| ring.master(name.as_str()) == Some(&key(master))).unwrap()
+    groups().find(|name| ring.master(name.as_str()) == Some(&key(master))).unwrap()
+}
+
+fn groups() -> impl Iterator<Item = GroupName> {
+    (0..).map(|n| group(&format!("#g{n}")))
+}
+
+/// Who has a group in a ring of these: its master, and its standby.
+fn holders(name: &GroupName, ring: &[&str]) -> [Option<NodeKey>; 2] {
+    let (ring, point) = (Ring::of(ring.iter().map(|node| key(node)), RingParams::default()), crate::ring::point(name.as_str()));
+    [ring.master_of(point).cloned(), ring.standby_of(point).cloned()]
+}
+
+/// A group whose master and standby are these in each of these rings; where no standby is named it may be anyone.
+fn group_in(rings: &[(&[&str], &str, &str)]) -> GroupName {
+    let is = |node: &Option<NodeKey>, wanted: &str| wanted.is_empty() || *node == Some(key(wanted));
+    let fits = |name: &GroupName| {
+        rings.iter().all(|(ring, wanted, behind)| {
+            let [master, standby] = holders(name, ring);
+            is(&master, wanted) && is(&standby, behind)
+        })
+    };
+    groups().take(100_000).find(fits).expect("such a group")
+}
+
+fn is_post(command: &PeerCommand) -> bool {
+    !matches!(command, PeerCommand::Offer { .. } | PeerCommand::Settled { .. })
 }
 
 impl Bench {
@@ -98,9 +138,11 @@ impl Bench {
             home,
             slots: 0,
             epoch: 0,
+            admitted: BTreeMap::new(),
             is_well: true,
             peers: vec![],
             are_alive: true,
+            links: BTreeMap::new(),
         };
         bench.give(Input::Start);
         let home = bench.accept("10.0.0.9:7410", "10.0.0.9:7410");
@@ -108,6 +150,9 @@ impl Bench {
         let Some(Event::Command(Command::Peer(PeerCommand::Register { ticket, .. }))) = bench.told(home).pop() else { panic!() };
         bench.tell(home, LinkEvent::Registered { ticket, epoch: Epoch::default() });
         bench.ring(ring);
+        for other in ring.iter().filter(|node| **node != ME) {
+            bench.link(other);
+        }
         // For a while it asks others for groups that the directory does not know.
         bench.wait(11_000);
         bench.effects.clear();
@@ -120,6 +165,20 @@ impl Bench {
         self.node.handle(self.now, input, &mut self.effects);
         let closed = |conn: &Conn| lost == Some(*conn) || self.effects[before..].contains(&Effect::Close { conn: *conn });
         self.peers.retain(|conn| !closed(conn));
+        self.links.retain(|_, link| !closed(link));
+    }
+
+    /// The node's link to another, which lets it in if it has not yet.
+    #[track_caller]
+    fn link(&mut self, to: &str) -> Conn {
+        match self.links.get(&key(to)) {
+            Some(conn) => *conn,
+            None => {
+                let conn = self.accept(&format!("{to}:7411"), to);
+                self.links.insert(key(to), conn);
+                conn
+            }
+        }
     }
 
     /// Time passes, and the node looks after what is due, at most so often that it can't be told from one that spins.
@@ -180,7 +239,7 @@ impl Bench {
                 name: "x".into(),
                 incarnation: Incarnation(1),
                 since: Time(0),
-                admitted: Epoch::default(),
+                admitted: self.admitted.get(&key(node)).copied().unwrap_or_default(),
             })
             .collect();
         nodes.sort_by(|a, b| a.key.cmp(&b.key));
@@ -190,7 +249,13 @@ impl Bench {
     }
 
     fn epoch(&self) -> Epoch {
-        Epoch { generation: 1, number: self.epoch }
+        epoch(self.epoch)
+    }
+
+    /// The directory shows this ring, into which a node comes (again).
+    fn ring_with_newcomer(&mut self, keys: &[&str], newcomer: &str) {
+        self.admitted.insert(key(newcomer), epoch(self.epoch + 1));
+        self.ring(keys);
     }
 
     fn tell(&mut self, conn: Conn, event: impl Into<Event>) {
@@ -204,6 +269,49 @@ impl Bench {
             .partition(|effect| matches!(effect, Effect::Tell { conn: to, .. } if *to == conn));
         self.effects = rest;
         Vec::into_iter(told).filter_map(|effect| if let Effect::Tell { event, .. } = effect { Some(event) } else { None }).collect()
+    }
+
+    /// Whatever is due at once is done.
+    fn turn(&mut self) {
+        self.wait(0);
+    }
+
+    /// What the node sends to one it is a master towards, but for what it says of the ring.
+    fn posted(&mut self, conn: Conn) -> Vec<PeerCommand> {
+        self.turn();
+        self.asked(conn).into_iter().filter(is_post).collect()
+    }
+
+    /// Does at the other end of this link what whoever follows does, until nothing more comes. Gives what came.
+    fn follow(&mut self, conn: Conn) -> Vec<PeerCommand> {
+        let mut all = vec![];
+        loop {
+            let commands = self.posted(conn);
+            if commands.is_empty() {
+                return all;
+            }
+            commands.iter().for_each(|command| self.obey(conn, command));
+            all.extend(commands);
+        }
+    }
+
+    fn obey(&mut self, conn: Conn, command: &PeerCommand) {
+        let event = match command.clone() {
+            PeerCommand::CopyEnd { term, group, last, .. } => LinkEvent::Appended { held: vec![(group, term, last.seq)] },
+            PeerCommand::Append { term, group, entries } => {
+                LinkEvent::Appended { held: vec![(group, term, entries.last().map_or(0, |entry| entry.seq))] }
+            }
+            PeerCommand::Mark { term, group, number, .. } => LinkEvent::Marked { term, group, number },
+            PeerCommand::Release { term, group, .. } => LinkEvent::Released { term, group },
+            PeerCommand::Compare { term, group, seq, .. } => LinkEvent::Compared { term, group, seq, same: true },
+            _ => return,
+        };
+        self.tell(conn, event);
+    }
+
+    /// A node has nothing more to offer as of the present ring.
+    fn settled(&mut self, conn: Conn) {
+        self.hear(conn, PeerCommand::Settled { epoch: self.epoch() });
     }
 
     /// What the node asked on a connection it dialled since one looked last.
@@ -228,7 +336,11 @@ impl Bench {
             Effect::Dial { ticket, address: to } if **to == *address => Some(*ticket),
             _ => None,
         };
-        let ticket = self.effects.iter().rev().find_map(dialled).expect("it was dialled");
+        let found = self.effects.iter().rev().find_map(dialled);
+        if let (None, Some(conn)) = (found, NodeKey::new(as_key).ok().and_then(|key| self.links.get(&key))) {
+            return *conn;
+        }
+        let ticket = found.expect("it was dialled");
         self.effects.retain(|effect| !matches!(effect, Effect::Dial { ticket: other, .. } if *other == ticket));
         let conn = self.conn();
         self.give(Input::Dialed { ticket, result: Ok(conn) });

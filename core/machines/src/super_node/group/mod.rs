@@ -148,7 +148,7 @@ impl Group {
     pub fn from_copy(name: GroupName, term: Term, last: Last, copy: CopyBody, limits: &NodeLimits) -> Option<Group> {
         let CopyBody { head, members, counters, entries } = copy;
         let ends = entries.last().is_none_or(|newest| newest.seq == head.seq && newest.term == last.term);
-        let whole = entries.windows(2).all(|pair| pair[0].seq + 1 == pair[1].seq);
+        let whole = entries.windows(2).all(|pair| pair[0].seq.checked_add(1) == Some(pair[1].seq));
         if !ends || !whole || head.seq != last.seq || head.seq >= SEQ_MAX {
             return None;
         }
@@ -201,9 +201,9 @@ impl Group {
         last.birth == self.birth && (*last == self.last() || logged())
     }
 
-    /// Applies an entry that someone else gave its place, or knows it already. False when it does not fit: there is a hole, or another entry in its place.
+    /// Applies an entry that someone else gave its place, or knows it already. False when it does not fit: there is a hole, another entry in its place, or it is of an earlier term than what stands before.
     pub fn follow(&mut self, entry: &Arc<Entry>) -> bool {
-        if entry.seq == self.seq + 1 {
+        if entry.seq == self.seq + 1 && entry.term >= self.last_term {
             self.apply(entry);
             return true;
         }
@@ -268,6 +268,14 @@ impl Group {
         self.log.iter().rev().find_map(last)
     }
 
+    /// Whether a session came to where it is by an entry that whoever heard up to `mark` has not heard.
+    pub fn moved_behind(&self, mark: Option<Mark>, session: SessionId) -> bool {
+        let Some(mark) = mark.filter(|mark| mark.birth == self.birth) else { return false };
+        let comes =
+            |entry: &&Arc<Entry>| entry.id.session == session && matches!(entry.content, Content::Join { .. } | Content::Return { .. });
+        self.log.behind(mark.seq).any(|entry| comes(&entry))
+    }
+
     /// Its history, as far as kept.
     pub fn log(&self) -> &Log {
         &self.log
@@ -312,6 +320,12 @@ impl Group {
         }
         let found = self.log.iter().rev().find(|entry| entry.id == id).map(|entry| entry.seq);
         Some(found.ok_or(Refusal { code: Code::Expired, text: "this was said too long ago to tell whether it was heard".into() }))
+    }
+
+    /// Whether what stood at this place of another life was said again in this one, as far as the log reaches back.
+    pub fn has_returned(&self, birth: Birth, place: u64) -> bool {
+        let is_it = |entry: &Arc<Entry>| matches!(entry.content, Content::Again { birth: of, place: at, .. } if (of, at) == (birth, place));
+        self.log.iter().any(is_it)
     }
 
     /// Gives content its place. The caller tells everyone.
@@ -486,6 +500,7 @@ fn owns_nick(person: &Person) -> bool {
 mod tests {
     use super::*;
     use crate::entry::SayKind;
+    use crate::time::Jitter;
 
     /// Someone says things with these counters; which of them are new, in the order they come?
     #[track_caller]
@@ -503,6 +518,136 @@ mod tests {
             }
         }
         assert_eq!(said, new);
+    }
+
+    fn somebody(n: u64) -> Arc<Person> {
+        let (text, nick) = (|| Text::from(""), Nick::new(&format!("n{n}")).unwrap());
+        // Some own their nick.
+        let account = if n.is_multiple_of(2) { nick.as_str().into() } else { text() };
+        Arc::new(Person { nick, user: text(), host: text(), account, real: text() })
+    }
+
+    /// Something happens, whatever it is: who does what comes from a number.
+    fn happen(group: &mut Group, dice: &mut Jitter, now: u64) -> Arc<Entry> {
+        let (who, other) = (dice.below(6), dice.below(6));
+        let (sender, session) = (somebody(who), SessionId(who));
+        let node = NodeKey::new(&format!("10.0.0.{}", dice.below(3) + 1)).unwrap();
+        let nick = somebody(other).nick.clone();
+        let text = || Text::from(format!("text {who}"));
+        let add = dice.below(2) == 0;
+        let mode =
+            [Mode::Operator, Mode::Voice, Mode::Ban, Mode::Key, Mode::Limit, Mode::InviteOnly, Mode::TopicLock][dice.below(7) as usize];
+        let argument = match mode {
+            Mode::Operator | Mode::Voice => nick.as_str().into(),
+            Mode::Limit => Text::from("7"),
+            _ => text(),
+        };
+        let content = match dice.below(12) {
+            0 | 1 => Content::Join { node },
+            2 => Content::Return { node },
+            3 => Content::Part { reason: text() },
+            4 => Content::Kick { nick, reason: text() },
+            5 => Content::Topic { text: text() },
+            6 => Content::Mode { changes: crate::entry::Modes(vec![ModeChange { add, mode, argument }]) },
+            7 => Content::Nick { new: nick },
+            8 => Content::Invite { nick },
+            9 => Content::Away { text: text() },
+            10 => Content::Again { kind: SayKind::Message, text: text(), birth: Birth(5), place: 3, said: Time(1) },
+            _ => Content::Message { kind: SayKind::Message, text: text() },
+        };
+        group.append(Time(now), EntryId { session, counter: dice.below(200) }, sender, content)
+    }
+
+    /// A group with a history, a copy of it made on the way, and what happened after that: is it the same in the end?
+    #[track_caller]
+    fn check_copy(seed: u64, before: u64, after: u64, windows: (usize, usize)) {
+        let mut dice = Jitter::new(seed);
+        let limits = |log_entries| NodeLimits { log_entries, ..NodeLimits::default() };
+        let (name, term) = (GroupName::new("#a").unwrap(), Term { generation: 1, number: 1 });
+        let mut group = Group::new(name.clone(), Birth(1), term, Time(1), &limits(windows.0));
+        // Now and then so much time goes by that counters are forgotten.
+        let mut now = 1;
+        let mut next = |group: &mut Group| {
+            now += dice.below(200_000);
+            happen(group, &mut dice, now)
+        };
+        for _ in 0..before {
+            next(&mut group);
+        }
+        let entries = group.log().iter().cloned().collect();
+        let body = CopyBody { head: group.head(), members: group.member_rows(), counters: group.counter_rows(), entries };
+        let mut copy = Group::from_copy(name, term, group.last(), body, &limits(windows.1)).expect("it fits together");
+        assert_eq!((copy.last(), copy.state_hash()), (group.last(), group.state_hash()), "seed {seed}: the copy differs");
+        group.term.number = 2;
+        for _ in 0..after {
+            let entry = next(&mut group);
+            assert!(copy.follow(&entry));
+            assert!(copy.follow(&entry), "it is known already");
+        }
+        assert_eq!((copy.last(), copy.state_hash()), (group.last(), group.state_hash()), "seed {seed}: what followed made a difference");
+        copy.check_invariants();
+    }
+
+    #[test]
+    fn a_copy_that_follows_is_the_same() {
+        for seed in 0..200 {
+            check_copy(seed, seed % 60, seed / 4, (1_000, 1_000));
+            check_copy(seed, seed % 60, seed / 4, (5, 1_000));
+            check_copy(seed, seed % 60, seed / 4, (1_000, 5));
+            check_copy(seed, seed % 60, seed / 4, (3, 1));
+        }
+    }
+
+    #[test]
+    fn a_difference_is_seen() {
+        let history = |seed| {
+            let (mut dice, name) = (Jitter::new(seed), GroupName::new("#a").unwrap());
+            let mut group = Group::new(name, Birth(1), Term::default(), Time(1), &NodeLimits::default());
+            (0..20).for_each(|n| drop(happen(&mut group, &mut dice, n)));
+            group.state_hash()
+        };
+        let hashes: std::collections::BTreeSet<u64> = (0..100).map(history).collect();
+        assert_eq!(hashes.len(), 100);
+        assert_eq!(history(7), history(7));
+    }
+
+    /// A group whose log has its last two entries of ten, of term 2 from entry 9 on: does it go along with this one?
+    #[track_caller]
+    fn check_follow(seq: u64, term: u64, fits: bool) {
+        let (name, limits) = (GroupName::new("#a").unwrap(), NodeLimits { log_entries: 3, ..NodeLimits::default() });
+        let of = |number| Term { generation: 1, number };
+        let mut group = Group::new(name, Birth(1), of(1), Time(1), &limits);
+        let mut dice = Jitter::new(1);
+        for n in 1..=10 {
+            group.term = of(if n < 9 { 1 } else { 2 });
+            happen(&mut group, &mut dice, n);
+        }
+        let (last, hash) = (group.last(), group.state_hash());
+        let content = Content::Message { kind: SayKind::Message, text: "x".into() };
+        let entry = Entry { seq, term: of(term), id: EntryId::default(), time: Time(20), sender: somebody(1), content };
+        assert_eq!(group.follow(&Arc::new(entry)), fits);
+        let is_next = seq == 11 && fits;
+        assert_eq!((group.last() == last, group.state_hash() == hash), (!is_next, !is_next));
+    }
+
+    #[test]
+    fn what_does_not_follow_is_refused() {
+        check_follow(11, 2, true);
+        check_follow(11, 3, true);
+        // Known.
+        check_follow(10, 2, true);
+        check_follow(8, 1, true);
+        // Another in its place.
+        check_follow(10, 1, false);
+        check_follow(10, 3, false);
+        check_follow(8, 2, false);
+        // A hole.
+        check_follow(12, 2, false);
+        check_follow(u64::MAX, 2, false);
+        // Too old to tell.
+        check_follow(2, 2, true);
+        // A new one that is of an older term than what is here was never given that place after it.
+        check_follow(11, 1, false);
     }
 
     #[test]

@@ -69,9 +69,7 @@ impl Master {
             self.compare(ctx, name);
         }
         // Whoever should not have a copy any more, and has not heard so, hears it now.
-        for node in ctx.others() {
-            self.settle_with(ctx, &node);
-        }
+        self.settle_with_all(ctx);
         self.answer_checks(ctx);
     }
 

@@ -55,6 +55,8 @@ pub(super) struct Follower {
     pub(super) state: State,
     pub(super) confirmed: u64,
     pub(super) counts: bool,
+    /// It has known for as long as we serve the group, or has confirmed since, that it counts.
+    knows: bool,
     /// It was told to forget the group.
     released: bool,
     /// The newest mark it was sent, and that it confirmed.
@@ -66,12 +68,17 @@ pub(super) struct Follower {
 
 impl Follower {
     pub(super) fn new(office: Option<Epoch>, state: State, counts: bool, now: Time) -> Follower {
-        Follower { office, state, confirmed: 0, counts, released: false, mark_sent: 0, marked: 0, moved: now }
+        Follower { office, state, confirmed: 0, counts, knows: false, released: false, mark_sent: 0, marked: 0, moved: now }
     }
 
-    /// One that has everything up to here already.
+    /// One that has everything up to here already, and believes that it counts.
     pub(super) fn at(office: Option<Epoch>, seq: u64, now: Time) -> Follower {
-        Follower { confirmed: seq, ..Follower::new(office, State::Following { sent: seq }, true, now) }
+        Follower { confirmed: seq, ..Follower::new(office, State::Following { sent: seq }, true, now) }.who_knows()
+    }
+
+    /// It believes that it counts, from before we served the group.
+    pub(super) fn who_knows(self) -> Follower {
+        Follower { knows: true, ..self }
     }
 }
 
@@ -227,12 +234,14 @@ impl Held {
 
     fn send_copies(&mut self, ctx: &mut Ctx<'_>, pace: &mut Pace) {
         let (group, now, members) = (&self.group, ctx.now, self.copies.members(ctx.me()));
+        let alone = self.copies.followers.values().all(|follower| !follower.knows);
         for (node, follower) in &mut self.copies.followers {
             if let (State::Absent(have), false) = (follower.state, follower.released)
                 && pace.may_begin(node, &group.name)
             {
-                let bytes =
-                    send_copy(ctx, node, group.term, group, have.as_ref(), if follower.counts { members.clone() } else { Vec::new() });
+                // One that counts from the first entry on knows so from the first entry on.
+                let marked = if follower.counts && (follower.knows || alone) { members.clone() } else { Vec::new() };
+                let bytes = send_copy(ctx, node, group.term, group, have.as_ref(), marked);
                 pace.begin(node, &group.name, bytes);
                 (follower.state, follower.moved) = (State::Copying { upto: group.seq, sent: group.seq }, now);
                 follower.mark_sent = follower.marked;
@@ -255,8 +264,13 @@ impl Held {
 
     fn mark(&mut self, ctx: &mut Ctx<'_>) {
         let (number, members) = (self.copies.number, self.copies.members(ctx.me()));
+        // Whoever believes to have all that counts hears first with whom it shares that: a successor that knows only them has to know of the newcomer, too.
+        let older = |follower: &Follower| follower.knows && follower.counts && !follower.released;
+        let all_know = self.copies.followers.values().filter(|follower| older(follower)).all(|follower| follower.marked == number);
         let due = |follower: &Follower| {
-            follower.counts && !follower.released && follower.mark_sent < number && !matches!(follower.state, State::Absent(_))
+            let is_next =
+                follower.counts && !follower.released && follower.mark_sent < number && !matches!(follower.state, State::Absent(_));
+            is_next && (follower.knows || all_know)
         };
         for (node, follower) in self.copies.followers.iter_mut().filter(|(_, follower)| due(follower)) {
             follower.mark_sent = number;
@@ -275,24 +289,25 @@ impl Held {
             if wanted.contains(node) || follower.released || (follower.counts && !settled) {
                 return true;
             }
-            ctx.post_master(node, PeerCommand::Release { term, group: name.clone() });
+            ctx.post_master(node, PeerCommand::Release { epoch: ctx.placement.epoch(), term, group: name.clone() });
             pace.end(node, name);
             follower.released = true;
             follower.counts
         });
     }
 
-    /// New entries to everyone who follows. Says whether one is so far behind that it needs a copy.
+    /// New entries to everyone who follows. Says whether someone needs a copy instead.
     pub(super) fn stream(&mut self, ctx: &mut Ctx<'_>) -> bool {
-        let (group, now, mut lost) = (&self.group, ctx.now, false);
+        let mut is_lost = false;
+        let (group, now) = (&self.group, ctx.now);
         for (node, follower) in &mut self.copies.followers {
             let sent = match follower.state {
                 State::Following { sent } | State::Copying { sent, .. } if sent < group.seq && !follower.released => sent,
                 _ => continue,
             };
             let Some(tail) = group.tail(sent) else {
-                follower.state = State::Absent(None);
-                lost = true;
+                // So far behind that the log does not have it any more.
+                (follower.state, is_lost) = (State::Absent(None), true);
                 continue;
             };
             if sent == follower.confirmed {
@@ -306,7 +321,7 @@ impl Held {
                 State::Absent(_) => {}
             }
         }
-        lost
+        is_lost
     }
 
     /// Whether someone who follows has not been sent everything.
@@ -356,6 +371,7 @@ impl Held {
     pub(super) fn marked(&mut self, from: &NodeKey, number: u64) {
         if let Some(follower) = self.copies.followers.get_mut(from) {
             follower.marked = follower.marked.max(number);
+            follower.knows = true;
         }
     }
 
@@ -374,6 +390,11 @@ impl Held {
             (follower.state, follower.confirmed) = (State::Absent(None), 0);
             (follower.mark_sent, follower.marked) = (0, 0);
         }
+    }
+
+    /// Whether a copy is on its way to a node: what is said behind it is nothing that it is to have yet.
+    pub(super) fn is_copying_to(&self, node: &NodeKey) -> bool {
+        self.copies.followers.get(node).is_some_and(|follower| matches!(follower.state, State::Copying { .. }))
     }
 
     /// What was sent to a node may not have arrived.
@@ -414,7 +435,10 @@ impl Held {
     pub(super) fn release_all(&mut self, ctx: &mut Ctx<'_>, pace: &mut Pace) {
         for node in std::mem::take(&mut self.copies.followers).into_keys() {
             pace.end(&node, &self.group.name);
-            ctx.post_master(&node, PeerCommand::Release { term: self.group.term, group: self.group.name.clone() });
+            ctx.post_master(
+                &node,
+                PeerCommand::Release { epoch: ctx.placement.epoch(), term: self.group.term, group: self.group.name.clone() },
+            );
         }
     }
 

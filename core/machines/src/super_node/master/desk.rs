@@ -105,16 +105,15 @@ impl Desk<'_, '_> {
             rows.push(self.held.row_of_newcomer(self.ctx, &person, self.from));
         }
         let unmoved = returned.as_ref().is_some_and(|node| node == self.from);
-        self.answer(Outcome::Joined {
-            coming: !unmoved,
-            birth,
-            seq,
-            members,
-            topic,
-            missed: missed.entries,
-            lost: missed.lost,
-            names: rows,
-        });
+        let joined =
+            Outcome::Joined { coming: !unmoved, birth, seq, members, topic, missed: missed.entries, lost: missed.lost, names: rows };
+        match unmoved {
+            true => self.answer(joined),
+            false => {
+                let event = LinkEvent::Answer { ticket: self.ticket, group: self.held.group.name.clone(), outcome: joined };
+                self.held.tell_with_the_next(self.conn, event);
+            }
+        }
         if newly {
             self.held.enlist(self.ctx, self.from, self.conn);
         }

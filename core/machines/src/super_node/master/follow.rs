@@ -83,7 +83,7 @@ impl Master {
                 self.touch(ctx, &group);
                 ctx.tell_edge(conn, LinkEvent::Marked { term, group, number });
             }
-            PeerCommand::Release { term, group } => self.release(ctx, from, conn, term, &group),
+            PeerCommand::Release { epoch, term, group } => self.release(ctx, from, conn, epoch, term, &group),
             PeerCommand::Compare { term, group, seq, hash } => {
                 let Some(copy) = self.followed(ctx, from, conn, term, &group) else { return };
                 let same = copy.group.as_ref().is_some_and(|group| group.seq == seq && group.state_hash() == hash);
@@ -100,7 +100,7 @@ impl Master {
             // We are its master as far as we know: whoever knows better is believed as soon as we hear of that ring.
             Some(_) => return None,
             None => {
-                ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() });
+                ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone(), copy: false });
                 return None;
             }
         };
@@ -109,7 +109,7 @@ impl Master {
             return None;
         }
         if copy.group.is_none() {
-            ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() });
+            ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone(), copy: false });
             return None;
         }
         copy.promised = term;
@@ -140,8 +140,10 @@ impl Master {
         let is_stale = epoch < self.newest_ring(ctx);
         let follows = |copy: &Copy| copy.group.is_some() && copy.master.as_ref().is_some_and(|(master, _)| master == from);
         match self.groups.get_mut(name) {
-            Some(Holding::Copy(copy)) if is_stale && !follows(copy) => ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() }),
-            None if is_stale => ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() }),
+            Some(Holding::Copy(copy)) if is_stale && !follows(copy) => {
+                ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone(), copy: true })
+            }
+            None if is_stale => ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone(), copy: true }),
             Some(Holding::Opening(opening)) if opening.asked_of(from) => opening.incoming = Some(incoming),
             Some(Holding::Copy(copy)) if term < copy.promised => {
                 let promised = copy.promised;
@@ -150,7 +152,8 @@ impl Master {
             Some(Holding::Copy(copy)) => (copy.promised, copy.incoming) = (term, Some(incoming)),
             Some(_) => {}
             None => {
-                let copy = Copy { incoming: Some(incoming), ..Copy::awaited(term) };
+                let master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
+                let copy = Copy { master, incoming: Some(incoming), ..Copy::awaited(term) };
                 self.groups.insert(name.clone(), Holding::Copy(Box::new(copy)));
             }
         }
@@ -188,7 +191,7 @@ impl Master {
         let incoming = self.incoming_of(name).and_then(|place| place.take_if(|incoming| incoming.from == *from && incoming.term == term));
         let Some(incoming) = incoming else {
             if matches!(self.groups.get(name), Some(Holding::Copy(_)) | None) {
-                ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() });
+                ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone(), copy: true });
             }
             return;
         };
@@ -203,6 +206,11 @@ impl Master {
         };
         match self.groups.get_mut(name) {
             Some(Holding::Opening(_)) => self.fetched(ctx, name, group),
+            Some(Holding::Copy(copy)) if term < copy.promised => {
+                // Promised to another since it began: what was offered stays as it is.
+                let promised = copy.promised;
+                ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised });
+            }
             Some(Holding::Copy(copy)) => {
                 if let Some(old) = copy.group.as_ref().filter(|old| old.birth != group.birth && copy.marked > Term::default()) {
                     super::rest::send_rest(ctx, from, old, 0, false);
@@ -222,7 +230,7 @@ impl Master {
     fn copy_failed(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Term, name: &GroupName) {
         match self.groups.get_mut(name) {
             Some(Holding::Opening(opening)) => opening.forget_claim(from),
-            _ => ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() }),
+            _ => ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone(), copy: true }),
         }
     }
 
@@ -230,7 +238,7 @@ impl Master {
         let Some(group) = self.followed(ctx, from, conn, term, name).and_then(|copy| copy.group.as_mut()) else { return };
         group.term = term;
         if !entries.iter().all(|entry| group.follow(entry)) {
-            return ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone() });
+            return ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone(), copy: false });
         }
         // What was sent again is confirmed as far as it goes; the rest is known to be there.
         let seq = entries.last().map_or(group.seq, |entry| entry.seq);
@@ -238,9 +246,11 @@ impl Master {
     }
 
     /// Our copy is not needed any more.
-    fn release(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Term, name: &GroupName) {
+    fn release(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, epoch: Epoch, term: Term, name: &GroupName) {
+        // Its master by the ring that we promised it for, who serves it without our promise.
+        let is_master = ctx.placement.master(name) == Some(from);
         match self.groups.get(name) {
-            Some(Holding::Copy(copy)) if term < copy.promised => {
+            Some(Holding::Copy(copy)) if term < copy.promised && !(is_master && epoch >= copy.promised) => {
                 let promised = copy.promised;
                 return ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised });
             }

@@ -138,7 +138,7 @@ impl Held {
         }
         let seen = edge.round;
         for (session, person) in sessions {
-            self.show(ctx, from, conn, seen, session, person);
+            self.show(ctx, from, conn, seen, mark, session, person);
         }
         if !last {
             return;
@@ -154,12 +154,14 @@ impl Held {
         }
     }
 
+    #[allow(clippy::too_many_arguments)] // what is shown, and by whom
     pub(super) fn show(
         &mut self,
         ctx: &mut Ctx<'_>,
         from: &NodeKey,
         conn: Option<Conn>,
         round: u32,
+        mark: Option<Mark>,
         session: SessionId,
         person: Arc<Person>,
     ) {
@@ -182,6 +184,8 @@ impl Held {
                 let (code, text) = (Code::NotMember, "this session goes on at another node".into());
                 return self.unseat(ctx, conn, session, code, text);
             }
+            // They went elsewhere behind what this edge has heard: it hears so now, and gives the seat up by itself.
+            Some(_) if self.group.moved_behind(mark, session) => return,
             // Elsewhere until now.
             Some(_) => Some(Content::Return { node: from.clone() }),
         };

@@ -115,6 +115,8 @@ pub(super) struct Master {
     /// Nodes that may not have heard what we have for them, or what those who follow should have.
     unsettled: BTreeSet<NodeKey>,
     swallowed: BTreeSet<NodeKey>,
+    /// Groups of which someone needs another copy.
+    behind: BTreeSet<GroupName>,
     retry_at: Option<Time>,
     preparing: Preparing,
     kept: Kept,
@@ -214,11 +216,13 @@ impl Master {
                     self.tend(ctx, &name);
                 }
             }
-            LinkEvent::Behind { group, .. } => {
-                if let Some(Holding::Held(held)) = self.groups.get_mut(&group) {
+            LinkEvent::Behind { group, copy, .. } => {
+                if let Some(Holding::Held(held)) = self.groups.get_mut(&group)
+                    && (copy || !held.is_copying_to(from))
+                {
                     held.is_behind(from, &mut self.pace);
                     // Not at once: it may be behind the ring, too.
-                    self.swallowed.insert(from.clone());
+                    self.behind.insert(group);
                     self.retry_soon(ctx.now);
                 }
             }
@@ -560,6 +564,9 @@ impl Master {
             } else if can_send(&node) {
                 self.settle_with(ctx, &node);
             }
+        }
+        for name in std::mem::take(&mut self.behind) {
+            self.tend(ctx, &name);
         }
         for node in self.swallowed.clone().into_iter().filter(|node| can_send(node)) {
             self.swallowed.remove(&node);

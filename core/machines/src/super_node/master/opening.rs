@@ -32,7 +32,9 @@ const COPY_WAIT_MS: u64 = 2_000;
 enum Memory {
     /// It was asked.
     Asked,
-    /// It said so, or did not answer in time.
+    /// It did not answer in time.
+    Silent,
+    /// It said so.
     Known(Option<Box<GroupRecord>>),
 }
 
@@ -55,6 +57,8 @@ pub(super) struct Opening {
     /// Whose copy we asked for, and when.
     asked: Option<(NodeKey, Time)>,
     pub(super) incoming: Option<Incoming>,
+    /// What we had of another life than the one that goes on.
+    former: Option<Box<Group>>,
 }
 
 /// What is to be done about an opening group.
@@ -101,11 +105,17 @@ impl Opening {
         let waited_ms = now.since_ms(self.since);
         let has_settled = |node: &NodeKey| settled.get(node).is_some_and(|epoch| *epoch == place.epoch());
         let newest = self.promised().map(|(_, claim)| claim.marked).max().unwrap_or_default();
+        let best_of = |claims: &mut dyn Iterator<Item = (&NodeKey, &Claim)>| {
+            let best = claims.max_by_key(|(node, claim)| (claim.marked, claim.last.term, claim.last.seq, *node == &spans.me));
+            best.map(|(node, _)| node.clone())
+        };
         if newest == Term::default() {
-            return match self.claims.is_empty() && self.unheard.is_empty() || waited_ms >= spans.takeover_ms {
-                true => self.verdict_without_claims(waited_ms, place, &has_settled, spans),
-                false => Verdict::Wait("those who have a copy to promise it"),
-            };
+            if !(self.claims.is_empty() && self.unheard.is_empty()) && waited_ms < spans.takeover_ms {
+                return Verdict::Wait("those who have a copy to promise it");
+            }
+            // A copy that was on its way is better than none.
+            let best = best_of(&mut self.promised()).map(|with| Verdict::GoOn { with, forked: true });
+            return best.unwrap_or_else(|| self.verdict_without_claims(waited_ms, place, &has_settled, spans));
         }
         let of_newest = || self.promised().filter(|(_, claim)| claim.marked == newest);
         let since_then = |node: &NodeKey| place.admitted(node).is_some_and(|office| office <= newest);
@@ -114,13 +124,13 @@ impl Opening {
         let has_promised = |node: &NodeKey| self.promised().any(|(other, _)| other == node);
         let has_nothing = |node: &NodeKey| has_settled(node) && !self.claims.contains_key(node) && !self.unheard.contains(node);
         let has_spoken = |node: &NodeKey| has_promised(node) || has_nothing(node);
-        let best_of = |claims: &mut dyn Iterator<Item = (&NodeKey, &Claim)>| {
-            let best = claims.max_by_key(|(node, claim)| (claim.marked, claim.last.term, claim.last.seq, *node == &spans.me));
-            best.map(|(node, _)| node.clone())
-        };
         if trusted && members.iter().all(|node| has_spoken(node) || !since_then(node)) {
             let with = best_of(&mut of_newest().filter(|(_, claim)| claim.whole));
             return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: false });
+        }
+        // They were out of the ring: meanwhile someone who is still to be heard may have served it.
+        if !self.all_have_settled(place, &has_settled, spans) && waited_ms < spans.takeover_ms {
+            return Verdict::Wait("all nodes to say what they have");
         }
         let of_members = || self.promised().filter(|(node, _)| members.contains(node));
         let is_all = members.iter().all(|node| has_promised(node)) && of_members().all(|(_, claim)| claim.whole);
@@ -162,15 +172,20 @@ impl Opening {
         nodes
     }
 
+    fn all_have_settled(&self, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> bool {
+        let mut nodes = place.view.iter().flat_map(|view| &view.nodes);
+        nodes.all(|node| node.key == spans.me || has_settled(&node.key))
+    }
+
     fn verdict_without_claims(&self, waited_ms: u64, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> Verdict {
-        let nodes = place.view.iter().flat_map(|view| &view.nodes);
-        let all_have = nodes.into_iter().all(|node| node.key == spans.me || has_settled(&node.key));
-        if !all_have && waited_ms < spans.settle_ms {
+        if !self.all_have_settled(place, has_settled, spans) && waited_ms < spans.settle_ms {
             return Verdict::Wait("all nodes to say what they have");
         }
         match &self.memory {
             Memory::Asked => Verdict::Wait("the directory to say what it remembers"),
-            Memory::Known(None) => Verdict::New,
+            // To open it as an empty one would have the directory forget it.
+            Memory::Silent if self.waiting.is_empty() => Verdict::Wait("the directory to say what it remembers"),
+            Memory::Silent | Memory::Known(None) => Verdict::New,
             Memory::Known(Some(record)) => {
                 let is_there = |node: &NodeKey| *node == spans.me || (place.contains(node) && has_settled(node));
                 match record.copies.iter().all(is_there) || waited_ms >= spans.takeover_ms {
@@ -235,6 +250,7 @@ impl Master {
             memory,
             asked: None,
             incoming: None,
+            former: None,
         };
         self.groups.insert(name.clone(), Holding::Opening(Box::new(opening)));
         self.openings.insert(ticket, name.clone());
@@ -280,7 +296,7 @@ impl Master {
     pub(super) fn try_to_open(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name).filter(|_| !self.turning) else { return };
         if matches!(opening.memory, Memory::Asked) && ctx.now.since_ms(opening.since) >= RECORD_WAIT_MS {
-            opening.memory = Memory::Known(None);
+            opening.memory = Memory::Silent;
         }
         for node in opening.to_ask(ctx.now, ctx.me()) {
             ctx.post_master(&node, PeerCommand::Ask { term: opening.term, group: name.clone() });
@@ -312,15 +328,27 @@ impl Master {
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
         let Some((from, _)) = opening.asked.take() else { return };
         let Some(claim) = opening.claims.get(&from).cloned() else { return };
-        // It is ours, too, from here on; what it may claim is known from who had it.
-        let mut own = Copy::of_former_master(group, Claim { marked: Term::default(), whole: true, ..claim }, ctx.now);
+        // It is ours, too, from here on. If ours was complete it still is; else what it may claim is known from who had it.
+        let before = opening.own.take();
+        let is_same = |own: &Copy| own.group.as_ref().is_some_and(|own| own.birth == group.birth);
+        let (marked, members) = match before.as_ref().filter(|own| is_same(own)) {
+            Some(own) => (own.marked, own.members.clone()),
+            None => (Term::default(), claim.members.clone()),
+        };
+        let promised = opening.term;
+        if let Some(before) = before.filter(|own| !is_same(own) && own.marked > Term::default()) {
+            opening.former = before.group;
+        }
+        let mut own = Copy::of_former_master(group, Claim { marked, members, whole: true, promised, ..claim }, ctx.now);
         own.leaving = None;
+        opening.claims.extend(own.claim().map(|claim| (ctx.me().clone(), claim)));
         opening.own = Some(Box::new(own));
         self.try_to_open(ctx, name);
     }
 
     fn serve_from(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, mut group: Group, forked: bool) {
-        let Some(Holding::Opening(opening)) = self.groups.get(name) else { return };
+        let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
+        let former = opening.former.take();
         let before = group.last();
         group.term = opening.term;
         let level = if name.is_person() { Level::Debug } else { Level::Info };
@@ -346,23 +374,32 @@ impl Master {
             let has = !forked && group.has(&claim.last);
             let follower = match has {
                 true => Follower::at(office, claim.last.seq, ctx.now),
-                false => Follower::new(office, State::Absent(Some(claim.last)), true, ctx.now),
+                false => Follower::new(office, State::Absent(Some(claim.last)), true, ctx.now).who_knows(),
             };
             promised.insert(node.clone(), follower);
         }
         let forked = forked.then_some(before);
         self.begin(ctx, group, |held| (held.copies.followers, held.copies.forked) = (promised, forked));
+        if let Some(former) = former {
+            let entries = former.log().iter().cloned().collect();
+            self.rest(ctx, &ctx.me().clone(), name, former.birth, entries, false);
+        }
     }
 
     fn open_without_copies(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
-        let Memory::Known(record) = std::mem::replace(&mut opening.memory, Memory::Known(None)) else { return };
+        let record = match std::mem::replace(&mut opening.memory, Memory::Known(None)) {
+            Memory::Known(record) => record,
+            Memory::Silent | Memory::Asked => None,
+        };
         let (birth, now, limits) = (Birth(ctx.ids.jitter.draw()), ctx.now, &ctx.config.limits);
         let wanted = !opening.waiting.is_empty();
         let term = opening.term;
         let Some(record) = record else {
             let group = Group::new(name.clone(), birth, term, now, limits);
-            return self.begin(ctx, group, |held| held.begin_in_two_places(now));
+            self.begin(ctx, group, |held| held.begin_in_two_places(now));
+            // If nobody comes into it, it goes.
+            return self.look_again(ctx.now);
         };
         // Orphans that nobody asks for come by the thousand.
         let level = if wanted { Level::Info } else { Level::Debug };

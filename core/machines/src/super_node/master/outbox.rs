@@ -42,6 +42,11 @@ impl Held {
         }
     }
 
+    /// Answers an edge ahead of the next entry, and as late: what it says is so once that is safe.
+    pub(super) fn tell_with_the_next(&mut self, conn: Option<Conn>, event: LinkEvent) {
+        self.kept_back.push_back((self.group.seq + 1, Out::Event(conn, Box::new(event))));
+    }
+
     /// Answers an edge.
     pub(super) fn tell(&mut self, ctx: &mut Ctx<'_>, conn: Option<Conn>, event: LinkEvent) {
         self.out(ctx, Out::Event(conn, Box::new(event)));

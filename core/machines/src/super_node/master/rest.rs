@@ -41,7 +41,9 @@ impl Master {
                 self.tend(ctx, name);
             }
             Some(_) => {}
-            None => ctx.post_master(from, PeerCommand::Release { term: held.group.term, group: name.clone() }),
+            None => {
+                ctx.post_master(from, PeerCommand::Release { epoch: ctx.placement.epoch(), term: held.group.term, group: name.clone() })
+            }
         }
     }
 
@@ -60,7 +62,14 @@ impl Master {
         let mut back = 0;
         for entry in entries {
             let Content::Message { kind, text } = &entry.content else { continue };
-            if entry.id.counter == 0 || held.group.said_before(entry.id).is_none() {
+            // What stood behind the fork can't be what was heard before it.
+            let is_behind = || held.copies.forked.is_some_and(|forked| forked.birth == birth && entry.seq > forked.seq);
+            let is_new = match held.group.said_before(entry.id) {
+                None => true,
+                Some(Ok(_)) => false,
+                Some(Err(_)) => is_behind(),
+            };
+            if is_new && !held.group.has_returned(birth, entry.seq) {
                 let content = Content::Again { kind: *kind, text: text.clone(), birth, place: entry.seq, said: entry.time };
                 held.happen(ctx, entry.id, entry.sender.clone(), content);
                 back += 1;
@@ -72,7 +81,7 @@ impl Master {
         let (term, office) = (held.group.term, held.copies.followers.contains_key(from));
         self.settle(ctx, name);
         if last && !office {
-            ctx.post_master(from, PeerCommand::Release { term, group: name.clone() });
+            ctx.post_master(from, PeerCommand::Release { epoch: ctx.placement.epoch(), term, group: name.clone() });
         }
     }
 }

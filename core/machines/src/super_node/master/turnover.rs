@@ -3,7 +3,7 @@
 //! Each group that we hold is looked at. What is ours we serve or open; what is not is offered to its new master, with the promise to take nothing of a lower term. Then every node of the ring hears that this was all
 //! (`SETTLED`), so that it need not wait for us with groups nobody has. What a broken link may have swallowed is said again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::follow::Copy;
 use super::{Holding, Master};
@@ -17,7 +17,7 @@ use crate::super_node::ctx::Ctx;
 const EARLY_MAX: usize = 100_000;
 
 /// Offers for which we do not know the ring yet.
-pub(super) type Early = BTreeMap<(GroupName, NodeKey), Claim>;
+pub(super) type Early = BTreeMap<(GroupName, NodeKey), (Epoch, Claim)>;
 
 impl Master {
     /// The ring is another, or our place in it.
@@ -28,11 +28,10 @@ impl Master {
             self.turn_over(ctx, name);
         }
         self.settled.retain(|node, _| ctx.placement.contains(node));
-        for node in ctx.others() {
-            self.settle_with(ctx, &node);
-        }
-        for ((name, from), claim) in std::mem::take(&mut self.early) {
-            self.offered(ctx, &from, &name, claim);
+        self.settle_with_all(ctx);
+        for ((name, from), (epoch, claim)) in std::mem::take(&mut self.early) {
+            // What is of a ring that is still to come stays: in this one the group may be someone else's.
+            self.offers(ctx, &from, epoch, vec![(name, claim)]);
         }
         // Not before all that was said for this ring is known.
         self.turning = false;
@@ -105,28 +104,41 @@ impl Master {
     /// A copy whose master is another node, or another life of it: nothing of a lower term from here on.
     fn promise(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let master = ctx.placement.master(name).and_then(|key| Some((key.clone(), ctx.placement.admitted(key)?)));
-        let Some(copy) = self.copy(name) else { return };
-        let changes = copy.master != master;
-        if changes {
-            copy.promised = copy.promised.max(ctx.placement.epoch());
-            copy.master = master;
-        }
+        let Some(copy) = self.copy(name).filter(|copy| copy.master != master) else { return };
+        copy.promised = copy.promised.max(ctx.placement.epoch());
+        copy.master = master;
         if copy.group.is_none() {
             // Nothing had come yet, and whoever sent it may not be there any more. It comes again.
             self.groups.remove(name);
         }
-        if changes {
-            self.touch(ctx, name);
-        }
+        self.touch(ctx, name);
     }
 
     /// Says to a node all that it has to know of what we hold: what is its by the ring, and that this is all.
     pub(super) fn settle_with(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
+        self.settle_with_these(ctx, BTreeSet::from([node.clone()]));
+    }
+
+    /// Says so to every other node of the ring.
+    pub(super) fn settle_with_all(&mut self, ctx: &mut Ctx<'_>) {
+        self.settle_with_these(ctx, ctx.others().into_iter().collect());
+    }
+
+    /// Looks at each copy once, however many nodes there are.
+    fn settle_with_these(&mut self, ctx: &mut Ctx<'_>, nodes: BTreeSet<NodeKey>) {
+        let mut theirs: BTreeMap<NodeKey, Vec<(GroupName, Claim)>> = nodes.into_iter().map(|node| (node, Vec::new())).collect();
+        for (name, holding) in &self.groups {
+            if let Holding::Copy(copy) = holding
+                && let Some(offers) = ctx.placement.master(name).and_then(|master| theirs.get_mut(master))
+            {
+                offers.extend(copy.claim().map(|claim| (name.clone(), claim)));
+            }
+        }
+        theirs.iter().for_each(|(node, offers)| self.say_that_is_all(ctx, node, offers));
+    }
+
+    fn say_that_is_all(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey, offers: &[(GroupName, Claim)]) {
         self.unsettled.remove(node);
-        let is_its = |name: &GroupName| ctx.placement.master(name) == Some(node);
-        let claim = |holding: &Holding| if let Holding::Copy(copy) = holding { copy.claim() } else { None };
-        let theirs = self.groups.iter().filter_map(|(name, holding)| Some((name, claim(holding)?)));
-        let offers: Vec<(GroupName, Claim)> = theirs.filter(|(name, _)| is_its(name)).map(|(name, claim)| (name.clone(), claim)).collect();
         let epoch = ctx.placement.epoch();
         for part in offers.chunks(ROWS_MAX) {
             ctx.post_master(node, PeerCommand::Offer { epoch, offers: part.to_vec() });
@@ -152,7 +164,7 @@ impl Master {
             if epoch <= ctx.placement.epoch() {
                 self.offered(ctx, from, &name, claim);
             } else if self.early.len() < EARLY_MAX {
-                self.early.insert((name, from.clone()), claim);
+                self.early.insert((name, from.clone()), (epoch, claim));
             }
         }
     }
@@ -187,7 +199,7 @@ impl Master {
         let known = match command {
             PeerCommand::Offer { epoch, .. } | PeerCommand::Settled { epoch } | PeerCommand::Copy { epoch, .. } => *epoch,
             PeerCommand::Ask { term, .. } | PeerCommand::Append { term, .. } | PeerCommand::Mark { term, .. } => *term,
-            PeerCommand::Release { term, .. } => *term,
+            PeerCommand::Release { epoch, .. } => *epoch,
             _ => return,
         };
         self.newest = self.newest.max(known);

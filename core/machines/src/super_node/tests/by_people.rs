@@ -1,7 +1,7 @@
 //! What people's programs do: in bad order, too much, or from two places at once.
 
 use super::*;
-use crate::entry::{Content, Entry, MemberRow, SayKind};
+use crate::entry::{Content, Entry, SayKind};
 use crate::event::{Code, Push, Reply};
 use crate::ids::{Birth, EntryId};
 use crate::secret::session_of_token;
@@ -89,12 +89,15 @@ fn a_session_that_comes_again_and_leaves_at_once_leaves_nobody_behind() {
 fn a_session_that_goes_on_at_another_node_is_not_parted_by_its_old_connection() {
     let mut bench = Bench::new(&[ME, OTHER]);
     let group = group_of(ME, &[ME, OTHER]);
+    let other = bench.peer(OTHER, 1);
+    bench.settled(other);
     let older = bench.open();
     bench.says(older, "SESSION secret-token");
     bench.says(older, &format!("JOIN {group}"));
     bench.no_records();
-    let other = bench.peer(OTHER, 1);
     bench.request(other, 1, &group, session_of_token("secret-token").0, "joe", join());
+    let standby = bench.link(OTHER);
+    bench.follow(standby);
     assert!(matches!(bench.answers(other)[..], [Outcome::Joined { .. }]));
     bench.give(Input::Lost { conn: older });
     assert_eq!(members(&mut bench, &group), 1);
@@ -131,9 +134,9 @@ fn entries_of_a_former_master_are_not_taken_for_those_of_the_present_one() {
     let group = group_of(OTHER, &[ME, OTHER, THIRD]);
     let conn = bench.open();
     bench.says(conn, &format!("SUBSCRIBE {group}"));
-    let other = bench.accept("10.0.0.2:7411", OTHER);
+    let other = bench.link(OTHER);
     bench.says(conn, &format!("SUBSCRIBE {}", group_of(THIRD, &[ME, OTHER, THIRD])));
-    let third = bench.accept("10.0.0.3:7411", THIRD);
+    let third = bench.link(THIRD);
     admit(&mut bench, other, false, 5);
     bench.effects.clear();
     bench.tell(third, Event::Entry(group.clone(), said(6, "not from there")));
@@ -151,7 +154,7 @@ fn who_leaves_before_their_join_was_heard_has_both_answers() {
     let group = group_of(OTHER, &[ME, OTHER]);
     let conn = bench.open();
     bench.says(conn, &format!("ENTER {group}"));
-    let other = bench.accept("10.0.0.2:7411", OTHER);
+    let other = bench.link(OTHER);
     admit(&mut bench, other, true, 5);
     bench.says(conn, &format!("PART {group}"));
     let [PeerCommand::Request { ticket, .. }] = bench.asked(other)[..] else { panic!() };
@@ -163,15 +166,17 @@ fn who_leaves_before_their_join_was_heard_has_both_answers() {
 #[test]
 fn leaving_a_group_that_one_is_not_in_any_more_does_not_hold_the_node() {
     let mut bench = Bench::new(&[ME, OTHER]);
-    let group = group_of(ME, &[ME, OTHER]);
-    let conn = inside(&mut bench, &group);
-    // Another life of the group arrives, in which they are not.
-    let other = bench.peer(OTHER, 1);
-    super::by_peers::begin(&mut bench, other, &group, 7, 3);
-    let row = MemberRow { session: SessionId(9), person: person("mike"), node: key(OTHER), since: Time(1) };
-    bench.hear(other, PeerCommand::HandMembers { group: group.clone(), members: vec![(row, 0)] });
-    bench.hear(other, PeerCommand::HandEnd { group: group.clone(), birth: Birth(7) });
+    let group = group_of(OTHER, &[ME, OTHER]);
+    let conn = bench.open();
+    bench.says(conn, &format!("ENTER {group}"));
+    let other = bench.link(OTHER);
+    admit(&mut bench, other, true, 5);
+    bench.effects.clear();
     bench.says(conn, &format!("PART {group}"));
+    // Its master lives another life by now, in which they are not.
+    let [PeerCommand::Request { ticket, .. }] = bench.asked(other)[..] else { panic!() };
+    let outcome = Outcome::Refused { code: Code::NotMember, text: "".into() };
+    bench.tell(other, LinkEvent::Answer { ticket, group, outcome });
     bench.wait(1_000);
     let told = bench.told(conn);
     assert!(told.contains(&Event::ok()), "{told:?}");
@@ -203,7 +208,7 @@ fn whatever_a_master_answers_whoever_asked_has_an_answer() {
             let conn = bench.open();
             let words = line.replace("#g", group.as_str());
             bench.says(conn, &if words.contains(' ') { words } else { format!("{words} {group}") });
-            let other = bench.accept("10.0.0.2:7411", OTHER);
+            let other = bench.link(OTHER);
             for command in bench.asked(other) {
                 let PeerCommand::Request { ticket, group, .. } = command else { continue };
                 bench.tell(other, LinkEvent::Answer { ticket, group, outcome: outcome.clone() });
@@ -221,10 +226,10 @@ fn a_node_that_stops_tells_others_that_its_people_left() {
     let group = group_of(OTHER, &[ME, OTHER]);
     let conn = bench.open();
     bench.says(conn, &format!("SUBSCRIBE {group}"));
-    let other = bench.accept("10.0.0.2:7411", OTHER);
+    let other = bench.link(OTHER);
     admit(&mut bench, other, false, 5);
     bench.give(Input::Stop);
-    bench.wait(4_000);
+    bench.wait(31_000);
     assert_eq!(bench.effects.last(), Some(&Effect::Stopped));
     assert!(bench.asked(other).iter().any(|command| matches!(command, PeerCommand::Request { op: Op::Part { .. }, .. })));
 }
@@ -235,7 +240,7 @@ fn who_is_a_member_already_as_far_as_the_master_knows_hears_that_they_are_in() {
     let group = group_of(OTHER, &[ME, OTHER]);
     let conn = bench.open();
     bench.says(conn, &format!("ENTER {group}"));
-    let other = bench.accept("10.0.0.2:7411", OTHER);
+    let other = bench.link(OTHER);
     // The answer to a first request was lost with the link, say.
     admit(&mut bench, other, false, 5);
     let told = bench.told(conn);
@@ -326,4 +331,32 @@ fn a_crowd_of_newcomers_comes_in_one_after_the_other() {
     bench.now = bench.now + 1_000;
     bench.says(people[2], "JOIN #a");
     assert!(bench.told(people[2]).iter().any(|event| matches!(event, Event::Reply(Reply::Joined { .. }))));
+}
+
+#[test]
+fn what_comes_back_from_another_life_is_heard_by_who_has_not_heard_it() {
+    for (birth, place, is_new) in [(7, 4, false), (7, 5, false), (7, 9, true), (3, 4, true)] {
+        let mut bench = Bench::new(&[ME, OTHER]);
+        let group = group_of(OTHER, &[ME, OTHER]);
+        let conn = bench.open();
+        bench.says(conn, &format!("SUBSCRIBE {group}"));
+        let other = bench.link(OTHER);
+        admit(&mut bench, other, false, 5);
+        // Its master began another life of it, say, behind entry 3.
+        bench.tell(other, LinkEvent::Elsewhere { group: group.clone(), epoch: bench.epoch() });
+        bench.wait(2_000);
+        let shown = bench
+            .asked(other)
+            .into_iter()
+            .rev()
+            .find_map(|command| if let PeerCommand::Attach { round, .. } = command { Some(round) } else { None });
+        let (round, birth_now) = (shown.expect("the edge shows its sessions"), Birth(8));
+        bench.tell(other, LinkEvent::Attached { group: group.clone(), round, birth: birth_now, seq: 3, missed: vec![], lost: true });
+        bench.effects.clear();
+        let content = Content::Again { kind: SayKind::Message, text: "x".into(), birth: Birth(birth), place, said: Time(1) };
+        let entry = Entry { content, ..(*said(4, "")).clone() };
+        bench.tell(other, Event::Entry(group.clone(), Arc::new(entry)));
+        let told = bench.effects.iter().any(|effect| matches!(effect, Effect::TellAll { .. }));
+        assert_eq!(told, is_new, "{birth} at {place}");
+    }
 }

@@ -118,7 +118,7 @@ fn a_directory_that_does_not_answer_takes_no_harm() {
     let Some(PeerCommand::Orphans { ticket, .. }) = bench.asked(bench.home).pop() else { panic!() };
     bench.tell(bench.home, LinkEvent::Orphans { ticket, groups: vec![group("#a")] });
     assert_eq!(bench.node.groups_held(), 1);
-    bench.wait(2_000);
+    bench.wait(NodeTiming::default().takeover_ms + 11_000);
     // Nobody waits, and to open it as an empty one would have the directory forget it.
     assert_eq!(bench.node.groups_held(), 0);
     let asked = bench.asked(bench.home);

@@ -326,17 +326,22 @@ fn a_master_gives_pages_of_its_log() {
     let mut bench = Bench::with(&[ME, OTHER], limits);
     let group = group_of(ME, &[ME, OTHER]);
     let other = bench.peer(OTHER, 1);
+    let standby = bench.link(OTHER);
+    bench.settled(other);
     bench.request(other, 1, &group, 9, "joe", join());
     bench.no_records();
+    bench.follow(standby);
     let Some(Outcome::Joined { birth, .. }) = bench.answers(other).pop() else { panic!() };
     for counter in 1..20 {
         let say = Op::Say { kind: SayKind::Message, text: "x".repeat(100).into(), counter };
         bench.request(other, counter, &group, 9, "joe", say);
+        bench.follow(standby);
     }
     bench.told(other);
     let mut fetch = |birth, after, limit| {
         bench.hear(other, PeerCommand::Fetch { ticket: Ticket(1), group: group.clone(), birth, after, limit });
-        let Some(Event::Link(LinkEvent::Fetched { entries, lost, newest, .. })) = bench.told(other).pop() else { panic!() };
+        let told = bench.told(other);
+        let Some(Event::Link(LinkEvent::Fetched { entries, lost, newest, .. })) = told.last().cloned() else { panic!("{told:?}") };
         assert_eq!(newest, 20);
         (entries.first().map(|entry| entry.seq), entries.len(), lost)
     };
