@@ -115,10 +115,10 @@ impl Edge {
         let undecided: Vec<Ticket> =
             self.judging.iter().filter(|(_, (_, since))| now.since_ms(*since) >= JUDGE_MS).map(|(ticket, _)| *ticket).collect();
         undecided.into_iter().for_each(|ticket| self.judged(ctx, ticket, Verdict::Busy));
-        let unheard =
-            |at: &Attachment| at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.patience_ms) && !at.entering.is_empty();
+        let is_untold = |at: &Attachment| at.entering.iter().any(|entering| !entering.told);
+        let unheard = |at: &Attachment| at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.patience_ms) && is_untold(at);
         let unheard: Vec<GroupName> = self.attachments.iter().filter(|(_, at)| unheard(at)).map(|(group, _)| group.clone()).collect();
-        unheard.iter().for_each(|group| self.enter_unheard(ctx, group));
+        unheard.iter().for_each(|group| self.tell_entering(ctx, group));
         let stuck = |at: &Attachment| {
             matches!(at.standing, Standing::Attaching { .. }) && at.adrift_since.is_some_and(|since| now.since_ms(since) >= 2_000)
         };
