@@ -102,6 +102,10 @@ impl Edge {
             if let Some(asked) = self.asked.remove(&ticket) {
                 let text = format!("{} has no master in reach at the moment: try again in {RETRY_MS} ms", asked.group).into();
                 let me = ctx.config.key.clone();
+                // A join may be done all the same, and be answered when nobody waits for it any more.
+                if matches!(asked.op, Op::Join { .. }) {
+                    self.release(ctx, asked.session, asked.person.clone(), asked.group.clone(), "connection lost");
+                }
                 self.answered(ctx, &me, asked, Outcome::Refused { code: Code::TryAgain, text });
             }
         }

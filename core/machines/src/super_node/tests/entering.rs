@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::entry::{Content, Entry, SayKind};
+use crate::event::{Code, Reply};
 use crate::ids::{Birth, EntryId, ListId};
 
 /// Two people of this node and a group of another's, which is at place 5. One is in it.
@@ -117,4 +118,15 @@ fn whoever_comes_in_is_not_taken_out_by_what_was_before() {
     check(true, true);
     check(false, false);
     check(true, false);
+}
+
+#[test]
+fn a_join_that_nobody_waits_for_any_more_is_taken_back() {
+    let mut rig = Rig::new();
+    rig.bench.says(rig.mike, &format!("SUBSCRIBE {}", rig.group));
+    let (_, session) = rig.asked_to_join();
+    rig.bench.wait(rig.bench.node.config.timing.patience_ms + 1_000);
+    let refused = |event: &Event| matches!(event, Event::Reply(Reply::Error { code: Code::TryAgain, .. }));
+    assert!(rig.bench.told(rig.mike).iter().any(refused));
+    assert!(rig.parted().contains(&session));
 }
