@@ -15,6 +15,8 @@ use crate::wire::Bad;
 
 /// How long to wait when a node doesn't say.
 const PAUSE_MS: u64 = 500;
+/// Pause before a node is asked again that named one which fell silent.
+const SILENT_PAUSE: &str = "100 ms";
 /// The longest a node may make us wait at once.
 const PAUSE_MS_MAX: u64 = 10_000;
 
@@ -35,8 +37,9 @@ impl Client {
         let Phase::Talking(talk) = &mut self.phase else { return };
         let timing = &self.config.timing;
         if talk.is_dead(now, timing) {
-            let why = format!("{} is silent", talk.node);
-            return self.retreat(now, why, effects);
+            let node = talk.node.clone();
+            self.fell_silent(now, &node);
+            return self.retreat(now, format!("{node} is silent"), effects);
         }
         talk.probe(now, timing, effects);
         match &talk.stage {
@@ -137,7 +140,7 @@ impl Client {
                 let node = NodeKey::new(address).ok().filter(|node| *node != talk.node);
                 let (epoch, is_in) = (*epoch, talk.is_in());
                 return match node {
-                    Some(node) if is_in && epoch >= self.epoch() => self.moved(now, epoch, node, effects),
+                    Some(node) if is_in && epoch >= self.epoch() && !self.is_silent(now, &node) => self.moved(now, epoch, node, effects),
                     _ => {}
                 };
             }
@@ -165,6 +168,7 @@ impl Client {
             }
             (Some(asked), Reply::Error { code, text, .. }) => self.refused(now, asked, code, &text, effects),
             (Some(Asked::Greeting), Reply::Ok { .. } | Reply::Hello { .. }) | (Some(Asked::Nick), Reply::Ok { .. }) => {
+                talk.is_let_in = self.config.nick.is_some() && talk.owes() == 0;
                 if talk.owes() == 0 {
                     self.ask_join(now, effects);
                 }
@@ -195,7 +199,9 @@ impl Client {
 
     fn refused(&mut self, now: Time, asked: Asked, code: Code, text: &str, effects: &mut Vec<Effect>) {
         match (code, asked) {
-            (Code::Moved, Asked::Join | Asked::Say) => match moved_to(text) {
+            (Code::Moved, asked @ (Asked::Join | Asked::Say)) => match moved_to(text) {
+                // They don't know yet. Here we hear of it as soon as they do.
+                Some((_, node)) if self.is_silent(now, &node) => self.wait(now, asked, SILENT_PAUSE, effects),
                 Some((epoch, node)) => self.moved(now, epoch, node, effects),
                 None => self.surprised(now, effects),
             },

@@ -62,6 +62,8 @@ pub struct Client {
     phase: Phase,
     /// Where a MOVED pointed, and as of which epoch.
     named: Option<(Epoch, NodeKey)>,
+    /// Who fell silent, and until when others may take them for alive: nobody's word leads us back there before.
+    silent: Option<(NodeKey, Time)>,
     /// MOVEDs since the last join.
     hops: u32,
     /// Pauses since we were in the group for a while.
@@ -114,6 +116,7 @@ impl Client {
             fetched: false,
             phase: Phase::New,
             named: None,
+            silent: None,
             hops: 0,
             attempts: 0,
             away_since: Time(0),
@@ -251,8 +254,9 @@ impl Client {
                 self.found(now, progress, effects);
             }
             Phase::Dialing { node, until, .. } if *until <= now => {
-                let why = format!("{node} does not answer");
-                self.retreat(now, why, effects);
+                let node = node.clone();
+                self.fell_silent(now, &node);
+                self.retreat(now, format!("{node} does not answer"), effects);
             }
             Phase::Resting { until } if *until <= now => self.seek(now, effects),
             Phase::Dialing { .. } | Phase::Resting { .. } => {}

@@ -8,7 +8,7 @@ use crate::event::{Code, Event, Reply};
 use crate::ids::Epoch;
 use crate::machine::{Effect, Input, Note};
 use crate::names::NodeKey;
-use crate::ring::Ring;
+use crate::ring::{Ring, point};
 use crate::time::Time;
 use crate::view::SharedView;
 use crate::wire::Text;
@@ -91,6 +91,9 @@ impl Client {
     /// Dials the node that a MOVED named, if that is not outdated, or else the group's master. `otherwise`: why there may be none.
     fn approach(&mut self, now: Time, otherwise: &str, effects: &mut Vec<Effect>) {
         let named = self.named.take().filter(|(epoch, _)| *epoch >= self.epoch()).map(|(_, node)| node);
+        // Where the group will be when its master is declared dead; until then they know no better.
+        let next = || self.ring.order(point(self.config.group.as_str())).find(|node| !self.is_silent(now, node)).cloned();
+        let named = named.filter(|node| !self.is_silent(now, node)).or_else(next);
         let node = named.or_else(|| self.ring.master(self.config.group.as_str()).cloned());
         let Some((node, address)) = node.and_then(|node| Some((node.clone(), address_of(&node)?))) else {
             return self.retreat(now, otherwise.to_owned(), effects);
@@ -98,6 +101,16 @@ impl Client {
         let ticket = self.tickets.draw();
         effects.push(Effect::Dial { ticket, address });
         self.phase = Phase::Dialing { ticket, node, until: now + self.config.timing.dial_ms };
+    }
+
+    /// Nothing comes from a node any more. It is avoided until its lease must be over.
+    pub(super) fn fell_silent(&mut self, now: Time, node: &NodeKey) {
+        let timing = &self.config.timing;
+        self.silent = Some((node.clone(), now + timing.ping_ms + timing.silent_ms));
+    }
+
+    pub(super) fn is_silent(&self, now: Time, node: &NodeKey) -> bool {
+        self.silent.as_ref().is_some_and(|(silent, until)| silent == node && now < *until)
     }
 
     /// An input about a connection: of the errand, of the dial, of the talk, or of none any more.

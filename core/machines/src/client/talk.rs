@@ -50,6 +50,8 @@ pub(super) struct Talk {
     pub(super) stage: Stage,
     /// Its last word.
     pub(super) closing: Option<Text>,
+    /// Nothing it does for us keeps it from answering whether it is there.
+    pub(super) is_let_in: bool,
     /// The connection is gone already.
     pub(super) lost: bool,
     asked: VecDeque<(Asked, Time)>,
@@ -67,6 +69,7 @@ impl Talk {
             node,
             stage: Stage::Entering,
             closing: None,
+            is_let_in: false,
             lost: false,
             asked: VecDeque::new(),
             heard_at: now,
@@ -146,6 +149,6 @@ impl Talk {
 
     /// Not before one is let in: who is asked for a password does not answer anything else.
     fn probe_at(&self, timing: &ClientTiming) -> Option<Time> {
-        (self.stage != Stage::Entering && self.probed_at.is_none()).then(|| self.alive_at + timing.ping_ms)
+        ((self.is_let_in || self.stage != Stage::Entering) && self.probed_at.is_none()).then(|| self.alive_at + timing.ping_ms)
     }
 }

@@ -254,3 +254,60 @@ fn asking_and_going() {
     check_asker("> start\ndial 1 a:1\n> stop\nstopped\n> dialed 1 c1\nclose c1");
     check_machine(Asker::new(vec![], vec![ClientCommand::Ring {}.into()], 1_000), "> start\ngave up: there is no server to ask\nstopped");
 }
+
+/// The master falls silent; the others have not noticed yet.
+const SILENT: &str = "
+    > wait 1000
+    c2 ALIVE
+    > wait 2000
+    close c2
+    away: 127.0.0.1 is silent
+    > due
+    dial 3 d:1
+    > dialed 3 c3
+    c3 RING
+    > c3 view 1.4 127.0.0.1 127.0.0.2
+    close c3
+    dial 4 127.0.0.2:7411
+    > dialed 4 c4
+    c4 SESSION secret-token
+    c4 HELLO 3
+    c4 NICK joe
+    > c4 ok OK
+    > c4 hello server chatring
+    > c4 ok OK
+    c4 JOIN #g '' 00000000000000aa 10
+    > c4 error MOVED 1.4_127.0.0.1:7411
+";
+
+#[test]
+fn nobody_s_word_leads_back_to_a_node_that_fell_silent() {
+    super::check_in(&format!(
+        "{SILENT}> due
+         c4 JOIN #g '' 00000000000000aa 10
+         > c4 joined #g 00000000000000aa 10 1.5 3
+         joined 127.0.0.2 3
+         > c4 moved #g 1.5 127.0.0.1:7411"
+    ));
+    // Past its lease it is alive if they say so.
+    let lives = "> wait 1000\nc4 ALIVE\n> c4 alive\n".repeat(3);
+    super::check_in(&format!(
+        "{SILENT}> due
+         c4 JOIN #g '' 00000000000000aa 10
+         {lives}> c4 error MOVED 1.4_127.0.0.1:7411
+         close c4
+         dial 5 127.0.0.1:7411"
+    ));
+}
+
+#[test]
+fn a_node_that_falls_silent_before_it_has_answered_the_join() {
+    let way = IN.rsplit_once("> c2 joined").unwrap().0;
+    check(&format!(
+        "{way}> wait 1000
+         c2 ALIVE
+         > wait 2000
+         close c2
+         away: 127.0.0.1 is silent"
+    ));
+}

@@ -294,11 +294,11 @@ impl Edge {
             let shown = joined.missed.into_iter().filter(|entry| is_shown(&entry.content));
             events.extend(shown.map(|entry| Event::Entry(group.clone(), as_said(entry))));
             self.reply(ctx, conn, asked.slot, events);
-            let entering = Entering { session: asked.session, conn, slot: None, events: vec![], told: Some(seq) };
-            return self.seat(ctx, joined.from, &group, joined.mark, entering, joined.coming);
+            let entering = Entering { session: asked.session, conn, slot: None, events: vec![], after: joined.mark, told: true };
+            return self.seat(ctx, joined.from, &group, entering, joined.coming);
         }
-        let entering = Entering { session: asked.session, conn, slot: asked.slot, events, told: None };
-        self.seat(ctx, joined.from, &group, joined.mark, entering, joined.coming);
+        let entering = Entering { session: asked.session, conn, slot: asked.slot, events, after: joined.mark, told: false };
+        self.seat(ctx, joined.from, &group, entering, joined.coming);
     }
 
     /// The nick is theirs: in their own group, in the groups they are in, and the old one is free.
@@ -319,8 +319,8 @@ impl Edge {
             self.unseat(ctx, &old.nick.group(), conn);
             self.release(ctx, id, old.clone(), old.nick.group(), "took another nick");
         }
-        let entering = Entering { session: id, conn, slot: None, events: vec![], told: None };
-        self.seat(ctx, joined.from, &own, joined.mark, entering, joined.coming);
+        let entering = Entering { session: id, conn, slot: None, events: vec![], after: joined.mark, told: false };
+        self.seat(ctx, joined.from, &own, entering, joined.coming);
         let mut events = Vec::new();
         match then {
             Claim::Nick => events.push(Event::ok()),

@@ -123,6 +123,8 @@ impl Edge {
                 Outcome::TryAgain { ms } => self.again(ctx, ticket, ms.clamp(10, 5_000)),
                 // They are in it themselves: its new master has not been shown them yet.
                 Outcome::Refused { code: Code::NoSuchGroup, .. } if self.is_asked_from_a_seat(ticket) => self.again(ctx, ticket, RETRY_MS),
+                // Of a former master. The present one has been asked, or is about to be, and may have given the place to someone else by now.
+                Outcome::Joined { .. } if self.asked.get(&ticket).is_some_and(|asked| asked.to.as_ref() != Some(from)) => {}
                 outcome => {
                     if let Some(asked) = self.asked.remove(&ticket) {
                         let outcome = if asked.purpose.fits(&outcome) { outcome } else { strange(ctx, from) };

@@ -22,13 +22,14 @@ impl Attachment {
 }
 
 impl Edge {
-    /// Gives a session its seat; it is enlisted when its join is heard, or at once when none will be.
-    pub(super) fn seat(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, mark: Mark, entering: Entering, coming: bool) {
+    /// Gives a session its seat. It is enlisted when the stream is where it begins to hear, which is most often at once.
+    pub(super) fn seat(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, entering: Entering, coming: bool) {
+        let after = entering.after;
         let attachment = self.attachments.entry(group.clone()).or_insert_with(|| Attachment {
             standing: Standing::Live { to: from.clone() },
             adrift_since: None,
             round: 0,
-            mark: Some(mark),
+            mark: Some(after),
             list: ctx.ids.list(),
             seats: BTreeSet::new(),
             entering: Vec::new(),
@@ -40,16 +41,33 @@ impl Edge {
         if !attachment.seats.insert(entering.conn) {
             return self.deliver(ctx, entering.conn, entering.slot, entering.events);
         }
-        if coming {
-            attachment.entering.push(entering);
-        } else {
-            ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
-            self.show_in(ctx, group, entering);
+        // Not so while the edge is attaching, or where the ring changed while the answer was on its way, or when this is another life of the group than the one that we hear.
+        let in_step = attachment.standing == Standing::Live { to: from.clone() } && ctx.placement.master(group) == Some(from);
+        let heard = attachment.mark.filter(|heard| in_step && heard.birth == after.birth && heard.seq >= after.seq);
+        let attaching = attachment.standing == Standing::Attaching { to: from.clone() };
+        match heard {
+            Some(_) if !coming || entering.told => self.come_in(ctx, group, entering),
+            _ => attachment.entering.push(entering),
         }
-        if ctx.placement.master(group) != Some(from) {
-            // The ring changed while the answer was on its way.
+        if heard.is_none() && !(attaching && ctx.placement.master(group) == Some(from)) {
             self.attach(ctx, group);
         }
+    }
+
+    /// Someone hears the group from here on. What went by since they were told that they are in it they read in the log.
+    fn come_in(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entering: Entering) {
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        let Some(heard) = attachment.mark else { return };
+        if !entering.told {
+            ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
+            return self.show_in(ctx, group, entering);
+        }
+        if entering.after.birth != heard.birth {
+            ctx.tell(entering.conn, Push::Gap { group: group.clone(), lost: "?".into(), reason: HISTORY_LOST.into() });
+        } else if entering.after.seq < heard.seq {
+            return self.reads_on(ctx, group, entering.conn, entering.after.seq);
+        }
+        ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
     }
 
     /// Someone is in a group without having heard their own join: they were a member already, as far as its master knows. Whose program waits for it hears one of their own.
@@ -65,23 +83,51 @@ impl Edge {
         self.deliver(ctx, conn, slot, events);
     }
 
-    /// Whoever waits for their own join to be heard is in without it.
-    pub(super) fn enter_unheard(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
+    /// The edge is where the master is: whoever waits for that, or for their own join to be heard, is in.
+    fn all_come_in(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
         let Some(attachment) = self.attachments.get_mut(group) else { return };
-        let (list, entering) = (attachment.list, std::mem::take(&mut attachment.entering));
-        for entering in entering {
-            ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
-            self.show_in(ctx, group, entering);
+        for entering in std::mem::take(&mut attachment.entering) {
+            self.come_in(ctx, group, entering);
         }
     }
 
-    /// Whoever's join this entry is begins to hear now. Gives their answer, which goes out after the entry.
-    pub(super) fn enlist(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, session: SessionId) -> Option<Entering> {
-        let attachment = self.attachments.get_mut(group)?;
-        let ix = attachment.entering.iter().position(|entering| entering.session == session)?;
-        let entering = attachment.entering.remove(ix);
-        ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
-        Some(entering)
+    /// No master is in reach: whoever waits for their own join to be heard is told that they are in, and hears what follows when there is one.
+    pub(super) fn tell_entering(&mut self, ctx: &mut Ctx<'_>, group: &GroupName) {
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        let mut untold = Vec::new();
+        for entering in attachment.entering.iter_mut().filter(|entering| !entering.told) {
+            entering.told = true;
+            let (slot, events) = (entering.slot.take(), std::mem::take(&mut entering.events));
+            untold.push(Entering { slot, events, ..*entering });
+        }
+        untold.into_iter().for_each(|entering| self.show_in(ctx, group, entering));
+    }
+
+    /// The stream is about to come to this place: those who were told that they are in before it hear it, and so does whoever's join is there. Gives their answer, which goes out after the entry.
+    fn enlist(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, place: Mark, comes: Option<SessionId>) -> Option<Entering> {
+        let attachment = self.attachments.get_mut(group).filter(|attachment| !attachment.entering.is_empty())?;
+        let begins = |entering: &Entering| entering.hears(place) && (entering.told || Some(entering.session) == comes);
+        let (begin, wait): (Vec<_>, _) = std::mem::take(&mut attachment.entering).into_iter().partition(begins);
+        let list = attachment.list;
+        attachment.entering = wait;
+        let mut arrives = None;
+        for entering in begin {
+            if entering.told {
+                self.come_in(ctx, group, entering);
+            } else {
+                ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
+                arrives = Some(entering);
+            }
+        }
+        arrives
+    }
+
+    /// Whether an entry of someone's is about who they were before they came in.
+    fn is_of_before(&self, group: &GroupName, conn: Conn, entry: &Entry) -> bool {
+        let Some(attachment) = self.attachments.get(group) else { return false };
+        let Some(mark) = attachment.mark else { return false };
+        let place = Mark { seq: entry.seq, ..mark };
+        attachment.entering.iter().any(|entering| entering.conn == conn && !entering.hears(place))
     }
 
     pub(super) fn unseat(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn) {
@@ -194,8 +240,9 @@ impl Edge {
             let lost = known.map_or("?".to_string(), |lost| lost.to_string());
             let gap = Push::Gap { group: group.clone(), lost: lost.into(), reason: why.into() };
             // Who reads the log finds out when they get there; in another life there is nothing to read.
-            let behind = &attachment.behind;
-            attachment.seats.iter().filter(|conn| reborn || !behind.contains_key(*conn)).for_each(|conn| ctx.tell(*conn, gap.clone()));
+            let (behind, entering) = (&attachment.behind, &attachment.entering);
+            let hears = |conn: &&Conn| (reborn || !behind.contains_key(*conn)) && entering.iter().all(|entering| entering.conn != **conn);
+            attachment.seats.iter().filter(hears).for_each(|conn| ctx.tell(*conn, gap.clone()));
         }
         if let Some(before) = before.filter(|_| reborn) {
             attachment.remember(before);
@@ -218,7 +265,7 @@ impl Edge {
             heard.seq = heard.seq.max(mark.seq);
         }
         // Joins that were heard before this master had us: whoever came by them is in.
-        self.enter_unheard(ctx, &group);
+        self.all_come_in(ctx, &group);
         self.history.attached(&group);
         self.feed_hungry(ctx);
     }
@@ -229,7 +276,7 @@ impl Edge {
             return;
         }
         self.cut_short(ctx, group, conn, u64::MAX);
-        let hears = self.attachments.get(group).is_some_and(|at| at.entering.iter().all(|entering| entering.conn != conn));
+        let hears = self.attachments.get(group).is_some_and(|at| at.entering.iter().all(|entering| entering.told || entering.conn != conn));
         if let Some(session) = self.session(conn).filter(|_| hears) {
             let (id, sender) = (EntryId { session: session.id, counter: 0 }, session.person.clone());
             let entry =
@@ -297,13 +344,15 @@ impl Edge {
             ctx.log(Level::Warn, format!("{group}: heard {} after {}, attaching again", entry.seq, mark.seq));
             return self.attach(ctx, group);
         }
-        mark.seq = entry.seq;
-        let list = attachment.list;
+        let comes = matches!(entry.content, Content::Join { .. } | Content::Return { .. });
+        let (place, list) = (Mark { seq: entry.seq, ..*mark }, attachment.list);
+        let entering = self.enlist(ctx, group, place, comes.then_some(entry.id.session));
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        attachment.mark = Some(place);
         let entry = match &entry.content {
             Content::Again { birth, place, .. } if attachment.has_heard(Mark { birth: *birth, seq: *place }) => return,
             _ => as_said(entry),
         };
-        let comes = matches!(entry.content, Content::Join { .. } | Content::Return { .. });
         if staying.contains(&entry.id.session) && (comes || matches!(entry.content, Content::Part { .. })) {
             if is_shown(&entry.content) {
                 let skip = self.by_id.get(&entry.id.session).copied();
@@ -311,9 +360,7 @@ impl Edge {
             }
             return;
         }
-        let entering = if comes { self.enlist(ctx, group, entry.id.session) } else { None };
         let shown = is_shown(&entry.content) && (!group.is_person() || matches!(entry.content, Content::Message { .. }));
-        self.tell_entering(ctx, group, &entry, shown);
         if shown {
             let skip = self.skipped(group, &entry);
             ctx.effects.push(Effect::TellAll { list, event: Event::Entry(group.clone(), entry.clone()), skip });
@@ -324,19 +371,6 @@ impl Edge {
             None => {}
         }
         self.follow(ctx, group, &entry);
-    }
-
-    /// Those who were told that they are in, and whose own join is still to come, hear what follows from where they were told.
-    fn tell_entering(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: &Arc<Entry>, shown: bool) {
-        let Some(attachment) = self.attachments.get_mut(group) else { return };
-        for Entering { conn, told, .. } in &mut attachment.entering {
-            if let Some(told) = told.as_mut().filter(|told| **told + 1 == entry.seq) {
-                *told = entry.seq;
-                if shown {
-                    ctx.tell(*conn, Event::Entry(group.clone(), entry.clone()));
-                }
-            }
-        }
     }
 
     /// Who on the list does not hear this entry: a sender who did not ask for an echo, and who changed their own nick (they were told).
@@ -351,7 +385,7 @@ impl Edge {
 
     /// What an entry means for our own sessions.
     pub(super) fn follow(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: &Entry) {
-        let sender = || self.by_id.get(&entry.id.session).copied();
+        let sender = || self.by_id.get(&entry.id.session).copied().filter(|conn| !self.is_of_before(group, *conn, entry));
         match &entry.content {
             Content::Part { .. } => {
                 let Some(conn) = sender() else { return };
@@ -365,7 +399,10 @@ impl Edge {
             }
             Content::Kick { nick, .. } => {
                 let Some(attachment) = self.attachments.get(group) else { return };
-                let is_kicked = |conn: &&Conn| self.peek(**conn).is_some_and(|session| self.is_called(group, session, nick));
+                let is_kicked = |conn: &&Conn| {
+                    !self.is_of_before(group, **conn, entry)
+                        && self.peek(**conn).is_some_and(|session| self.is_called(group, session, nick))
+                };
                 if let Some(conn) = attachment.seats.iter().find(is_kicked).copied() {
                     self.hear_last(ctx, group, conn, entry);
                     self.unseat(ctx, group, conn);
@@ -374,9 +411,7 @@ impl Edge {
             Content::Join { node } | Content::Return { node } if node == ctx.me() => self.give_back(ctx, group, entry),
             // The session goes on over another connection, at another node. This one is not worth a part.
             Content::Join { .. } | Content::Return { .. } => {
-                let waits =
-                    |conn: &Conn| self.attachments.get(group).is_some_and(|at| at.entering.iter().any(|entering| entering.conn == *conn));
-                if let Some(conn) = sender().filter(|conn| !waits(conn)) {
+                if let Some(conn) = sender() {
                     self.unseat(ctx, group, conn);
                 }
             }

@@ -135,11 +135,17 @@ impl Edge {
         let Some(attachment) = self.attachments.get_mut(&group).filter(|attachment| attachment.seats.contains(&conn)) else { return };
         let newest = attachment.mark.map_or(0, |mark| mark.seq);
         let after = next.map_or(newest, |next| next.saturating_sub(1)).min(newest);
-        attachment.behind.insert(conn, Behind { after, since: ctx.now, turn: 0 });
         ctx.log(
             Level::Debug,
             format!("{conn:?} reads too slowly for what is kept of {group}: {} entries behind, it reads the log", newest - after),
         );
+        self.reads_on(ctx, &group, conn, after);
+    }
+
+    /// Someone who is not on a group's list reads its log from this place on.
+    pub(super) fn reads_on(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn, after: u64) {
+        let Some(attachment) = self.attachments.get_mut(group) else { return };
+        attachment.behind.insert(conn, Behind { after, since: ctx.now, turn: 0 });
         self.sweep_at.get_or_insert(ctx.now + SWEEP_MS);
         if self.history.hungry.contains(&conn) {
             self.feed(ctx, conn);

@@ -74,7 +74,7 @@ struct Attachment {
     mark: Option<Mark>,
     list: ListId,
     seats: BTreeSet<Conn>,
-    /// Who has a seat and begins to hear with their own join.
+    /// Who has a seat and is not on the list yet, because the stream has not come to where they begin to hear.
     entering: Vec<Entering>,
     /// Where other lives of the group ended for us. Hardly ever there.
     #[allow(clippy::box_collection)] // a word where there is none
@@ -85,15 +85,24 @@ struct Attachment {
     forgotten: u64,
 }
 
-/// Someone whose join was answered and has not been heard yet. From it on they hear the group, and then they have their answer.
+/// Someone whose join was answered, and whose place in the stream is still to come. Entries up to it are about who they were before.
 #[derive(Debug)]
 struct Entering {
     session: SessionId,
     conn: Conn,
     slot: Option<u64>,
     events: Vec<Event>,
-    /// They were told that they are in as of this place, so that what follows is theirs to hear, whoever the master is by then.
-    told: Option<u64>,
+    /// Where the group was when they were let in.
+    after: Mark,
+    /// They have their answer, so all that follows the place is theirs to hear, whoever the master is by then. Others begin with their own join, which is the next entry, and are answered then.
+    told: bool,
+}
+
+impl Entering {
+    /// Whether this place is behind the one where they came in. In another life they have no place yet.
+    fn hears(&self, place: Mark) -> bool {
+        self.after.birth == place.birth && self.after.seq < place.seq
+    }
 }
 
 /// Something asked of a master.

@@ -102,6 +102,10 @@ impl Edge {
             if let Some(asked) = self.asked.remove(&ticket) {
                 let text = format!("{} has no master in reach at the moment: try again in {RETRY_MS} ms", asked.group).into();
                 let me = ctx.config.key.clone();
+                // A join may be done all the same, and be answered when nobody waits for it any more.
+                if matches!(asked.op, Op::Join { .. }) {
+                    self.release(ctx, asked.session, asked.person.clone(), asked.group.clone(), "connection lost");
+                }
                 self.answered(ctx, &me, asked, Outcome::Refused { code: Code::TryAgain, text });
             }
         }
@@ -115,10 +119,10 @@ impl Edge {
         let undecided: Vec<Ticket> =
             self.judging.iter().filter(|(_, (_, since))| now.since_ms(*since) >= JUDGE_MS).map(|(ticket, _)| *ticket).collect();
         undecided.into_iter().for_each(|ticket| self.judged(ctx, ticket, Verdict::Busy));
-        let unheard =
-            |at: &Attachment| at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.patience_ms) && !at.entering.is_empty();
+        let is_untold = |at: &Attachment| at.entering.iter().any(|entering| !entering.told);
+        let unheard = |at: &Attachment| at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.patience_ms) && is_untold(at);
         let unheard: Vec<GroupName> = self.attachments.iter().filter(|(_, at)| unheard(at)).map(|(group, _)| group.clone()).collect();
-        unheard.iter().for_each(|group| self.enter_unheard(ctx, group));
+        unheard.iter().for_each(|group| self.tell_entering(ctx, group));
         let stuck = |at: &Attachment| {
             matches!(at.standing, Standing::Attaching { .. }) && at.adrift_since.is_some_and(|since| now.since_ms(since) >= 2_000)
         };

@@ -341,9 +341,7 @@ impl Group {
         assert_eq!(entry.seq, self.seq + 1, "entries are applied in order");
         self.seq = entry.seq;
         if entry.term != self.last_term {
-            // Another master, by another clock: what was said before is as old as its first entry.
-            self.counters.values_mut().for_each(|counted| counted.at = entry.time);
-            self.pruned = entry.time;
+            self.goes_by_another_clock(entry.time);
         }
         (self.last_time, self.last_term) = (entry.time, entry.term);
         match &entry.content {
@@ -470,6 +468,14 @@ impl Group {
     /// Only who owns a nick inherits what is remembered under it.
     fn remembered_rank_of(&self, person: &Person) -> Rank {
         if owns_nick(person) { self.remembered_rank(&person.nick) } else { Rank::default() }
+    }
+
+    /// A new term is most often another master's, whose clock may be hours ahead. How long ago something was said it can't tell: the ages of counters stay what they were.
+    fn goes_by_another_clock(&mut self, time: Time) {
+        let ahead_ms = time.since_ms(self.last_time);
+        let later = |at: Time| Time(at.0.saturating_add(ahead_ms));
+        self.counters.values_mut().for_each(|counted| counted.at = later(counted.at));
+        self.pruned = later(self.pruned);
     }
 
     /// Forgets counters of sessions that left long ago. By the time of an entry: whoever applies the same entries forgets the same.
@@ -648,6 +654,28 @@ mod tests {
         check_follow(2, 2, true);
         // A new one that is of an older term than what is here was never given that place after it.
         check_follow(11, 1, false);
+    }
+
+    /// Someone says something and leaves; the next master's clock is so far ahead. Is what they say again then new?
+    #[track_caller]
+    fn check_later(term: u64, later_ms: u64, expected: bool) {
+        let name = GroupName::new("#a").unwrap();
+        let mut group = Group::new(name, Birth(1), Term::default(), Time(1), &NodeLimits::default());
+        let text = || Text::from("");
+        let person = Arc::new(Person { nick: Nick::new("joe").unwrap(), user: text(), host: text(), account: text(), real: text() });
+        let id = EntryId { session: SessionId(1), counter: 1 };
+        group.append(Time(1), id, person.clone(), Content::Message { kind: SayKind::Message, text: text() });
+        group.term = Term { generation: 0, number: term };
+        group.append(Time(1 + later_ms), EntryId { session: SessionId(2), counter: 0 }, person, Content::Topic { text: text() });
+        assert_eq!(group.said_before(id).is_none(), expected);
+    }
+
+    #[test]
+    fn counters_are_forgotten_by_one_clock_alone() {
+        check_later(0, COUNTER_KEPT_MS - 1, false);
+        check_later(0, COUNTER_KEPT_MS, true);
+        check_later(1, COUNTER_KEPT_MS, false);
+        check_later(1, u64::MAX - 1, false);
     }
 
     #[test]
