@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chatring_machines::keeping::Durability;
 use chatring_machines::super_node::{NodeLimits, NodeTiming};
 use chatring_machines::time::Jitter;
 use chatring_machines::view::{Metric, RingParams};
@@ -13,7 +14,10 @@ use crate::action::{Action, BadAction};
 use crate::world::{Options, Sabotage};
 
 /// Whether groups have standbys yet: then no loss of one copy excuses anything.
-pub const REPLICATED: bool = false;
+pub const REPLICATED: bool = true;
+
+/// How long a group waits for copies that may have more: short, so that it happens within a storm.
+const TAKEOVER_MS: u64 = 5_000;
 
 /// Why a text is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -106,6 +110,10 @@ settings! {
     skew_ms: 0 => |rng| one(rng, [0, 500, 36_000_000]);
     /// How fast or slow they run, in millionths.
     drift_ppm: 0 => |rng| one(rng, [0, 100, 10_000]);
+    /// How super nodes keep their groups: in memory only, on disk, too, or an acknowledgement waits for the disk.
+    durability: 0 => |rng| rng.below(3);
+    /// Bytes that may wait for a super node's disk.
+    waiting: 67_108_864 => |rng| one(rng, [67_108_864, 67_108_864, 4_096]);
     /// After how long an idle connection of a person is forgotten in between, while the storm lasts; 0: never.
     nat_ms: 0 => |rng| one(rng, [0, 0, 0, 2_500, 6_000]);
 }
@@ -141,7 +149,7 @@ impl Mix {
         let weight = |rng: &mut Jitter, word: &str, fault: bool| match (word, fault) {
             ("say", _) => 60,
             (_, false) => rng.below(12),
-            ("heal" | "start" | "unstall" | "start-directory", _) => rng.below(6),
+            ("heal" | "start" | "unstall" | "start-directory" | "free-disk", _) => rng.below(6),
             _ => u64::from(rng.below(rarity) == 0) * (1 + rng.below(6)),
         };
         let weights: Vec<_> = Action::WORDS.iter().map(|(word, fault)| (weight(rng, word, *fault), *word)).collect();
@@ -186,7 +194,16 @@ impl Plan {
 
     /// Spans of super nodes.
     pub fn timing(&self) -> NodeTiming {
-        NodeTiming::default()
+        NodeTiming { takeover_ms: TAKEOVER_MS, ..NodeTiming::default() }
+    }
+
+    /// How super nodes keep their groups.
+    pub fn durability(&self) -> Durability {
+        match self.settings.durability {
+            0 => Durability::Memory,
+            1 => Durability::Replicated,
+            _ => Durability::Disk,
+        }
     }
 
     /// Bounds of super nodes.
@@ -210,6 +227,8 @@ impl Plan {
             drift_ppm: set.drift_ppm,
             nat_ms: (set.nat_ms > 0).then_some(set.nat_ms),
             aloud: self.aloud || default.aloud,
+            durability: self.durability(),
+            waiting_max: set.waiting as usize,
             replicated: self.replicated,
             sabotage: self.sabotage,
             ..default

@@ -14,6 +14,7 @@ use chatring_machines::view::{RingParams, SharedView};
 use chatring_machines::wire::Text;
 
 use super::disk::Disk;
+use super::keeping::NodeDisk;
 use super::process::Process;
 use super::{Pid, Role, Spoken, World};
 use crate::ear::Ear;
@@ -80,13 +81,14 @@ impl World {
             in_ring: true,
             process_id: 1,
             motd: vec!["Hello.".into()],
-            durability: chatring_machines::keeping::Durability::Memory,
+            durability: self.options.durability,
             timing,
             limits,
         };
         let machine = Box::new(SuperNode::new(config.clone()));
         let address = key.address().expect("a node has an address").to_string();
-        let pid = self.add(key.as_str(), ip(&address), Role::Node { config: Box::new(config), machine });
+        let disk = Box::new(NodeDisk::new(self.options.durability, self.options.waiting_max));
+        let pid = self.add(key.as_str(), ip(&address), Role::Node { config: Box::new(config), machine, disk });
         self.listen(&address, pid, ListenerId(0));
         self.listen(&address_of(&key), pid, ListenerId(1));
         pid

@@ -10,6 +10,7 @@ mod codec;
 mod disk;
 mod effects;
 mod faults;
+mod keeping;
 mod lives;
 mod network;
 mod nicks;
@@ -50,6 +51,8 @@ enum Happening {
     Input { to: Pid, life: u32, input: Box<Input> },
     /// A change reaches the disk.
     Commit { to: Pid, life: u32, ticket: Ticket },
+    /// What a super node keeps reaches its disk.
+    Keep { to: Pid, life: u32 },
     /// A question reaches the disk.
     Query { to: Pid, life: u32, ticket: Ticket, query: Query },
     /// A machine wanted to be woken now.
@@ -68,9 +71,11 @@ impl Happening {
     /// To whom it happens, if to one process alone, and when that one can take no notice of it while it stands still.
     fn to(&self) -> Option<Pid> {
         match self {
-            Happening::Input { to, .. } | Happening::Commit { to, .. } | Happening::Query { to, .. } | Happening::Wake { to, .. } => {
-                Some(*to)
-            }
+            Happening::Input { to, .. }
+            | Happening::Commit { to, .. }
+            | Happening::Keep { to, .. }
+            | Happening::Query { to, .. }
+            | Happening::Wake { to, .. } => Some(*to),
             _ => None,
         }
     }
@@ -88,6 +93,7 @@ impl Happening {
             Happening::Keepalive { wire, .. } => (7, *wire),
             Happening::Thaw { pid, .. } => (8, pid.0),
             Happening::Nicks => (9, 0),
+            Happening::Keep { to, .. } => (10, to.0),
         };
         (of as u64) << 8 | kind
     }
@@ -262,6 +268,7 @@ impl World {
             Happening::Knock { from, life, ticket, address } => self.knock(from, life, ticket, &address),
             Happening::Input { to, life, input } => self.hand_to_life(to, life, *input),
             Happening::Commit { to, life, ticket } => self.commit(to, life, ticket),
+            Happening::Keep { to, life } => self.written(to, life),
             Happening::Query { to, life, ticket, query } => self.query(to, life, ticket, &query),
             Happening::Wake { to, life, of } => self.wake(to, life, of),
             Happening::Reset { end, conn, id } => self.reset_comes(end, conn, id),

@@ -1,5 +1,6 @@
 //! What a world is like, how its driver may be broken, and what it remembers for those who watch.
 
+use chatring_machines::keeping::Durability;
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::time::Time;
 use chatring_machines::view::SharedView;
@@ -29,6 +30,10 @@ pub struct Options {
     pub nat_ms: Option<u64>,
     /// How long a driver takes to find out about a dead connection by itself.
     pub keepalive_ms: u64,
+    /// How super nodes keep their groups.
+    pub durability: Durability,
+    /// Bytes that may wait for a super node's disk.
+    pub waiting_max: usize,
     /// Groups have standbys: what is acknowledged survives the loss of one copy, and a retry after it is applied once.
     pub replicated: bool,
     /// Print everything that happens.
@@ -50,6 +55,8 @@ impl Default for Options {
             drift_ppm: 10_000,
             nat_ms: None,
             keepalive_ms: 10_000,
+            durability: Durability::Memory,
+            waiting_max: 64 << 20,
             replicated: false,
             aloud: std::env::var_os("CHATRING_TRACE").is_some(),
             sabotage: Sabotage::None,
