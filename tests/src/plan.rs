@@ -16,8 +16,9 @@ use crate::world::{Options, Sabotage};
 /// Whether groups have standbys yet: then no loss of one copy excuses anything.
 pub const REPLICATED: bool = true;
 
-/// How long a group waits for copies that may have more: short, so that it happens within a storm.
-const TAKEOVER_MS: u64 = 5_000;
+
+/// Longer than any storm: nobody who lives is given up.
+const STRICT_S: u64 = 60;
 
 /// Why a text is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,8 +113,10 @@ settings! {
     drift_ppm: 0 => |rng| one(rng, [0, 100, 10_000]);
     /// How super nodes keep their groups: in memory only, on disk, too, or an acknowledgement waits for the disk.
     durability: 0 => |rng| rng.below(3);
-    /// Bytes that may wait for a super node's disk.
-    waiting: 67_108_864 => |rng| one(rng, [67_108_864, 67_108_864, 4_096]);
+    /// Seconds a group waits for copies that may have more. Long: only what was really lost is given up. Short: that happens within a storm, and losses are excused.
+    takeover_s: 120 => |rng| one(rng, [120, 120, 5]);
+    /// KiB that may wait for a super node's disk. Where they are few, logs are short: one group always fits.
+    waiting: 65_536 => |rng| one(rng, [65_536, 65_536, 16]);
     /// After how long an idle connection of a person is forgotten in between, while the storm lasts; 0: never.
     nat_ms: 0 => |rng| one(rng, [0, 0, 0, 2_500, 6_000]);
 }
@@ -194,7 +197,7 @@ impl Plan {
 
     /// Spans of super nodes.
     pub fn timing(&self) -> NodeTiming {
-        NodeTiming { takeover_ms: TAKEOVER_MS, ..NodeTiming::default() }
+        NodeTiming { takeover_ms: self.settings.takeover_s * 1_000, ..NodeTiming::default() }
     }
 
     /// How super nodes keep their groups.
@@ -208,7 +211,10 @@ impl Plan {
 
     /// Bounds of super nodes.
     pub fn limits(&self) -> NodeLimits {
-        let (log_entries, pending) = (self.settings.log_entries as usize, self.settings.pending as usize);
+        let (mut log_entries, pending) = (self.settings.log_entries as usize, self.settings.pending as usize);
+        if self.settings.waiting < Settings::MILDEST.waiting {
+            log_entries = log_entries.min(8);
+        }
         NodeLimits { log_entries, pending_per_session: pending, ..NodeLimits::default() }
     }
 
@@ -228,8 +234,8 @@ impl Plan {
             nat_ms: (set.nat_ms > 0).then_some(set.nat_ms),
             aloud: self.aloud || default.aloud,
             durability: self.durability(),
-            waiting_max: set.waiting as usize,
-            replicated: self.replicated,
+            waiting_max: set.waiting as usize * 1_024,
+            replicated: self.replicated && self.settings.takeover_s >= STRICT_S,
             sabotage: self.sabotage,
             ..default
         }

@@ -19,7 +19,7 @@ pub fn check(world: &World) -> Result<(), String> {
     let people: Vec<(Pid, Presence<'_>)> = world
         .pids()
         .filter(|pid| world.is_alive(*pid))
-        .filter_map(|pid| world.ear(pid).map(|ear| (pid, Presence::of(ear, world.options().replicated, world))))
+        .filter_map(|pid| world.ear(pid).map(|ear| (pid, Presence::of(ear, world))))
         .collect();
     let mut heard: BTreeMap<&str, Option<Birth>> = BTreeMap::new();
     people.iter().for_each(|(_, presence)| heard.extend(&presence.heard));
@@ -31,7 +31,7 @@ pub fn check(world: &World) -> Result<(), String> {
             _ => false,
         };
         let life = heard.get(spoken.text.as_str());
-        let lives_on = world.options().replicated || life.is_some_and(|life| life.is_some_and(|birth| living.contains(&birth)));
+        let lives_on = is_safe(world, &spoken.group) || life.is_some_and(|life| life.is_some_and(|birth| living.contains(&birth)));
         if !answered && life.is_none() || !lives_on {
             continue;
         }
@@ -47,6 +47,11 @@ pub fn check(world: &World) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether nothing that was acknowledged in a group may be lost.
+fn is_safe(world: &World, group: &GroupName) -> bool {
+    world.options().replicated && !excused(world, group)
+}
+
 /// Since when someone is in which groups without a gap, and what they heard said.
 struct Presence<'a> {
     since: BTreeMap<&'a GroupName, Time>,
@@ -55,7 +60,7 @@ struct Presence<'a> {
 }
 
 impl<'a> Presence<'a> {
-    fn of(ear: &'a Ear, replicated: bool, world: &World) -> Presence<'a> {
+    fn of(ear: &'a Ear, world: &World) -> Presence<'a> {
         let (mut since, mut heard) = (BTreeMap::new(), BTreeMap::new());
         for (at, sound) in &ear.sounds {
             match sound {
@@ -66,7 +71,7 @@ impl<'a> Presence<'a> {
                 Sound::Out(group) => {
                     since.remove(group);
                 }
-                Sound::Gap(group) if !replicated || excused(world.losses(), group) => {
+                Sound::Gap(group) if !is_safe(world, group) => {
                     since.entry(group).and_modify(|since| *since = *at);
                 }
                 Sound::Entry(group, entry) => {

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chatring_machines::entry::Content;
 use chatring_machines::event::{Event, Reply};
 use chatring_machines::names::{GroupName, NodeKey};
-use chatring_machines::ring::point;
+use chatring_machines::peer::Last;
+use chatring_machines::ring::{Ring, point};
 use chatring_machines::view::View;
 
 use crate::ear::{Ear, Sound};
@@ -66,6 +67,17 @@ fn homecoming(world: &World) -> Result<(), String> {
         let master = master_of(&view, &group);
         let serving: Vec<NodeKey> =
             nodes.iter().filter(|node| world.held(**node).iter().any(|(held, _)| *held == group)).map(|node| world.key(*node)).collect();
+        let standby = Ring::new(&view).standby(group.as_str()).cloned();
+        let mut should: Vec<NodeKey> = master.iter().chain(&standby).cloned().collect();
+        should.sort();
+        let copies: BTreeMap<NodeKey, Last> = nodes
+            .iter()
+            .flat_map(|node| world.copies(*node).into_iter().filter(|(held, ..)| *held == group).map(|(.., last)| (world.key(*node), last)))
+            .collect();
+        let equal = copies.values().all(|last| copies.values().next() == Some(last));
+        if !copies.keys().eq(&should) || !equal {
+            return Err(format!("everyone home: copies of {group} are {copies:?} and not at {should:?} alike"));
+        }
         if serving.iter().ne(&master) {
             return Err(format!("everyone home: {group} belongs at {master:?} and is served by {serving:?}"));
         }

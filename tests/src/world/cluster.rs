@@ -8,6 +8,7 @@ use chatring_machines::directory::{Directory, DirectoryConfig, DirectoryLimits, 
 use chatring_machines::ids::{Birth, Incarnation, ListenerId};
 use chatring_machines::machine::{Input, Wish};
 use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::peer::Last;
 use chatring_machines::secret::NetworkSecret;
 use chatring_machines::super_node::{NodeConfig, NodeLimits, NodeTiming, SuperNode};
 use chatring_machines::view::{RingParams, SharedView};
@@ -159,6 +160,16 @@ impl World {
         match &self.processes[node.0].role {
             Role::Node { machine, .. } if self.processes[node.0].alive => {
                 machine.lives().map(|(group, birth, _)| (group.clone(), birth)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Every copy of a group that a node that runs has, whether it serves it, and where it ends.
+    pub fn copies(&self, node: Pid) -> Vec<(GroupName, bool, Last)> {
+        match &self.processes[node.0].role {
+            Role::Node { machine, .. } if self.processes[node.0].alive => {
+                machine.copies().map(|(group, served, last)| (group.clone(), served, last)).collect()
             }
             _ => Vec::new(),
         }

@@ -1,5 +1,6 @@
 //! What a machine wants done, done: as the reactor does it, with a network that isn't there.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,12 +9,13 @@ use chatring_machines::event::{Event, Push, Reply};
 use chatring_machines::ids::{Conn, ListId, Ticket};
 use chatring_machines::keeping::{Health, Keeping};
 use chatring_machines::machine::{Effect, Input, Note, Query, Store, Verdict};
-use chatring_machines::peer::{LinkEvent, PeerCommand};
+use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::peer::{Last, LinkEvent, PeerCommand};
 
 use super::codec::Codec;
 use super::keeping::Written;
 use super::network::What;
-use super::{Happening, Loss, Pid, Role, Sabotage, World};
+use super::{Happening, Loss, Lost, Pid, Role, Sabotage, World};
 use crate::coverage;
 use crate::ear::Sound;
 
@@ -137,9 +139,20 @@ impl World {
         let view = store.state().view().clone();
         if view.epoch != before {
             self.count("change of the ring");
-            self.losses.push((self.now, Loss::View(view)));
+            self.lost(Lost::View(view));
         }
         self.hand(to, Input::Committed { ticket });
+    }
+
+    /// Remembers which copies there were.
+    pub(super) fn lost(&mut self, by: Lost) {
+        let mut copies: BTreeMap<GroupName, Vec<(NodeKey, Last)>> = BTreeMap::new();
+        for pid in self.pids() {
+            for (group, _, last) in self.copies(pid) {
+                copies.entry(group).or_default().push((self.key(pid), last));
+            }
+        }
+        self.losses.push(Loss { at: self.now, by, copies });
     }
 
     pub(super) fn query(&mut self, to: Pid, life: u32, ticket: Ticket, query: &Query) {

@@ -8,7 +8,7 @@ use chatring_machines::time::Time;
 
 use super::clock::Clock;
 use super::process::EndOf;
-use super::{Happening, Loss, Pid, Role, World};
+use super::{Happening, Lost, Pid, Role, World};
 
 impl World {
     /// kill -9: what it had written may arrive in part; nobody listens there any more.
@@ -54,7 +54,8 @@ impl World {
             }
         }
         if let Role::Node { config, .. } = &self.processes[pid.0].role {
-            self.losses.push((self.now, Loss::Node(config.key.clone())));
+            let by = Lost::Node(config.key.clone());
+            self.lost(by);
         }
         self.nicks.forget(pid);
         self.processes[pid.0].end_life();

@@ -30,7 +30,7 @@ use chatring_machines::time::{Jitter, Time};
 use chatring_machines::wire::Text;
 
 pub use cluster::address_of;
-pub use options::{Loss, Options, Sabotage, Spoken};
+pub use options::{Loss, Lost, Options, Sabotage, Spoken};
 pub use process::{Pid, Role};
 
 use crate::coverage::Coverage;
@@ -121,7 +121,7 @@ pub struct World {
     trace: Trace,
     lives: Lives,
     nicks: Nicks,
-    losses: Vec<(Time, Loss)>,
+    losses: Vec<Loss>,
     spoken: Vec<Spoken>,
     coverage: Coverage,
     fullest: (usize, Pid, Pid),
@@ -179,7 +179,7 @@ impl World {
         self.messages
     }
 
-    /// How many of them went between super nodes and directory servers.
+    /// How many of them went between super nodes and directory servers, without those that only ask whether someone is there.
     pub fn between_nodes(&self) -> u64 {
         self.between_nodes
     }
@@ -194,8 +194,8 @@ impl World {
         &self.nicks
     }
 
-    /// What cost copies of groups, and what the ring was between.
-    pub fn losses(&self) -> &[(Time, Loss)] {
+    /// What may have cost copies of groups.
+    pub fn losses(&self) -> &[Loss] {
         &self.losses
     }
 

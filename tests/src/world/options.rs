@@ -1,7 +1,10 @@
 //! What a world is like, how its driver may be broken, and what it remembers for those who watch.
 
+use std::collections::BTreeMap;
+
 use chatring_machines::keeping::Durability;
 use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::peer::Last;
 use chatring_machines::time::Time;
 use chatring_machines::view::SharedView;
 
@@ -102,11 +105,22 @@ pub struct Spoken {
     pub text: String,
 }
 
-/// What a group can lose a copy by, and what says where its copies are.
+/// What a group can lose a copy by.
 #[derive(Clone, Debug)]
-pub enum Loss {
+pub enum Lost {
     /// A super node's process ended, and with it what it had in memory.
     Node(NodeKey),
     /// The ring became this.
     View(SharedView),
+}
+
+/// A moment at which copies may have been lost.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// When.
+    pub at: Time,
+    /// By what.
+    pub by: Lost,
+    /// Which copies there were in all processes until then.
+    pub copies: BTreeMap<GroupName, Vec<(NodeKey, Last)>>,
 }
