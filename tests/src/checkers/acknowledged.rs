@@ -16,10 +16,12 @@ use crate::world::{Pid, Role, World};
 
 /// Says what was acknowledged and not heard by whom.
 pub fn check(world: &World) -> Result<(), String> {
+    let mut safe: BTreeMap<GroupName, bool> = BTreeMap::new();
+    let mut is_safe = |group: &GroupName| *safe.entry(group.clone()).or_insert_with(|| world.options().replicated && !excused(world, group));
     let people: Vec<(Pid, Presence<'_>)> = world
         .pids()
         .filter(|pid| world.is_alive(*pid))
-        .filter_map(|pid| world.ear(pid).map(|ear| (pid, Presence::of(ear, world))))
+        .filter_map(|pid| world.ear(pid).map(|ear| (pid, Presence::of(ear, world, &mut is_safe))))
         .collect();
     let mut heard: BTreeMap<&str, Option<Birth>> = BTreeMap::new();
     people.iter().for_each(|(_, presence)| heard.extend(&presence.heard));
@@ -31,7 +33,7 @@ pub fn check(world: &World) -> Result<(), String> {
             _ => false,
         };
         let life = heard.get(spoken.text.as_str());
-        let lives_on = is_safe(world, &spoken.group) || life.is_some_and(|life| life.is_some_and(|birth| living.contains(&birth)));
+        let lives_on = is_safe(&spoken.group) || life.is_some_and(|life| life.is_some_and(|birth| living.contains(&birth)));
         if !answered && life.is_none() || !lives_on {
             continue;
         }
@@ -47,11 +49,6 @@ pub fn check(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether nothing that was acknowledged in a group may be lost.
-fn is_safe(world: &World, group: &GroupName) -> bool {
-    world.options().replicated && !excused(world, group)
-}
-
 /// Since when someone is in which groups without a gap, and what they heard said.
 struct Presence<'a> {
     since: BTreeMap<&'a GroupName, Time>,
@@ -60,7 +57,7 @@ struct Presence<'a> {
 }
 
 impl<'a> Presence<'a> {
-    fn of(ear: &'a Ear, world: &World) -> Presence<'a> {
+    fn of(ear: &'a Ear, world: &World, is_safe: &mut dyn FnMut(&GroupName) -> bool) -> Presence<'a> {
         let (mut since, mut heard) = (BTreeMap::new(), BTreeMap::new());
         for (at, sound) in &ear.sounds {
             match sound {
@@ -71,7 +68,7 @@ impl<'a> Presence<'a> {
                 Sound::Out(group) => {
                     since.remove(group);
                 }
-                Sound::Gap(group) if !is_safe(world, group) => {
+                Sound::Gap(group, reborn) if !reborn || !is_safe(group) => {
                     since.entry(group).and_modify(|since| *since = *at);
                 }
                 Sound::Entry(group, entry) => {

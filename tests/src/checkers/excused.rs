@@ -49,14 +49,10 @@ impl Heard {
 
 fn all_lost(losses: &[Loss], group: &GroupName, heard: &Heard) -> bool {
     let mut there: BTreeMap<NodeKey, (Incarnation, Epoch)> = BTreeMap::new();
-    let mut killed: BTreeSet<NodeKey> = BTreeSet::new();
     for loss in losses {
         let mut lost: BTreeSet<NodeKey> = BTreeSet::new();
         match &loss.by {
-            Lost::Node(key) => {
-                lost.insert(key.clone());
-                killed.insert(key.clone());
-            }
+            Lost::Node(key) => _ = lost.insert(key.clone()),
             Lost::View(view) => {
                 let now: BTreeMap<_, _> = view.nodes.iter().map(|node| (node.key.clone(), (node.incarnation, node.admitted))).collect();
                 lost.extend(there.iter().filter(|(key, was)| now.get(*key) != Some(was)).map(|(key, _)| key.clone()));
