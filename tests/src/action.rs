@@ -90,6 +90,14 @@ actions! {
     fault "slow-disk" SlowDisk { ms: 800 }
     /// Its disk fails at the next write; it stops, and starts again on another one.
     fault "break-disk" BreakDisk { ms: 4_000 }
+    /// A super node's disk takes so much longer.
+    fault "slow-keeping" SlowKeeping { node: ANY, ms: 1_500 }
+    /// A super node's disk is full.
+    fault "fill-disk" FillDisk { node: ANY }
+    /// It has room again.
+    fault "free-disk" FreeDisk { node: ANY }
+    /// kill -9 of all super nodes at once; they start again one by one.
+    fault "blackout" Blackout { ms: 3_000, apart_ms: 1_000 }
     /// SIGSTOP for less than a lease.
     fault "pause" Pause { pid: ANY, ms: 2_500, turn: 2 }
     /// SIGSTOP for longer.

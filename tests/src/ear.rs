@@ -15,8 +15,8 @@ pub enum Sound {
     Fresh,
     /// An entry of a group.
     Entry(GroupName, Arc<Entry>),
-    /// Some entries were missed, and they were told so.
-    Gap(GroupName),
+    /// Some entries were missed, and they were told so; whether that is because the group began another life.
+    Gap(GroupName, bool),
     /// They are in the group as far as they were told.
     In(GroupName),
     /// They are not any more.
@@ -51,7 +51,7 @@ impl Ear {
             now,
             match event {
                 Event::Entry(group, entry) => Sound::Entry(group.clone(), entry.clone()),
-                Event::Push(Push::Gap { group, .. }) => Sound::Gap(group.clone()),
+                Event::Push(Push::Gap { group, reason, .. }) => Sound::Gap(group.clone(), reason.contains("history")),
                 event => Sound::Other(event.clone()),
             },
         );

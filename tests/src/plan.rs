@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chatring_machines::keeping::Durability;
 use chatring_machines::super_node::{NodeLimits, NodeTiming};
 use chatring_machines::time::Jitter;
 use chatring_machines::view::{Metric, RingParams};
@@ -13,7 +14,11 @@ use crate::action::{Action, BadAction};
 use crate::world::{Options, Sabotage};
 
 /// Whether groups have standbys yet: then no loss of one copy excuses anything.
-pub const REPLICATED: bool = false;
+pub const REPLICATED: bool = true;
+
+
+/// Longer than any storm: nobody who lives is given up.
+const STRICT_S: u64 = 60;
 
 /// Why a text is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -106,6 +111,12 @@ settings! {
     skew_ms: 0 => |rng| one(rng, [0, 500, 36_000_000]);
     /// How fast or slow they run, in millionths.
     drift_ppm: 0 => |rng| one(rng, [0, 100, 10_000]);
+    /// How super nodes keep their groups: in memory only, on disk, too, or an acknowledgement waits for the disk.
+    durability: 0 => |rng| rng.below(3);
+    /// Seconds a group waits for copies that may have more. Long: only what was really lost is given up. Short: that happens within a storm, and losses are excused.
+    takeover_s: 120 => |rng| one(rng, [120, 120, 5]);
+    /// KiB that may wait for a super node's disk. Where they are few, logs are short: one group always fits.
+    waiting: 65_536 => |rng| one(rng, [65_536, 65_536, 16]);
     /// After how long an idle connection of a person is forgotten in between, while the storm lasts; 0: never.
     nat_ms: 0 => |rng| one(rng, [0, 0, 0, 2_500, 6_000]);
 }
@@ -141,7 +152,7 @@ impl Mix {
         let weight = |rng: &mut Jitter, word: &str, fault: bool| match (word, fault) {
             ("say", _) => 60,
             (_, false) => rng.below(12),
-            ("heal" | "start" | "unstall" | "start-directory", _) => rng.below(6),
+            ("heal" | "start" | "unstall" | "start-directory" | "free-disk", _) => rng.below(6),
             _ => u64::from(rng.below(rarity) == 0) * (1 + rng.below(6)),
         };
         let weights: Vec<_> = Action::WORDS.iter().map(|(word, fault)| (weight(rng, word, *fault), *word)).collect();
@@ -186,12 +197,24 @@ impl Plan {
 
     /// Spans of super nodes.
     pub fn timing(&self) -> NodeTiming {
-        NodeTiming::default()
+        NodeTiming { takeover_ms: self.settings.takeover_s * 1_000, ..NodeTiming::default() }
+    }
+
+    /// How super nodes keep their groups.
+    pub fn durability(&self) -> Durability {
+        match self.settings.durability {
+            0 => Durability::Memory,
+            1 => Durability::Replicated,
+            _ => Durability::Disk,
+        }
     }
 
     /// Bounds of super nodes.
     pub fn limits(&self) -> NodeLimits {
-        let (log_entries, pending) = (self.settings.log_entries as usize, self.settings.pending as usize);
+        let (mut log_entries, pending) = (self.settings.log_entries as usize, self.settings.pending as usize);
+        if self.settings.waiting < Settings::MILDEST.waiting {
+            log_entries = log_entries.min(8);
+        }
         NodeLimits { log_entries, pending_per_session: pending, ..NodeLimits::default() }
     }
 
@@ -210,7 +233,9 @@ impl Plan {
             drift_ppm: set.drift_ppm,
             nat_ms: (set.nat_ms > 0).then_some(set.nat_ms),
             aloud: self.aloud || default.aloud,
-            replicated: self.replicated,
+            durability: self.durability(),
+            waiting_max: set.waiting as usize * 1_024,
+            replicated: self.replicated && self.settings.takeover_s >= STRICT_S,
             sabotage: self.sabotage,
             ..default
         }

@@ -129,9 +129,10 @@ impl Storm<'_> {
         let (set, timing) = (&plan.settings, plan.timing());
         let directory = world.add_directory(plan.params(), timing.lease_ms);
         let groups: Vec<String> = (0..set.groups.max(1)).map(|n| format!("#group{}", plan.seed % 97 * 10 + n)).collect();
-        // What a lost member takes to lapse, after what a lost node takes to be noticed, and then one check; twice where one follows from the other. Before all that, a
+        // What a lost member takes to lapse, after what a lost node takes to be noticed, and a lost copy to be given up, and then one check; twice where one follows from the other. Before all that, a
         // connection that died without a word has to be found out.
-        let within_ms = 2 * (timing.lease_ms + timing.lapse_ms + timing.check_ms) + world.options().keepalive_ms + 15_000;
+        let within_ms =
+            2 * (timing.lease_ms + timing.lapse_ms + timing.check_ms + timing.takeover_ms) + world.options().keepalive_ms + 15_000;
         let (nodes, people) = (Vec::new(), Vec::new());
         let mut storm = Storm { plan, world, directory, nodes, people, groups, said: 0, stopping: false, within_ms };
         storm.world.start(directory);
@@ -230,6 +231,8 @@ impl Storm<'_> {
                 self.world.slow_disk(self.directory, ms);
                 true
             }
+            Action::SlowKeeping { .. } | Action::FillDisk { .. } | Action::FreeDisk { .. } => self.spoil_disk(action),
+            Action::Blackout { ms, apart_ms } => self.black_out(ms, apart_ms),
             Action::BreakDisk { ms } => {
                 self.world.break_disk(self.directory);
                 self.world.run_for(ms);
@@ -237,6 +240,29 @@ impl Storm<'_> {
             }
             _ => self.disturb(action),
         }
+    }
+
+    /// A super node's disk is not what it was.
+    fn spoil_disk(&mut self, action: &Action) -> bool {
+        match *action {
+            Action::SlowKeeping { node, ms } => self.world.slow_disk(self.node(node), ms),
+            Action::FillDisk { node } => self.world.fill_disk(self.node(node), true),
+            Action::FreeDisk { node } => self.world.fill_disk(self.node(node), false),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Those that ran start again.
+    fn black_out(&mut self, ms: u64, apart_ms: u64) -> bool {
+        let running: Vec<Pid> = self.nodes.iter().copied().filter(|node| self.world.is_alive(*node)).collect();
+        running.iter().for_each(|node| self.world.kill(*node));
+        self.world.run_for(ms);
+        for node in &running {
+            self.world.start(*node);
+            self.world.run_for(apart_ms);
+        }
+        !running.is_empty()
     }
 
     /// What people do.

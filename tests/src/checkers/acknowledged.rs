@@ -16,10 +16,12 @@ use crate::world::{Pid, Role, World};
 
 /// Says what was acknowledged and not heard by whom.
 pub fn check(world: &World) -> Result<(), String> {
+    let mut safe: BTreeMap<GroupName, bool> = BTreeMap::new();
+    let mut is_safe = |group: &GroupName| *safe.entry(group.clone()).or_insert_with(|| world.options().replicated && !excused(world, group));
     let people: Vec<(Pid, Presence<'_>)> = world
         .pids()
         .filter(|pid| world.is_alive(*pid))
-        .filter_map(|pid| world.ear(pid).map(|ear| (pid, Presence::of(ear, world.options().replicated, world))))
+        .filter_map(|pid| world.ear(pid).map(|ear| (pid, Presence::of(ear, world, &mut is_safe))))
         .collect();
     let mut heard: BTreeMap<&str, Option<Birth>> = BTreeMap::new();
     people.iter().for_each(|(_, presence)| heard.extend(&presence.heard));
@@ -31,7 +33,7 @@ pub fn check(world: &World) -> Result<(), String> {
             _ => false,
         };
         let life = heard.get(spoken.text.as_str());
-        let lives_on = world.options().replicated || life.is_some_and(|life| life.is_some_and(|birth| living.contains(&birth)));
+        let lives_on = is_safe(&spoken.group) || life.is_some_and(|life| life.is_some_and(|birth| living.contains(&birth)));
         if !answered && life.is_none() || !lives_on {
             continue;
         }
@@ -55,7 +57,7 @@ struct Presence<'a> {
 }
 
 impl<'a> Presence<'a> {
-    fn of(ear: &'a Ear, replicated: bool, world: &World) -> Presence<'a> {
+    fn of(ear: &'a Ear, world: &World, is_safe: &mut dyn FnMut(&GroupName) -> bool) -> Presence<'a> {
         let (mut since, mut heard) = (BTreeMap::new(), BTreeMap::new());
         for (at, sound) in &ear.sounds {
             match sound {
@@ -66,7 +68,7 @@ impl<'a> Presence<'a> {
                 Sound::Out(group) => {
                     since.remove(group);
                 }
-                Sound::Gap(group) if !replicated || excused(world.losses(), group) => {
+                Sound::Gap(group, reborn) if !reborn || !is_safe(group) => {
                     since.entry(group).and_modify(|since| *since = *at);
                 }
                 Sound::Entry(group, entry) => {

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chatring_machines::entry::Content;
 use chatring_machines::event::{Event, Reply};
 use chatring_machines::names::{GroupName, NodeKey};
-use chatring_machines::ring::point;
+use chatring_machines::peer::Last;
+use chatring_machines::ring::{Ring, point};
 use chatring_machines::view::View;
 
 use crate::ear::{Ear, Sound};
@@ -16,6 +17,12 @@ use crate::world::{Pid, Role, World};
 
 /// How long a message and its answer may take at the very most when all is well.
 const REACH_MS: u64 = 5_000;
+
+/// How long a member whose edge is gone stays at most, once the group is served.
+const LAPSE_MS: u64 = 10_000;
+
+/// How often it is looked whether everyone is home.
+const LOOK_MS: u64 = 250;
 
 /// How long it may take to notice what went wrong at the last moment.
 const NOTICE_MS: u64 = 7_000;
@@ -32,12 +39,23 @@ pub fn master_of(view: &View, group: &GroupName) -> Option<NodeKey> {
 pub fn demand(world: &mut World, within_ms: u64) -> Result<(), String> {
     // What seems well may yet be found out: a lease that runs out, a dial that leads nowhere.
     world.run_for(NOTICE_MS);
-    world.run_until(within_ms, |world| homecoming(world).is_ok());
-    homecoming(world)?;
+    wait(world, within_ms)?;
     // Give what is still on its way the time to arrive, or to show that it goes wrong.
     world.run_for(REACH_MS);
-    homecoming(world)?;
+    // Only what is on its way this moment.
+    wait(world, LOOK_MS * 4)?;
     probe(world)
+}
+
+fn wait(world: &mut World, within_ms: u64) -> Result<(), String> {
+    let until = world.now() + within_ms;
+    while let Err(why) = homecoming(world) {
+        if world.now() >= until {
+            return Err(why);
+        }
+        world.run_for(LOOK_MS);
+    }
+    Ok(())
 }
 
 /// The groups of people who run, with who should be in each.
@@ -66,6 +84,17 @@ fn homecoming(world: &World) -> Result<(), String> {
         let master = master_of(&view, &group);
         let serving: Vec<NodeKey> =
             nodes.iter().filter(|node| world.held(**node).iter().any(|(held, _)| *held == group)).map(|node| world.key(*node)).collect();
+        let standby = Ring::new(&view).standby(group.as_str()).cloned();
+        let mut should: Vec<NodeKey> = master.iter().chain(&standby).cloned().collect();
+        should.sort();
+        let copies: BTreeMap<NodeKey, Last> = nodes
+            .iter()
+            .flat_map(|node| world.copies(*node).into_iter().filter(|(held, ..)| *held == group).map(|(.., last)| (world.key(*node), last)))
+            .collect();
+        let equal = copies.values().all(|last| copies.values().next() == Some(last));
+        if !copies.keys().eq(&should) || !equal {
+            return Err(format!("everyone home: copies of {group} are {copies:?} and not at {should:?} alike"));
+        }
         if serving.iter().ne(&master) {
             return Err(format!("everyone home: {group} belongs at {master:?} and is served by {serving:?}"));
         }
@@ -100,15 +129,24 @@ fn probe(world: &mut World) -> Result<(), String> {
     }
     for (group, people) in &groups {
         let Some(asker) = people.first() else { continue };
-        let from = world.ear(*asker).map_or(0, |ear| ear.sounds.len());
-        world.types(*asker, &["NAMES", group.as_str()]);
-        world.run_for(REACH_MS);
-        let named = world.ear(*asker).map_or(0, |ear| names(&ear.sounds[from..], group));
+        let mut named = ask_names(world, *asker, group);
+        if named > people.len() {
+            // Who was lost while the group waited for its copies lapses after that.
+            world.run_for(LAPSE_MS);
+            named = ask_names(world, *asker, group);
+        }
         if named != people.len() {
             return Err(format!("everyone home: NAMES of {group} lists {named} and there are {}", people.len()));
         }
     }
     Ok(())
+}
+
+fn ask_names(world: &mut World, asker: Pid, group: &GroupName) -> usize {
+    let from = world.ear(asker).map_or(0, |ear| ear.sounds.len());
+    world.types(asker, &["NAMES", group.as_str()]);
+    world.run_for(REACH_MS);
+    world.ear(asker).map_or(0, |ear| names(&ear.sounds[from..], group))
 }
 
 fn times(ear: &Ear, what: &str) -> usize {

@@ -1,52 +1,67 @@
-//! Whether a group may have lost what was acknowledged: more than one of its copies was gone before there was time to repair.
+//! Whether a group may have lost what was acknowledged, or what is known of who is in it: at some moment nobody had a whole copy any more who was in the ring without a break.
 //!
-//! Worked out from the views and from which super nodes ended, not from what machines say: the pair of a view has the group once that view stood for a while.
-//! Until then whoever had it before has it. A node that is only paused or cut off keeps its copy.
+//! Worked out from which copies there were just before each process ended and each change of the ring, not from what machines say of them. How fast machines repair is not asked here: where
+//! one copy was left, its loss excuses; that there are two again when all is well is `everyone_home`. Where an acknowledgement waits for the disk, a copy is lost only with a node that never came back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chatring_machines::Time;
+use chatring_machines::ids::{Birth, Epoch, Incarnation};
+use chatring_machines::keeping::Durability;
 use chatring_machines::names::{GroupName, NodeKey};
-use chatring_machines::ring::Ring;
 
-use crate::world::Loss;
+use crate::world::{Loss, Lost, Role, World};
 
-/// How long a new pair takes at most until both have all that was acknowledged.
-const REPAIR_MS: u64 = 3_000;
+/// Whether all copies of a group were lost at some time.
+pub fn excused(world: &World, group: &GroupName) -> bool {
+    let gone = world.pids().any(|pid| matches!(world.role(pid), Role::Node { .. }) && !world.is_alive(pid));
+    if world.options().durability == Durability::Disk && !gone {
+        return false;
+    }
+    all_lost(world.losses(), group, &Heard::of(world, group))
+}
 
-/// Whether the last copy of a group was lost at some time.
-pub fn excused(losses: &[(Time, Loss)], group: &GroupName) -> bool {
-    let mut copies: BTreeSet<NodeKey> = BTreeSet::new();
-    let mut coming: Option<(Time, BTreeSet<NodeKey>)> = None;
-    let mut begun = false;
-    for (at, loss) in losses {
-        if let Some((since, pair)) = coming.take_if(|(since, _)| at.since_ms(*since) >= REPAIR_MS) {
-            debug_assert!(since <= *at);
-            copies = pair;
-        }
-        match loss {
-            Loss::View(view) => {
-                let ring = Ring::new(view);
-                let pair: BTreeSet<NodeKey> =
-                    [ring.master(group.as_str()), ring.standby(group.as_str())].into_iter().flatten().cloned().collect();
-                if pair.is_empty() {
-                    // Nobody is to take it; whoever has it keeps it.
-                } else if !begun {
-                    (copies, begun) = (pair, true);
-                } else if coming.as_ref().map_or(&copies, |(_, pair)| pair) != &pair {
-                    coming = Some((*at, pair));
-                }
-            }
-            Loss::Node(key) => {
-                copies.remove(key);
-                if let Some((since, pair)) = &mut coming
-                    && pair.remove(key)
+/// How far each life of a group was heard when.
+#[derive(Default)]
+struct Heard(BTreeMap<Birth, Vec<(Time, u64)>>);
+
+impl Heard {
+    fn of(world: &World, group: &GroupName) -> Heard {
+        let mut heard = Heard::default();
+        for ear in world.ears() {
+            for (at, sound) in &ear.sounds {
+                if let crate::ear::Sound::Entry(of, entry) = sound
+                    && of == group
+                    && let Some(birth) = super::life(world, group, entry)
                 {
-                    *since = *at;
+                    heard.0.entry(birth).or_default().push((*at, entry.seq));
                 }
             }
         }
-        if begun && copies.is_empty() {
+        heard
+    }
+
+    fn by(&self, birth: Birth, at: Time) -> u64 {
+        let heard = self.0.get(&birth).into_iter().flatten();
+        heard.filter(|(then, _)| *then <= at).map(|(_, seq)| *seq).max().unwrap_or(0)
+    }
+}
+
+fn all_lost(losses: &[Loss], group: &GroupName, heard: &Heard) -> bool {
+    let mut there: BTreeMap<NodeKey, (Incarnation, Epoch)> = BTreeMap::new();
+    for loss in losses {
+        let mut lost: BTreeSet<NodeKey> = BTreeSet::new();
+        match &loss.by {
+            Lost::Node(key) => _ = lost.insert(key.clone()),
+            Lost::View(view) => {
+                let now: BTreeMap<_, _> = view.nodes.iter().map(|node| (node.key.clone(), (node.incarnation, node.admitted))).collect();
+                lost.extend(there.iter().filter(|(key, was)| now.get(*key) != Some(was)).map(|(key, _)| key.clone()));
+                there = now;
+            }
+        }
+        let copies = loss.copies.get(group).into_iter().flatten();
+        let whole: Vec<&NodeKey> = copies.filter(|(_, last)| last.seq >= heard.by(last.birth, loss.at)).map(|(key, _)| key).collect();
+        if !whole.is_empty() && whole.iter().all(|key| lost.contains(*key) || !there.contains_key(*key)) {
             return true;
         }
     }
@@ -54,67 +69,13 @@ pub fn excused(losses: &[(Time, Loss)], group: &GroupName) -> bool {
 }
 
 /// Whether any super node ended, or lost its place in the ring: with it go the groups that have one copy.
-pub fn single_copy_lost(losses: &[(Time, Loss)]) -> bool {
+pub fn single_copy_lost(losses: &[Loss]) -> bool {
     let mut here: Vec<NodeKey> = Vec::new();
-    losses.iter().any(|(_, loss)| match loss {
-        Loss::Node(_) => true,
-        Loss::View(view) => {
+    losses.iter().any(|loss| match &loss.by {
+        Lost::Node(_) => true,
+        Lost::View(view) => {
             let before = std::mem::replace(&mut here, view.nodes.iter().map(|node| node.key.clone()).collect());
             before.iter().any(|key| !here.contains(key))
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use chatring_machines::ids::Epoch;
-    use chatring_machines::view::{NodeInfo, RingParams, View};
-
-    use super::*;
-
-    fn node(host: u8) -> NodeKey {
-        NodeKey::new(&format!("10.0.0.{host}")).expect("that is an address")
-    }
-
-    fn view(hosts: &[u8]) -> Loss {
-        let info = |host: &u8| NodeInfo {
-            key: node(*host),
-            name: "".into(),
-            incarnation: Default::default(),
-            since: Time(0),
-            admitted: Epoch::default(),
-        };
-        let (network, directories) = ("world".into(), Vec::new());
-        let nodes = hosts.iter().map(info).collect();
-        Loss::View(Arc::new(View { epoch: Epoch::default(), network, params: RingParams::default(), nodes, directories }))
-    }
-
-    #[track_caller]
-    fn check(events: Vec<(u64, Loss)>, lost: bool) {
-        let events: Vec<_> = events.into_iter().map(|(at, loss)| (Time(at), loss)).collect();
-        assert_eq!(excused(&events, &GroupName::new("#group").expect("that is a name")), lost, "{events:?}");
-    }
-
-    #[test]
-    fn one_copy_at_a_time_may_be_lost() {
-        let dies = |host| Loss::Node(node(host));
-        check(vec![(0, view(&[])), (1, view(&[1, 2]))], false);
-        check(vec![(0, view(&[1, 2])), (9_000, view(&[])), (18_000, dies(1))], false);
-        check(vec![(0, view(&[1, 2])), (10, dies(1))], false);
-        check(vec![(0, view(&[1, 2])), (10, dies(2))], false);
-        check(vec![(0, view(&[1, 2])), (10, dies(1)), (20, dies(2))], true);
-        check(vec![(0, view(&[1])), (10, dies(1))], true);
-    }
-
-    #[test]
-    fn after_a_repair_another_may_be_lost() {
-        let dies = |host| Loss::Node(node(host));
-        let begins = vec![(0, view(&[1, 2])), (10, dies(1)), (20, view(&[2])), (30, view(&[2, 3]))];
-        let and = |more: Vec<(u64, Loss)>| begins.clone().into_iter().chain(more).collect::<Vec<_>>();
-        check(and(vec![(40, dies(2))]), true);
-        check(and(vec![(4_000, dies(2))]), false);
-        check(and(vec![(4_000, dies(2)), (4_010, dies(3))]), true);
-    }
 }

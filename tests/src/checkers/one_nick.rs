@@ -9,6 +9,6 @@ use crate::world::World;
 pub fn check(world: &World) -> Result<(), String> {
     let Some((group, clash)) = world.nicks().clash() else { return Ok(()) };
     let losses = world.losses();
-    let forgotten = if world.options().replicated { excused(losses, group) } else { single_copy_lost(losses) };
+    let forgotten = if world.options().replicated { excused(world, group) } else { single_copy_lost(losses) };
     if forgotten { Ok(()) } else { Err(format!("one nick: {clash}")) }
 }

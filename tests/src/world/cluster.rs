@@ -8,12 +8,14 @@ use chatring_machines::directory::{Directory, DirectoryConfig, DirectoryLimits, 
 use chatring_machines::ids::{Birth, Incarnation, ListenerId};
 use chatring_machines::machine::{Input, Wish};
 use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::peer::Last;
 use chatring_machines::secret::NetworkSecret;
 use chatring_machines::super_node::{NodeConfig, NodeLimits, NodeTiming, SuperNode};
 use chatring_machines::view::{RingParams, SharedView};
 use chatring_machines::wire::Text;
 
 use super::disk::Disk;
+use super::keeping::NodeDisk;
 use super::process::Process;
 use super::{Pid, Role, Spoken, World};
 use crate::ear::Ear;
@@ -80,13 +82,14 @@ impl World {
             in_ring: true,
             process_id: 1,
             motd: vec!["Hello.".into()],
-            durability: chatring_machines::keeping::Durability::Memory,
+            durability: self.options.durability,
             timing,
             limits,
         };
         let machine = Box::new(SuperNode::new(config.clone()));
         let address = key.address().expect("a node has an address").to_string();
-        let pid = self.add(key.as_str(), ip(&address), Role::Node { config: Box::new(config), machine });
+        let disk = Box::new(NodeDisk::new(self.options.durability, self.options.waiting_max));
+        let pid = self.add(key.as_str(), ip(&address), Role::Node { config: Box::new(config), machine, disk });
         self.listen(&address, pid, ListenerId(0));
         self.listen(&address_of(&key), pid, ListenerId(1));
         pid
@@ -157,6 +160,16 @@ impl World {
         match &self.processes[node.0].role {
             Role::Node { machine, .. } if self.processes[node.0].alive => {
                 machine.lives().map(|(group, birth, _)| (group.clone(), birth)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Every copy of a group that a node that runs has, whether it serves it, and where it ends.
+    pub fn copies(&self, node: Pid) -> Vec<(GroupName, bool, Last)> {
+        match &self.processes[node.0].role {
+            Role::Node { machine, .. } if self.processes[node.0].alive => {
+                machine.copies().map(|(group, served, last)| (group.clone(), served, last)).collect()
             }
             _ => Vec::new(),
         }

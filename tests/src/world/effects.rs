@@ -1,17 +1,21 @@
 //! What a machine wants done, done: as the reactor does it, with a network that isn't there.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use chatring_machines::command::{ClientCommand, Command};
 use chatring_machines::event::{Event, Push, Reply};
 use chatring_machines::ids::{Conn, ListId, Ticket};
+use chatring_machines::keeping::{Health, Keeping};
 use chatring_machines::machine::{Effect, Input, Note, Query, Store, Verdict};
-use chatring_machines::peer::{LinkEvent, PeerCommand};
+use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::peer::{Last, LinkEvent, PeerCommand};
 
 use super::codec::Codec;
+use super::keeping::Written;
 use super::network::What;
-use super::{Happening, Loss, Pid, Role, Sabotage, World};
+use super::{Happening, Loss, Lost, Pid, Role, Sabotage, World};
 use crate::coverage;
 use crate::ear::Sound;
 
@@ -59,12 +63,14 @@ impl World {
                 let at = self.store_time(of);
                 self.schedule(at, Happening::Query { to: of, life, ticket, query });
             }
-            Effect::Keep { ticket: Some(ticket), .. } => {
-                let at = self.store_time(of);
-                self.schedule(at, Happening::Input { to: of, life, input: Box::new(Input::Kept { ticket }) });
+            Effect::Keep { ticket, group, what } => {
+                let Role::Node { disk, .. } = &mut self.processes[of.0].role else { return };
+                let (health, begins) = disk.push(Keeping { ticket, group, what });
+                self.say_of_disk(of, health);
+                if begins {
+                    self.write(of, 0);
+                }
             }
-            // A process that starts again begins with nothing.
-            Effect::Keep { ticket: None, .. } => {}
             Effect::Note(note) => self.noted(of, note),
             // Nothing here is bounded by bytes.
             Effect::Trust { .. } => {}
@@ -74,9 +80,47 @@ impl World {
 
     /// The store works on one thing after the other.
     fn store_time(&mut self, of: Pid) -> chatring_machines::Time {
-        let slow_ms = if let Role::Directory { disk, .. } = &self.processes[of.0].role { disk.slow_ms } else { 0 };
+        let slow_ms = match &self.processes[of.0].role {
+            Role::Directory { disk, .. } => disk.slow_ms,
+            _ => 0,
+        };
         self.store_at = self.store_at.max(self.now) + self.rng.below(self.options.store_ms + 1) + slow_ms;
         self.store_at
+    }
+
+    /// A super node's disk begins to write.
+    fn write(&mut self, of: Pid, after_ms: u64) {
+        let slow_ms = if let Role::Node { disk, .. } = &self.processes[of.0].role { disk.slow_ms } else { 0 };
+        let at = self.now + after_ms + slow_ms + self.rng.below(self.options.store_ms + 1);
+        let life = self.processes[of.0].life;
+        self.schedule(at, Happening::Keep { to: of, life });
+    }
+
+    /// A super node's disk has what it was given, or can't take it.
+    pub(super) fn written(&mut self, to: Pid, life: u32) {
+        let process = &mut self.processes[to.0];
+        if !process.alive || process.life != life {
+            return;
+        }
+        let Role::Node { disk, .. } = &mut process.role else { return };
+        let Written { tickets, health, more_ms } = disk.sync();
+        if let Some(after_ms) = more_ms {
+            self.write(to, after_ms);
+        }
+        for ticket in tickets {
+            self.hand_to_life(to, life, Input::Kept { ticket });
+        }
+        self.say_of_disk(to, health);
+    }
+
+    fn say_of_disk(&mut self, of: Pid, health: Health) {
+        let input = match health {
+            Health::Same => return,
+            Health::Trouble(why) => Input::DiskTrouble { why },
+            Health::Well(torn) => Input::DiskWell { torn },
+        };
+        let life = self.processes[of.0].life;
+        self.schedule(self.now, Happening::Input { to: of, life, input: Box::new(input) });
     }
 
     pub(super) fn commit(&mut self, to: Pid, life: u32, ticket: Ticket) {
@@ -95,9 +139,20 @@ impl World {
         let view = store.state().view().clone();
         if view.epoch != before {
             self.count("change of the ring");
-            self.losses.push((self.now, Loss::View(view)));
+            self.lost(Lost::View(view));
         }
         self.hand(to, Input::Committed { ticket });
+    }
+
+    /// Remembers which copies there were.
+    pub(super) fn lost(&mut self, by: Lost) {
+        let mut copies: BTreeMap<GroupName, Vec<(NodeKey, Last)>> = BTreeMap::new();
+        for pid in self.pids() {
+            for (group, _, last) in self.copies(pid) {
+                copies.entry(group).or_default().push((self.key(pid), last));
+            }
+        }
+        self.losses.push(Loss { at: self.now, by, copies });
     }
 
     pub(super) fn query(&mut self, to: Pid, life: u32, ticket: Ticket, query: &Query) {

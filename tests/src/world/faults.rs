@@ -8,7 +8,7 @@ use chatring_machines::time::Time;
 
 use super::clock::Clock;
 use super::process::EndOf;
-use super::{Happening, Loss, Pid, Role, World};
+use super::{Happening, Lost, Pid, Role, World};
 
 impl World {
     /// kill -9: what it had written may arrive in part; nobody listens there any more.
@@ -22,7 +22,8 @@ impl World {
             Role::Directory { disk, .. } => disk.crash(&mut self.rng),
             _ => Vec::new(),
         };
-        if !reached.is_empty() {
+        let kept = if let Role::Node { disk, .. } = &mut self.processes[pid.0].role { disk.crash(&mut self.rng) } else { false };
+        if kept || !reached.is_empty() {
             self.count("unsynced write outlived a kill");
         }
         if let Role::Directory { store, .. } = &mut self.processes[pid.0].role {
@@ -32,6 +33,9 @@ impl World {
 
     /// It stopped by itself: everything it said arrives.
     pub(super) fn ended(&mut self, pid: Pid) {
+        if let Role::Node { disk, .. } = &mut self.processes[pid.0].role {
+            disk.close();
+        }
         self.leave_wires(pid, false);
     }
 
@@ -50,7 +54,8 @@ impl World {
             }
         }
         if let Role::Node { config, .. } = &self.processes[pid.0].role {
-            self.losses.push((self.now, Loss::Node(config.key.clone())));
+            let by = Lost::Node(config.key.clone());
+            self.lost(by);
         }
         self.nicks.forget(pid);
         self.processes[pid.0].end_life();
@@ -71,9 +76,10 @@ impl World {
                 let begun = Directory::new((**config).clone(), store.state().clone());
                 **machine = begun.expect("it is the same network");
             }
-            Role::Node { config, machine } => {
+            Role::Node { config, machine, disk } => {
                 (config.incarnation, config.seed) = (incarnation, seed);
                 **machine = SuperNode::new((**config).clone());
+                machine.restore(disk.load());
             }
             Role::Client { .. } => assert_eq!(process.life, 0, "people are not started twice"),
             // People, and all who watch, go by the clock of the world.
@@ -222,10 +228,19 @@ impl World {
         self.plan_wake(pid, deadline);
     }
 
-    /// Writes to a directory's disk take so much longer.
+    /// Writes to a process's disk take so much longer.
     pub fn slow_disk(&mut self, pid: Pid, ms: u64) {
-        if let Role::Directory { disk, .. } = &mut self.processes[pid.0].role {
-            disk.slow_ms = ms;
+        match &mut self.processes[pid.0].role {
+            Role::Directory { disk, .. } => disk.slow_ms = ms,
+            Role::Node { disk, .. } => disk.slow_ms = ms,
+            _ => {}
+        }
+    }
+
+    /// A super node's disk takes nothing any more, or does again.
+    pub fn fill_disk(&mut self, pid: Pid, full: bool) {
+        if let Role::Node { disk, .. } = &mut self.processes[pid.0].role {
+            disk.full = full;
         }
     }
 
@@ -266,8 +281,10 @@ impl World {
         self.options.nat_ms = None;
         self.wires.iter_mut().flatten().for_each(|wire| wire.mute = false);
         for pid in (0..self.processes.len()).map(Pid) {
-            if let Role::Directory { disk, .. } = &mut self.processes[pid.0].role {
-                (disk.slow_ms, disk.failing) = (0, false);
+            match &mut self.processes[pid.0].role {
+                Role::Directory { disk, .. } => (disk.slow_ms, disk.failing) = (0, false),
+                Role::Node { disk, .. } => (disk.slow_ms, disk.full) = (0, false),
+                _ => {}
             }
             if self.processes[pid.0].stalled {
                 self.unstall(pid);

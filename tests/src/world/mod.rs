@@ -10,6 +10,7 @@ mod codec;
 mod disk;
 mod effects;
 mod faults;
+mod keeping;
 mod lives;
 mod network;
 mod nicks;
@@ -29,7 +30,7 @@ use chatring_machines::time::{Jitter, Time};
 use chatring_machines::wire::Text;
 
 pub use cluster::address_of;
-pub use options::{Loss, Options, Sabotage, Spoken};
+pub use options::{Loss, Lost, Options, Sabotage, Spoken};
 pub use process::{Pid, Role};
 
 use crate::coverage::Coverage;
@@ -50,6 +51,8 @@ enum Happening {
     Input { to: Pid, life: u32, input: Box<Input> },
     /// A change reaches the disk.
     Commit { to: Pid, life: u32, ticket: Ticket },
+    /// What a super node keeps reaches its disk.
+    Keep { to: Pid, life: u32 },
     /// A question reaches the disk.
     Query { to: Pid, life: u32, ticket: Ticket, query: Query },
     /// A machine wanted to be woken now.
@@ -68,9 +71,11 @@ impl Happening {
     /// To whom it happens, if to one process alone, and when that one can take no notice of it while it stands still.
     fn to(&self) -> Option<Pid> {
         match self {
-            Happening::Input { to, .. } | Happening::Commit { to, .. } | Happening::Query { to, .. } | Happening::Wake { to, .. } => {
-                Some(*to)
-            }
+            Happening::Input { to, .. }
+            | Happening::Commit { to, .. }
+            | Happening::Keep { to, .. }
+            | Happening::Query { to, .. }
+            | Happening::Wake { to, .. } => Some(*to),
             _ => None,
         }
     }
@@ -88,6 +93,7 @@ impl Happening {
             Happening::Keepalive { wire, .. } => (7, *wire),
             Happening::Thaw { pid, .. } => (8, pid.0),
             Happening::Nicks => (9, 0),
+            Happening::Keep { to, .. } => (10, to.0),
         };
         (of as u64) << 8 | kind
     }
@@ -115,7 +121,7 @@ pub struct World {
     trace: Trace,
     lives: Lives,
     nicks: Nicks,
-    losses: Vec<(Time, Loss)>,
+    losses: Vec<Loss>,
     spoken: Vec<Spoken>,
     coverage: Coverage,
     fullest: (usize, Pid, Pid),
@@ -173,7 +179,7 @@ impl World {
         self.messages
     }
 
-    /// How many of them went between super nodes and directory servers.
+    /// How many of them went between super nodes and directory servers, without those that only ask whether someone is there.
     pub fn between_nodes(&self) -> u64 {
         self.between_nodes
     }
@@ -188,8 +194,8 @@ impl World {
         &self.nicks
     }
 
-    /// What cost copies of groups, and what the ring was between.
-    pub fn losses(&self) -> &[(Time, Loss)] {
+    /// What may have cost copies of groups.
+    pub fn losses(&self) -> &[Loss] {
         &self.losses
     }
 
@@ -262,6 +268,7 @@ impl World {
             Happening::Knock { from, life, ticket, address } => self.knock(from, life, ticket, &address),
             Happening::Input { to, life, input } => self.hand_to_life(to, life, *input),
             Happening::Commit { to, life, ticket } => self.commit(to, life, ticket),
+            Happening::Keep { to, life } => self.written(to, life),
             Happening::Query { to, life, ticket, query } => self.query(to, life, ticket, &query),
             Happening::Wake { to, life, of } => self.wake(to, life, of),
             Happening::Reset { end, conn, id } => self.reset_comes(end, conn, id),

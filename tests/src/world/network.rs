@@ -290,10 +290,11 @@ impl World {
         self.trace.number(end.pid.0 as u64);
         self.trace.add(&end.unread[from..]);
         let found = self.codecs.decode(&mut end.codec, &mut end.unread);
+        let said = found.iter().filter(|argv| !codec::is_probe(argv)).count() as u64;
         end.ready.extend(found);
         let between = wire.ends.iter().all(|end| !matches!(self.processes[end.pid.0].role, Role::Person(_) | Role::Client { .. }));
         self.messages += messages;
-        self.between_nodes += if between { messages } else { 0 };
+        self.between_nodes += if between { said } else { 0 };
         if messages > 1 {
             self.count("several messages in one read");
         }

@@ -1,6 +1,10 @@
 //! What a world is like, how its driver may be broken, and what it remembers for those who watch.
 
+use std::collections::BTreeMap;
+
+use chatring_machines::keeping::Durability;
 use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::peer::Last;
 use chatring_machines::time::Time;
 use chatring_machines::view::SharedView;
 
@@ -29,6 +33,10 @@ pub struct Options {
     pub nat_ms: Option<u64>,
     /// How long a driver takes to find out about a dead connection by itself.
     pub keepalive_ms: u64,
+    /// How super nodes keep their groups.
+    pub durability: Durability,
+    /// Bytes that may wait for a super node's disk.
+    pub waiting_max: usize,
     /// Groups have standbys: what is acknowledged survives the loss of one copy, and a retry after it is applied once.
     pub replicated: bool,
     /// Print everything that happens.
@@ -50,6 +58,8 @@ impl Default for Options {
             drift_ppm: 10_000,
             nat_ms: None,
             keepalive_ms: 10_000,
+            durability: Durability::Memory,
+            waiting_max: 64 << 20,
             replicated: false,
             aloud: std::env::var_os("CHATRING_TRACE").is_some(),
             sabotage: Sabotage::None,
@@ -95,11 +105,22 @@ pub struct Spoken {
     pub text: String,
 }
 
-/// What a group can lose a copy by, and what says where its copies are.
+/// What a group can lose a copy by.
 #[derive(Clone, Debug)]
-pub enum Loss {
+pub enum Lost {
     /// A super node's process ended, and with it what it had in memory.
     Node(NodeKey),
     /// The ring became this.
     View(SharedView),
+}
+
+/// A moment at which copies may have been lost.
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// When.
+    pub at: Time,
+    /// By what.
+    pub by: Lost,
+    /// Which copies there were in all processes until then.
+    pub copies: BTreeMap<GroupName, Vec<(NodeKey, Last)>>,
 }

@@ -15,6 +15,7 @@ use chatring_machines::time::Time;
 use super::Happening;
 use super::clock::Clock;
 use super::disk::Disk;
+use super::keeping::NodeDisk;
 use crate::ear::Ear;
 use crate::person::Person;
 
@@ -50,6 +51,8 @@ pub enum Role {
         config: Box<NodeConfig>,
         /// The machine.
         machine: Box<SuperNode>,
+        /// What it keeps.
+        disk: Box<NodeDisk>,
     },
     /// A native client, and what it noted.
     Client {
