@@ -33,7 +33,7 @@ fn is_error(event: &Event, wanted: Code) -> bool {
 
 /// How often these people were told that they missed something of a group.
 fn gaps(story: &Story, people: &[Pid]) -> usize {
-    let of_group = |sound: &Sound| matches!(sound, Sound::Gap(group) if !group.is_person());
+    let of_group = |sound: &Sound| matches!(sound, Sound::Gap(group, _) if !group.is_person());
     people.iter().flat_map(|who| &story.ear(*who).sounds).filter(|(_, sound)| of_group(sound)).count()
 }
 
