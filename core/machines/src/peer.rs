@@ -56,6 +56,8 @@ wire_struct! {
         members: Vec<NodeKey>,
         /// The holder refuses what is of a lower term.
         promised: Term,
+        /// The last term that the holder has promised to others since it was marked: someone may have gone on from there. 0.0: none.
+        given: Term,
         /// Nothing the holder ever acknowledged is missing: the process did not end since, or had it on disk first.
         whole: bool,
     }

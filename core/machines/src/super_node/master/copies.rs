@@ -148,7 +148,14 @@ impl Held {
     /// What we may claim of our own copy.
     pub(super) fn claim(&self, me: &NodeKey) -> Claim {
         let Copies { since, .. } = self.copies;
-        Claim { last: self.group.last(), marked: since, members: self.copies.members(me), promised: self.group.term, whole: true }
+        Claim {
+            last: self.group.last(),
+            marked: since,
+            members: self.copies.members(me),
+            promised: self.group.term,
+            given: Term::default(),
+            whole: true,
+        }
     }
 
     /// The ring changed, and we are still its master: with another standby begins another term.
@@ -157,6 +164,8 @@ impl Held {
         if standby != self.copies.standby {
             self.copies.standby = standby;
             self.group.term = ctx.placement.epoch();
+            // Whoever counts hears of the term, too.
+            self.copies.regroup(self.group.term);
         }
     }
 

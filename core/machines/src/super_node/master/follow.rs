@@ -28,6 +28,8 @@ pub(super) struct Copy {
     pub(super) members: Vec<NodeKey>,
     /// Nothing of a lower term is taken.
     pub(super) promised: Term,
+    /// What was promised to others since it was marked, who may have gone on with it.
+    pub(super) given: Term,
     /// Nothing that was acknowledged with it can be missing.
     pub(super) whole: bool,
     /// Whom we follow, and their stay in the ring.
@@ -40,8 +42,8 @@ pub(super) struct Copy {
 impl Copy {
     /// What we had as its master.
     pub(super) fn of_former_master(group: Group, claim: Claim, now: Time) -> Copy {
-        let Claim { marked, members, promised, whole, .. } = claim;
-        Copy { group: Some(Box::new(group)), marked, members, promised, whole, master: None, leaving: Some(now), incoming: None }
+        let Claim { marked, members, promised, given, whole, .. } = claim;
+        Copy { group: Some(Box::new(group)), marked, members, promised, given, whole, master: None, leaving: Some(now), incoming: None }
     }
 
     /// What we had when this node ran last.
@@ -51,14 +53,24 @@ impl Copy {
 
     /// Nothing yet, of this master's.
     fn awaited(promised: Term) -> Copy {
-        let (marked, members) = (Term::default(), Vec::new());
-        Copy { group: None, marked, members, promised, whole: true, master: None, leaving: None, incoming: None }
+        let (marked, members, given) = (Term::default(), Vec::new(), Term::default());
+        Copy { group: None, marked, members, promised, given, whole: true, master: None, leaving: None, incoming: None }
     }
 
     /// What it may claim; `None` while there is nothing.
     pub(super) fn claim(&self) -> Option<Claim> {
-        let Copy { marked, promised, whole, .. } = *self;
-        self.group.as_ref().map(|group| Claim { last: group.last(), marked, members: self.members.clone(), promised, whole })
+        let Copy { marked, promised, given, whole, .. } = *self;
+        self.group.as_ref().map(|group| Claim { last: group.last(), marked, members: self.members.clone(), promised, given, whole })
+    }
+
+    /// Takes nothing of a lower term any more. Whom it was promised to before may have gone on with it.
+    pub(super) fn promise(&mut self, term: Term) {
+        if term > self.promised {
+            if self.promised > self.marked {
+                self.given = self.promised;
+            }
+            self.promised = term;
+        }
     }
 }
 
@@ -79,7 +91,7 @@ impl Master {
             PeerCommand::Append { term, group, entries } => self.append(ctx, from, conn, term, &group, &entries),
             PeerCommand::Mark { term, group, number, members } => {
                 let Some(copy) = self.followed(ctx, from, conn, term, &group) else { return };
-                (copy.marked, copy.members, copy.whole) = (term, members, true);
+                (copy.marked, copy.members, copy.whole, copy.given) = (term, members, true, Term::default());
                 self.touch(ctx, &group);
                 ctx.tell_edge(conn, LinkEvent::Marked { term, group, number });
             }
@@ -218,6 +230,7 @@ impl Master {
                 // What it may claim, its master says.
                 let marked = if members.is_empty() { Term::default() } else { term };
                 (copy.group, copy.marked, copy.members, copy.whole) = (Some(Box::new(group)), marked, members, true);
+                copy.given = Term::default();
                 self.keep_anew(ctx, name);
                 if self.followed(ctx, from, conn, term, name).is_some() {
                     self.confirm(ctx, conn, name, term, last.seq);

@@ -24,6 +24,8 @@ pub(super) struct Kept {
     touched: BTreeSet<GroupName>,
     /// Who waits for a ticket: which place of which life it is.
     awaited: BTreeMap<Ticket, (GroupName, Birth, u64)>,
+    /// Copies that were promised, until the disk knows: before that the promise is not given. With the ticket it waits for.
+    pledges: BTreeMap<GroupName, Option<Ticket>>,
     /// What is to be confirmed to a master when the disk has it.
     unconfirmed: BTreeMap<GroupName, (Conn, Term, u64)>,
 }
@@ -51,7 +53,7 @@ impl Master {
             let standing = kept.standing.clone();
             if let Some(group) = group_of(kept, limits) {
                 let Standing { marked, members, promised, whole } = standing;
-                let copy = Copy::kept(group, Claim { last: Default::default(), marked, members, promised, whole });
+                let copy = Copy::kept(group, Claim { last: Default::default(), marked, members, promised, given: Term::default(), whole });
                 self.groups.insert(name, Holding::Copy(Box::new(copy)));
             }
         }
@@ -62,6 +64,19 @@ impl Master {
             self.kept.touched.insert(name.clone());
             self.flush_at = Some(ctx.now);
         }
+    }
+
+    /// A copy is promised to another master: it is said when it is as safe as it has to be.
+    pub(super) fn pledge(&mut self, ctx: &Ctx<'_>, name: &GroupName) {
+        if ctx.config.durability == Durability::Disk {
+            self.kept.pledges.insert(name.clone(), None);
+        }
+        self.touch(ctx, name);
+    }
+
+    /// Whether what a copy has promised may be said.
+    pub(super) fn is_pledged(&self, name: &GroupName) -> bool {
+        !self.kept.pledges.contains_key(name)
     }
 
     /// The state is not a continuation of what the disk has.
@@ -82,6 +97,7 @@ impl Master {
                 Some(Holding::Opening(_)) => continue,
                 None => {
                     self.kept.unconfirmed.remove(&name);
+                    self.kept.pledges.remove(&name);
                     if self.kept.groups.remove(&name).is_some() {
                         ctx.effects.push(Effect::Keep { ticket: None, group: name, what: Keep::Drop });
                     }
@@ -91,12 +107,17 @@ impl Master {
             let (birth, seq) = (group.birth, group.seq);
             let waits = ctx.config.durability == Durability::Disk;
             let so_far = self.kept.groups.remove(&name).filter(|so_far| so_far.birth == birth);
-            let (whats, so_far) = what_is_new(group, standing, so_far);
+            let (mut whats, so_far) = what_is_new(group, standing, so_far);
+            if whats.is_empty() && self.kept.pledges.get(&name) == Some(&None) {
+                // Nothing new: but when it is on the disk is not known.
+                whats.push(Keep::Standing(so_far.standing.clone()));
+            }
             let count = whats.len();
             for (ix, what) in whats.into_iter().enumerate() {
                 let ticket = (waits && ix + 1 == count).then(|| ctx.ids.ticket());
                 if let Some(ticket) = ticket {
                     self.kept.awaited.insert(ticket, (name.clone(), birth, seq));
+                    self.kept.pledges.entry(name.clone()).and_modify(|pledge| *pledge = Some(ticket));
                 }
                 ctx.effects.push(Effect::Keep { ticket, group: name.clone(), what });
             }
@@ -107,6 +128,12 @@ impl Master {
     /// The disk has it.
     pub fn kept(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket) {
         let Some((name, birth, seq)) = self.kept.awaited.remove(&ticket) else { return };
+        if self.kept.pledges.get(&name) == Some(&Some(ticket)) {
+            self.kept.pledges.remove(&name);
+            self.unsettled.extend(ctx.placement.master(&name).filter(|master| *master != ctx.me()).cloned());
+            self.retry_soon(ctx.now);
+            self.try_to_open(ctx, &name);
+        }
         match self.groups.get_mut(&name) {
             Some(Holding::Held(held)) if held.group.birth == birth => {
                 held.kept = held.kept.max(seq);

@@ -134,10 +134,15 @@ impl Opening {
         }
         let of_members = || self.promised().filter(|(node, _)| members.contains(node));
         let is_all = members.iter().all(|node| has_promised(node)) && of_members().all(|(_, claim)| claim.whole);
-        if is_all && let Some(with) = most_of(of_members()) {
+        // Since they were marked they have promised it to someone of whom nothing was heard: who may have gone on with it.
+        let gone_on = self.promised().map(|(_, claim)| claim.given).max().filter(|given| *given > newest);
+        if is_all
+            && gone_on.is_none()
+            && let Some(with) = most_of(of_members())
+        {
             return Verdict::GoOn { with, forked: false };
         }
-        let nobody_else = members.iter().all(|node| has_spoken(node));
+        let nobody_else = gone_on.is_none() && members.iter().all(|node| has_spoken(node));
         if nobody_else || waited_ms >= spans.takeover_ms {
             let with = best_of(&mut self.promised());
             return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: true });
@@ -157,6 +162,7 @@ impl Opening {
             own.promised = term;
         }
         if let Some(claim) = self.claims.get_mut(me) {
+            // To ourselves.
             claim.promised = term;
         }
         self.asked_promise.clear();

@@ -50,7 +50,7 @@ impl Master {
             Some(Holding::Held(_)) => self.step_down(ctx, name),
             Some(Holding::Opening(_)) if !mine => self.stop_opening(ctx, name),
             Some(Holding::Copy(copy)) if mine => {
-                copy.promised = copy.promised.max(ctx.placement.epoch());
+                copy.promise(ctx.placement.epoch());
                 self.promote(ctx, name);
             }
             Some(Holding::Copy(_)) => self.promise(ctx, name),
@@ -93,8 +93,13 @@ impl Master {
         self.openings.remove(&opening.ticket);
         let (own, waiting) = opening.into_parts();
         if let Some(own) = own {
+            let given = own.given;
             self.groups.insert(name.clone(), Holding::Copy(own));
             self.promise(ctx, name);
+            // What we had promised to ourselves came to nothing.
+            if let Some(copy) = self.copy(name) {
+                copy.given = given;
+            }
         }
         for waiting in waiting {
             self.hear(ctx, waiting.from, waiting.conn, waiting.command);
@@ -105,8 +110,10 @@ impl Master {
     fn promise(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let master = ctx.placement.master(name).and_then(|key| Some((key.clone(), ctx.placement.admitted(key)?)));
         let Some(copy) = self.copy(name).filter(|copy| copy.master != master) else { return };
-        copy.promised = copy.promised.max(ctx.placement.epoch());
+        copy.promise(ctx.placement.epoch());
         copy.master = master;
+        self.pledge(ctx, name);
+        let Some(copy) = self.copy(name) else { return };
         if copy.group.is_none() {
             // Nothing had come yet, and whoever sent it may not be there any more. It comes again.
             self.groups.remove(name);
@@ -128,9 +135,12 @@ impl Master {
     fn settle_with_these(&mut self, ctx: &mut Ctx<'_>, nodes: BTreeSet<NodeKey>) {
         let mut theirs: BTreeMap<NodeKey, Vec<(GroupName, Claim)>> = nodes.into_iter().map(|node| (node, Vec::new())).collect();
         for (name, holding) in &self.groups {
-            if let Holding::Copy(copy) = holding
-                && let Some(offers) = ctx.placement.master(name).and_then(|master| theirs.get_mut(master))
-            {
+            let (Holding::Copy(copy), Some(master)) = (holding, ctx.placement.master(name)) else { continue };
+            if !self.is_pledged(name) {
+                // Said when the disk has it.
+                theirs.remove(master);
+                self.unsettled.insert(master.clone());
+            } else if let Some(offers) = theirs.get_mut(master) {
                 offers.extend(copy.claim().map(|claim| (name.clone(), claim)));
             }
         }
@@ -211,13 +221,15 @@ impl Master {
             // There is a newer ring. When they know it, too, they ask again or not at all.
             return;
         }
+        if let Some(copy) = self.copy(name).filter(|copy| term > copy.promised) {
+            copy.promise(term);
+            copy.master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
+            self.pledge(ctx, name);
+        }
+        let is_pledged = self.is_pledged(name);
         match self.groups.get_mut(name) {
             Some(Holding::Copy(copy)) => {
-                if term > copy.promised {
-                    copy.promised = term;
-                    copy.master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
-                }
-                if let Some(claim) = copy.claim() {
+                if let Some(claim) = copy.claim().filter(|_| is_pledged) {
                     ctx.post_master(
                         from,
                         PeerCommand::Offer { epoch: ctx.placement.epoch().min(term), offers: vec![(name.clone(), claim)] },
