@@ -39,6 +39,12 @@ impl Edge {
             self.asked.remove(&ticket);
             return;
         }
+        // Who wanted to join is gone: it is not asked again, but taken back.
+        if self.asked.get(&ticket).is_some_and(|asked| self.is_forsaken(asked))
+            && let Some(asked) = self.asked.remove(&ticket)
+        {
+            return self.linger(ctx, asked.session, asked.person, asked.group);
+        }
         let session = self.asked.get(&ticket).and_then(|asked| self.peek(asked.conn?));
         let person = session.map(|session| session.person.clone());
         let Some(asked) = self.asked.get_mut(&ticket) else { return };
@@ -87,6 +93,11 @@ impl Edge {
         }
     }
 
+    /// A join whose connection is gone.
+    fn is_forsaken(&self, asked: &Asked) -> bool {
+        matches!(asked.op, Op::Join { .. }) && asked.conn.is_some_and(|conn| self.peek(conn).is_none())
+    }
+
     fn is_asked_from_a_seat(&self, ticket: Ticket) -> bool {
         self.asked.get(&ticket).is_some_and(|asked| asked.conn.is_some_and(|conn| self.is_seated(&asked.group, conn)))
     }
@@ -124,7 +135,8 @@ impl Edge {
                 // They are in it themselves: its new master has not been shown them yet.
                 Outcome::Refused { code: Code::NoSuchGroup, .. } if self.is_asked_from_a_seat(ticket) => self.again(ctx, ticket, RETRY_MS),
                 // Of a former master. The present one has been asked, or is about to be, and may have given the place to someone else by now.
-                Outcome::Joined { .. } if self.asked.get(&ticket).is_some_and(|asked| asked.to.as_ref() != Some(from)) => {}
+                Outcome::Joined { .. }
+                    if self.asked.get(&ticket).is_some_and(|asked| asked.to.as_ref() != Some(from) && !self.is_forsaken(asked)) => {}
                 outcome => {
                     if let Some(asked) = self.asked.remove(&ticket) {
                         let outcome = if asked.purpose.fits(&outcome) { outcome } else { strange(ctx, from) };

@@ -268,6 +268,10 @@ impl Edge {
         self.all_come_in(ctx, &group);
         self.history.attached(&group);
         self.feed_hungry(ctx);
+        // Whoever answers lives.
+        if self.dead.remove(from).is_some() {
+            self.point_natives(ctx);
+        }
     }
 
     /// Someone is out of a group, and the entry that says so did not come to us. Their program has to hear it all the same: as an entry without a place, for them alone.

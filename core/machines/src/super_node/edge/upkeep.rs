@@ -77,6 +77,8 @@ impl Edge {
         if self.check_at.is_some_and(|at| at <= ctx.now) {
             self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
             self.check(ctx);
+            // Those who could not be sent on when the ring changed, or did not go.
+            self.point_natives(ctx);
             let ticket = ctx.ids.ticket();
             ctx.post.push_back(Letter::Directory(PeerCommand::Count { ticket }));
         }

@@ -66,7 +66,7 @@ impl Copy {
     /// Takes nothing of a lower term any more. Whom it was promised to before may have gone on with it.
     pub(super) fn promise(&mut self, term: Term) {
         if term > self.promised {
-            if self.promised > self.marked {
+            if self.marked > Term::default() && self.promised > self.marked {
                 self.given = self.promised;
             }
             self.promised = term;

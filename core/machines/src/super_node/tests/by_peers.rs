@@ -34,7 +34,14 @@ impl Theirs {
 
     /// What its holder says of it.
     pub(super) fn claim(self, marked: Term, members: &[&str], promised: Term) -> Claim {
-        Claim { last: self.last(), marked, members: members.iter().map(|node| key(node)).collect(), promised, whole: true }
+        Claim {
+            last: self.last(),
+            marked,
+            members: members.iter().map(|node| key(node)).collect(),
+            promised,
+            given: Term::default(),
+            whole: true,
+        }
     }
 
     /// Sends a copy of it, whose log is whole.

@@ -144,3 +144,18 @@ fn only_the_master_that_was_asked_last_lets_someone_in() {
     rig.answers(ticket, 5, false);
     assert_eq!(rig.bench.told(mike), []);
 }
+
+#[test]
+fn a_join_of_someone_who_is_gone_is_not_asked_again() {
+    let mut rig = Rig::new();
+    rig.bench.says(rig.mike, &format!("SUBSCRIBE {}", rig.group));
+    let (_, session) = rig.asked_to_join();
+    rig.bench.give(Input::Lost { conn: rig.mike });
+    rig.bench.give(Input::Lost { conn: rig.other });
+    rig.bench.wait(1_000);
+    rig.other = rig.bench.accept("10.0.0.2:7411", OTHER);
+    rig.bench.wait(1_000);
+    let mine = |command: &PeerCommand| matches!(command, PeerCommand::Request { session: of, .. } if *of == session);
+    let asked: Vec<PeerCommand> = rig.bench.asked(rig.other).into_iter().filter(mine).collect();
+    assert!(matches!(&asked[..], [PeerCommand::Request { op: Op::Part { .. }, .. }]), "{asked:?}");
+}

@@ -179,7 +179,8 @@ fn the_old_standby_is_needed_until_it_has_gone_and_the_new_one_from_before_it_kn
         commands.into_iter().filter_map(mark).collect::<Vec<_>>()
     };
     // Who knows that it counts hears first that it is not alone in that: a successor may hear of nobody else.
-    let [(number, members)] = &marks(served.bench.posted(old))[..] else { panic!("not marked") };
+    let told = marks(served.bench.posted(old));
+    let [.., (number, members)] = &told[..] else { panic!("not marked") };
     assert_eq!((members, &marks(served.bench.posted(new))[..]), (&all, &[][..]));
     served.bench.tell(old, LinkEvent::Marked { term, group: group.clone(), number: *number });
     assert_eq!(marks(served.bench.posted(new)), [(*number, all)]);
