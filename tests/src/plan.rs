@@ -16,7 +16,6 @@ use crate::world::{Options, Sabotage};
 /// Whether groups have standbys yet: then no loss of one copy excuses anything.
 pub const REPLICATED: bool = true;
 
-
 /// Longer than any storm: nobody who lives is given up.
 const STRICT_S: u64 = 60;
 

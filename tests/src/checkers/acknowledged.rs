@@ -17,7 +17,8 @@ use crate::world::{Pid, Role, World};
 /// Says what was acknowledged and not heard by whom.
 pub fn check(world: &World) -> Result<(), String> {
     let mut safe: BTreeMap<GroupName, bool> = BTreeMap::new();
-    let mut is_safe = |group: &GroupName| *safe.entry(group.clone()).or_insert_with(|| world.options().replicated && !excused(world, group));
+    let mut is_safe =
+        |group: &GroupName| *safe.entry(group.clone()).or_insert_with(|| world.options().replicated && !excused(world, group));
     let people: Vec<(Pid, Presence<'_>)> = world
         .pids()
         .filter(|pid| world.is_alive(*pid))

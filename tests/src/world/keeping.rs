@@ -4,7 +4,7 @@
 //! beginning may be there all the same. One that ends in order waits for all of it, unless the disk fails. The disk outlives the process.
 
 use chatring_machines::ids::Ticket;
-use chatring_machines::keeping::{Durability, Health, KeptGroup, Keeping, MemoryKeeper, Waiting};
+use chatring_machines::keeping::{Durability, Health, Keeping, KeptGroup, MemoryKeeper, Waiting};
 use chatring_machines::machine::StoreError;
 use chatring_machines::time::Jitter;
 
@@ -88,7 +88,11 @@ impl NodeDisk {
         let whole = self.waiting.is_whole() && (batch.is_empty() || !self.full);
         let some = if self.full { 0 } else { batch.len() };
         batch.into_iter().for_each(|keeping| self.keeper.keep(keeping));
-        if whole { self.keeper.close() } else { self.keeper.crash(some) }
+        if whole {
+            self.keeper.close()
+        } else {
+            self.keeper.crash(some)
+        }
         self.waiting = Waiting::new(self.waiting_max);
     }
 
