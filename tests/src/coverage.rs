@@ -7,24 +7,27 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// How machines put it, and what it is called here.
-const PATHS: [(&str, &str); 17] = [
+const PATHS: [(&str, &str); 20] = [
     ("attaching again", "hole found by an edge"),
     ("stood still for", "directory found that it was paused"),
     ("handed ", "group handed over"),
-    ("was handed over", "group taken over from a living master"),
-    ("with a hole in its log", "handover refused: hole"),
-    ("end of its log missing", "handover refused: end missing"),
+    ("took over", "group taken over with all it had"),
+    ("FORK of", "fork"),
+    ("since its fork are back", "lost copy returned"),
+    ("not served here any more", "master deposed"),
+    ("does not fit together", "copy did not fit together"),
+    ("was not the same at", "copy found different and repaired"),
+    ("not done, though planned", "planned change cancelled"),
+    ("done as planned", "planned change done"),
+    ("can't be written", "disk of a super node in trouble"),
+    ("are written again", "disk of a super node well again"),
     ("entries behind", "edge fell behind"),
     ("no link to", "link failed"),
     ("declared dead", "node declared dead"),
     ("held down", "flapping node held down"),
-    ("take-over", "take-over"),
-    ("fork", "fork"),
-    ("cancel", "planned change cancelled"),
-    ("deposed", "master deposed"),
-    ("marked", "standby marked complete"),
-    ("lease", "lease ran out"),
-    ("restored", "lost copy returned"),
+    ("refuses connections", "node out of the ring: refuses connections"),
+    ("it was silent", "node out of the ring: silent"),
+    ("does not answer", "directory did not answer"),
 ];
 
 /// How a log line is counted.

@@ -8,7 +8,7 @@ use chatring_tests::campaign::Campaign;
 use chatring_tests::checkers::{
     acknowledged, bounded, everyone_home, few_messages, no_hole, nothing_twice, one_nick, one_order, only_members, terms,
 };
-use chatring_tests::plan::{Plan, REPLICATED};
+use chatring_tests::plan::Plan;
 use chatring_tests::storm::attempt;
 use chatring_tests::world::{Sabotage, World};
 
@@ -94,13 +94,6 @@ fn what_is_acknowledged_and_not_delivered_is_noticed() {
     check_canary(Sabotage::Swallowed, |world, _| acknowledged::check(world));
 }
 
-/// The machines themselves are the canary as long as groups have one copy.
-#[track_caller]
-fn check_single_copies(mut plans: impl Iterator<Item = Plan>, notices: fn(&World) -> Result<(), String>) {
-    let noticed = plans.any(|plan| notices(&Plan { replicated: true, ..plan }.play().0).is_err());
-    assert!(REPLICATED || noticed, "nobody notices that groups have one copy");
-}
-
 /// Some say something, and then one of three nodes is killed that have been there for long.
 fn killed_in_mid_sentence(seed: u64) -> Plan {
     let quiet: Plan = "nodes=3 irc=4 native=1 most_ms=200 : +8000 say 0 0".parse().expect("that is a plan");
@@ -110,13 +103,11 @@ fn killed_in_mid_sentence(seed: u64) -> Plan {
 }
 
 #[test]
-fn what_was_acknowledged_and_is_lost_with_one_copy_is_noticed_where_there_should_be_two() {
-    check_single_copies((0..30).map(killed_in_mid_sentence), acknowledged::check);
-}
-
-#[test]
-fn what_is_said_again_in_another_life_is_noticed_where_there_should_be_two_copies() {
-    check_single_copies((0..100).map(Plan::draw), nothing_twice::check);
+fn what_was_acknowledged_and_is_lost_with_one_node_is_noticed() {
+    let forgets = |seed| acknowledged::check(&killed_in_mid_sentence(seed).with(Sabotage::Amnesia).play().0).is_err();
+    let keeps = |seed| acknowledged::check(&killed_in_mid_sentence(seed).play().0).is_ok();
+    assert!((0..30).any(forgets), "nobody notices that all copies are lost with one node");
+    assert!((0..30).all(keeps));
 }
 
 #[test]

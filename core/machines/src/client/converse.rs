@@ -109,6 +109,9 @@ impl Client {
             return;
         }
         (self.term, self.seq, self.adrift) = (entry.term, entry.seq, false);
+        if entry.id.session == self.session {
+            self.outbox.heard(entry.id.counter, entry.seq);
+        }
         effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry.clone()))));
         self.check_removed(now, &entry, effects);
     }
@@ -241,7 +244,9 @@ impl Client {
         let pause = last_number(text).unwrap_or(PAUSE_MS).min(PAUSE_MS_MAX);
         let until = now + pause + self.jitter.below(pause / 2 + 50);
         match (&mut self.phase, asked) {
-            (Phase::Talking(_), Asked::Say) => self.outbox.rest(until),
+            (Phase::Talking(_), Asked::Say) => {
+                effects.extend(self.outbox.rest(until).map(|(number, seq)| Effect::Note(Note::Sent { number, seq })));
+            }
             (Phase::Talking(talk), again @ (Asked::Nick | Asked::Join)) => talk.stage = Stage::Waiting { until, again },
             _ => self.retreat(now, text.to_owned(), effects),
         }

@@ -2,7 +2,8 @@
 //!
 //! One message is on its way at a time. The group remembers only the highest counter of a session, so a second one under way could be accepted where
 //! the first was asked to wait, and the first would then look like an old retry. A message keeps its counter until it is answered, over any number of
-//! connections: it is applied once. Invariant: only the first may have a counter.
+//! connections: it is applied once. Whoever has heard it in the group need not say it again: where that is so when the answer fails to come, it is answered.
+//! Invariant: only the first may have a counter.
 
 use std::collections::VecDeque;
 
@@ -16,6 +17,8 @@ pub(super) struct Outbox {
     /// The highest counter given out.
     counter: u64,
     first: First,
+    /// Where the first one was heard in the group.
+    heard: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -38,7 +41,7 @@ enum First {
 
 impl Outbox {
     pub(super) fn new(max: usize) -> Outbox {
-        Outbox { waiting: VecDeque::new(), max, counter: 0, first: First::Ready }
+        Outbox { waiting: VecDeque::new(), max, counter: 0, first: First::Ready, heard: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -72,18 +75,32 @@ impl Outbox {
 
     /// The one on its way is answered for good: its number.
     pub(super) fn done(&mut self) -> Option<u64> {
-        self.first = First::Ready;
+        (self.first, self.heard) = (First::Ready, None);
         self.waiting.pop_front().map(|said| said.number)
     }
 
-    /// The one on its way is to be sent again, not before `until`.
-    pub(super) fn rest(&mut self, until: Time) {
-        self.first = First::Resting(until);
+    /// What was said with this counter was heard in the group.
+    pub(super) fn heard(&mut self, counter: u64, seq: u64) {
+        if self.waiting.front().is_some_and(|said| said.counter == Some(counter)) {
+            self.heard = Some(seq);
+        }
     }
 
-    /// The connection is gone: the one on its way, if any, has to be sent again.
-    pub(super) fn lost(&mut self) {
+    /// The one on its way is to be sent again, not before `until`. If it was heard already, its number and where.
+    pub(super) fn rest(&mut self, until: Time) -> Option<(u64, u64)> {
+        self.first = First::Resting(until);
+        self.settle()
+    }
+
+    /// The connection is gone: the one on its way, if any, has to be sent again. If it was heard already, its number and where.
+    pub(super) fn lost(&mut self) -> Option<(u64, u64)> {
         self.first = First::Ready;
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Option<(u64, u64)> {
+        let seq = self.heard?;
+        Some((self.done()?, seq))
     }
 
     /// When something may go that may not go now.
@@ -96,7 +113,7 @@ impl Outbox {
 
     /// Nothing will be sent any more: the numbers of all that is left.
     pub(super) fn give_up(&mut self) -> impl Iterator<Item = u64> {
-        self.first = First::Ready;
+        (self.first, self.heard) = (First::Ready, None);
         std::mem::take(&mut self.waiting).into_iter().map(|said| said.number)
     }
 

@@ -194,7 +194,7 @@ impl Client {
                 }
                 let unanswered = || Effect::Note(Note::Answer(Event::error(Code::Err, format!("not answered: {why}"))));
                 effects.extend((0..talk.owes_runs()).map(|_| unanswered()));
-                self.outbox.lost();
+                effects.extend(self.outbox.lost().map(|(number, seq)| Effect::Note(Note::Sent { number, seq })));
                 if let Stage::In { since, .. } = talk.stage {
                     self.away_since = now;
                     self.away_why.clear();

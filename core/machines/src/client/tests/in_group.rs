@@ -75,6 +75,27 @@ fn a_lost_master() {
 }
 
 #[test]
+fn what_was_heard_is_not_said_again() {
+    check_in(&format!(
+        "> say 1 a
+         c2 MSG #g a 1
+         > say 2 b
+         > c2 own 12 bob a
+         heard 12 message
+         > lost c2
+         sent 1 at 12
+         away: 127.0.0.1 is lost
+         {BACK}
+         c4 JOIN #g '' 00000000000000aa 12
+         > c4 joined #g 00000000000000bb 1 1.5 2
+         joined 127.0.0.2 2
+         c4 MSG #g b 2
+         > c4 sent #g 3
+         sent 2 at 3"
+    ));
+}
+
+#[test]
 fn a_group_that_began_anew() {
     check_in(&format!(
         "> c2 said 12 bob hi

@@ -62,6 +62,7 @@ fn event(words: &[&str]) -> Event {
     let line = match *words {
         ["view", epoch, ref nodes @ ..] => return Reply::Ring { view: view(epoch, nodes) }.into(),
         ["said", seq, who, text] => entry("message", seq, who, "00000000000000bb", &format!("msg {text}")),
+        ["own", seq, who, text] => entry("message", seq, who, "930bbdc51b6aed5c", &format!("msg {text}")),
         ["mine", word, seq, who, rest] => entry(word, seq, who, "930bbdc51b6aed5c", rest),
         ["kicked", seq, nick] => entry("kick", seq, "bob", "00000000000000bb", &format!("{nick} enough")),
         _ => words.join(" "),
