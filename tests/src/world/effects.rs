@@ -27,7 +27,12 @@ impl World {
         match effect {
             Effect::Tell { conn, event } => self.tell(of, conn, &event),
             Effect::TellAll { list, event, skip } => self.tell_all(of, list, &event, skip),
-            Effect::Enlist { list, conn } => self.processes[of.0].enlist(list, conn),
+            Effect::Enlist { list, conn } => {
+                if self.options.sabotage == Sabotage::Lingering {
+                    self.processes[of.0].delist(list, conn);
+                }
+                self.processes[of.0].enlist(list, conn);
+            }
             Effect::Delist { .. } if self.options.sabotage == Sabotage::Lingering => {}
             Effect::Delist { list, conn } => self.processes[of.0].delist(list, conn),
             Effect::Disband { list } => self.processes[of.0].disband(list),

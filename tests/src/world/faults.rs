@@ -8,7 +8,7 @@ use chatring_machines::time::Time;
 
 use super::clock::Clock;
 use super::process::EndOf;
-use super::{Happening, Lost, Pid, Role, Sabotage, World};
+use super::{Happening, Lost, Pid, Role, World};
 
 impl World {
     /// kill -9: what it had written may arrive in part; nobody listens there any more.
@@ -18,9 +18,6 @@ impl World {
         }
         self.trace.line(|| format!("{} {} is killed", self.now.0, self.processes[pid.0].name));
         self.leave_wires(pid, true);
-        if self.options.sabotage == Sabotage::Amnesia {
-            self.forget_all();
-        }
         let reached = match &mut self.processes[pid.0].role {
             Role::Directory { disk, .. } => disk.crash(&mut self.rng),
             _ => Vec::new(),
@@ -31,17 +28,6 @@ impl World {
         }
         if let Role::Directory { store, .. } = &mut self.processes[pid.0].role {
             store.commit(&reached).expect("a store in memory does not fail");
-        }
-    }
-
-    /// All super nodes that run begin anew, and nobody remembers that.
-    fn forget_all(&mut self) {
-        for pid in self.pids().filter(|pid| self.processes[pid.0].alive).collect::<Vec<_>>() {
-            if matches!(self.processes[pid.0].role, Role::Node { .. }) {
-                self.leave_wires(pid, true);
-                self.losses.pop();
-                self.start(pid);
-            }
         }
     }
 

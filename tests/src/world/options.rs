@@ -88,8 +88,6 @@ pub enum Sabotage {
     Namesakes,
     /// Who is welcomed is welcomed ten thousand times.
     Flood,
-    /// With one super node all others lose what they had in memory.
-    Amnesia,
     /// Each answer between nodes is sent sixty times.
     Echoes,
 }
