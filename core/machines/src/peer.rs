@@ -80,6 +80,8 @@ wire_struct! {
         away: Text,
         /// Where what is left of its log begins; not the same in all copies.
         log_from: u64,
+        /// Where the life that this one goes on from ended, as far as was known: of what was acknowledged behind it in that life something may come back.
+        former: Option<Last>,
     }
 }
 

@@ -73,6 +73,8 @@ fn image(sender: &Arc<Person>, seq: u64, members: u64) -> Keep {
         invited: Vec::new(),
         away: "".into(),
         log_from: seq.saturating_sub(1_000) + 1,
+        former: None,
+        pruned: Time(1),
     };
     let node = NodeKey::new("192.0.2.1").expect("a key");
     let row = |n| (MemberRow { session: SessionId(n), person: sender.clone(), node: node.clone(), since: Time(1) }, Rank::default());

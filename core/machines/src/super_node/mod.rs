@@ -40,6 +40,8 @@ const OWN_PORT: ListenerId = ListenerId(0);
 /// How long a node that was told to stop waits for its groups to be handed over; and how long when there is no directory that could let others have them.
 const DRAIN_MS: u64 = 30_000;
 const CUT_OFF_MS: u64 = 1_000;
+/// How long it may take before that to report what there is.
+const LAST_REPORT_MS: u64 = 1_000;
 
 #[derive(Debug, PartialEq)]
 enum Going {
@@ -64,6 +66,8 @@ pub struct SuperNode {
     links: Links,
     home: Home,
     going: Going,
+    /// Told to stop: until then what groups there are is reported, and then the directory is asked to let us go.
+    leave_at: Option<Time>,
 }
 
 /// Makes a `Ctx` out of the node's fields, so that a part can be borrowed beside it.
@@ -100,6 +104,7 @@ impl SuperNode {
             links: Links::default(),
             home: Home::new(),
             going: Going::No,
+            leave_at: None,
         }
     }
 
@@ -319,6 +324,15 @@ impl SuperNode {
         if self.going == Going::No {
             self.going = Going::Until(now + DRAIN_MS);
             effects.push(log(Level::Info, format!("going: {} groups are handed over", self.master.groups_held())));
+            self.master.report_now(ctx!(self, now, effects));
+            self.leave_at = Some(now + LAST_REPORT_MS);
+        }
+    }
+
+    /// The directory lets us go when it knows of every group that there is: whoever has them next asks it.
+    fn leave(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.leave_at.is_some_and(|at| at <= now || !self.home.is_up() || self.master.is_reported()) {
+            self.leave_at = None;
             self.home.leave(ctx!(self, now, effects));
         }
     }
@@ -326,6 +340,7 @@ impl SuperNode {
     /// A node that is to stop says good-bye when all its groups are elsewhere, or nobody is there to take them.
     fn go(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let Going::Until(until) = self.going else { return };
+        self.leave(now, effects);
         let alone = self.placement.view.as_ref().is_none_or(|view| view.nodes.iter().all(|node| node.key == self.config.key));
         let empty = self.master.groups_held() == 0;
         if self.home.is_cut_off() && until > now + CUT_OFF_MS {
@@ -393,7 +408,7 @@ impl Machine for SuperNode {
 
     fn deadline(&self) -> Option<Time> {
         let going = match self.going {
-            Going::Until(until) => Some(until),
+            Going::Until(until) => earlier(Some(until), self.leave_at),
             Going::Gone => return None,
             Going::No => None,
         };

@@ -98,6 +98,8 @@ pub struct Group {
     last_time: Time,
     /// Who assigned the last place.
     last_term: Term,
+    /// Where the life that this one goes on from ended, as far as was known.
+    pub former: Option<Last>,
     /// Counters were looked through for old ones at this time of an entry.
     pruned: Time,
     log: Log,
@@ -118,6 +120,7 @@ impl Group {
             away: "".into(),
             last_time: now,
             last_term: Term::default(),
+            former: None,
             pruned: now,
             log: Log::new(limits.log_entries, limits.log_bytes),
         }
@@ -127,6 +130,7 @@ impl Group {
     pub fn from_record(name: GroupName, record: GroupRecord, birth: Birth, term: Term, now: Time, limits: &NodeLimits) -> Group {
         let mut group = Group::new(name, birth, term, now, limits);
         group.seq = record.seq;
+        group.former = Some(Last { birth: record.birth, seq: record.seq, term: record.term });
         group.settings = record.settings;
         record.members.into_iter().for_each(|row| group.seat(row));
         group
@@ -154,7 +158,7 @@ impl Group {
         }
         let mut group = Group::new(name, last.birth, term, head.time, limits);
         (group.seq, group.settings, group.invited, group.away) = (head.seq, head.settings, head.invited, head.away);
-        (group.last_term, group.pruned) = (last.term, head.pruned);
+        (group.last_term, group.pruned, group.former) = (last.term, head.pruned, head.former);
         for (MemberRow { session, person, node, since }, rank) in members {
             group.members.insert(session, Box::new(Member { person, node, since, rank, round: 0, fresh: false }));
         }
@@ -173,6 +177,7 @@ impl Group {
             invited: self.invited.clone(),
             away: self.away.clone(),
             log_from: self.log.iter().next().map_or(self.seq + 1, |entry| entry.seq),
+            former: self.former,
         }
     }
 
@@ -220,6 +225,7 @@ impl Group {
 
     /// Another life begins: something of the one so far may be missing.
     pub fn begin_another_life(&mut self, birth: Birth) {
+        self.former = Some(self.last());
         self.birth = birth;
     }
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use super::held::Held;
 use super::pace::Pace;
 use super::transfer::{in_parts, send_copy};
-use crate::ids::{Epoch, Term};
+use crate::ids::{Birth, Epoch, Term};
 use crate::keeping::Durability;
 use crate::names::NodeKey;
 use crate::peer::{Claim, Last, PeerCommand};
@@ -96,8 +96,8 @@ pub(super) struct Copies {
     since: Term,
     /// Grows when another set of copies counts.
     number: u64,
-    /// Where the life it had before ended for us, if some of that may be missing.
-    pub(super) forked: Option<Last>,
+    /// It was begun anew before everyone had said what they have: someone may have another life of it.
+    pub(super) in_doubt: bool,
     /// Up to here the states were compared.
     pub(super) compared: u64,
 }
@@ -111,7 +111,7 @@ impl Copies {
             began: term,
             since: term,
             number: 1,
-            forked: None,
+            in_doubt: false,
             compared: 0,
         }
     }
@@ -145,6 +145,12 @@ fn standby(ctx: &Ctx<'_>, point: u32) -> Option<(NodeKey, Epoch)> {
 }
 
 impl Held {
+    /// From where on this life of the group may lack something of another; `None` where that one is over, as far as is known.
+    pub(super) fn lacks(&self, birth: Birth) -> Option<Last> {
+        let of_doubt = self.copies.in_doubt.then(|| Last { birth, ..Last::default() });
+        self.group.former.filter(|former| former.birth == birth).or(of_doubt)
+    }
+
     /// What we may claim of our own copy.
     pub(super) fn claim(&self, me: &NodeKey) -> Claim {
         let Copies { since, .. } = self.copies;

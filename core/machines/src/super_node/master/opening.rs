@@ -231,7 +231,9 @@ impl Spans {
         let timing = &ctx.config.timing;
         // Whoever holds a nick elsewhere has given it up by then.
         let settle_ms = if name.is_person() { timing.lapse_ms.max(timing.lease_ms) } else { timing.lease_ms };
-        Spans { me: ctx.me().clone(), takeover_ms: timing.takeover_ms, settle_ms }
+        // A nick that nobody can claim is worse than messages to it that only lost copies have.
+        let takeover_ms = if name.is_person() { settle_ms.min(timing.takeover_ms) } else { timing.takeover_ms };
+        Spans { me: ctx.me().clone(), takeover_ms, settle_ms }
     }
 }
 
@@ -384,8 +386,7 @@ impl Master {
             };
             promised.insert(node.clone(), follower);
         }
-        let forked = forked.then_some(before);
-        self.begin(ctx, group, |held| (held.copies.followers, held.copies.forked) = (promised, forked));
+        self.begin(ctx, group, |held| held.copies.followers = promised);
         if let Some(former) = former {
             let entries = former.log().iter().cloned().collect();
             self.rest(ctx, &ctx.me().clone(), name, former.birth, entries, false);
@@ -401,9 +402,14 @@ impl Master {
         let (birth, now, limits) = (Birth(ctx.ids.jitter.draw()), ctx.now, &ctx.config.limits);
         let wanted = !opening.waiting.is_empty();
         let term = opening.term;
+        let settled = &self.settled;
+        let in_doubt = ctx.others().iter().any(|node| settled.get(node) != Some(&ctx.placement.epoch()));
         let Some(record) = record else {
             let group = Group::new(name.clone(), birth, term, now, limits);
-            self.begin(ctx, group, |held| held.begin_in_two_places(now));
+            self.begin(ctx, group, |held| {
+                held.copies.in_doubt = in_doubt;
+                held.begin_in_two_places(now);
+            });
             // If nobody comes into it, it goes.
             return self.look_again(ctx.now);
         };

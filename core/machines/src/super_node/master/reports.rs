@@ -79,6 +79,17 @@ impl Master {
         true
     }
 
+    /// What is due is told at once.
+    pub fn report_now(&mut self, ctx: &mut Ctx<'_>) {
+        self.report_at = Some(ctx.now);
+        self.send_report(ctx);
+    }
+
+    /// Whether the directory has heard of all there is.
+    pub fn is_reported(&self) -> bool {
+        self.report_in_flight.is_none() && self.due.is_empty() && self.farewells.is_empty()
+    }
+
     pub(super) fn send_report(&mut self, ctx: &mut Ctx<'_>) {
         if self.report_in_flight.is_some() || (self.due.is_empty() && self.farewells.is_empty()) {
             return;

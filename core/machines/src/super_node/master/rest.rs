@@ -20,13 +20,11 @@ impl Master {
     /// A copy of a group that we serve, of which we do not need anything to go on.
     pub(super) fn offered_late(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, claim: &Claim) {
         let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
-        if claim.last.birth != held.group.birth && claim.marked > Default::default() {
-            // A whole other life, or the one that ours was forked from.
-            let forked = held.copies.forked.filter(|forked| forked.birth == claim.last.birth);
-            let after = forked.unwrap_or(Last { seq: 0, ..claim.last });
-            if claim.last.seq > after.seq {
-                return ctx.post_master(from, PeerCommand::WantRest { group: name.clone(), after });
-            }
+        if claim.last.birth != held.group.birth
+            && claim.marked > Default::default()
+            && let Some(after) = held.lacks(claim.last.birth).filter(|after| claim.last.seq > after.seq)
+        {
+            return ctx.post_master(from, PeerCommand::WantRest { group: name.clone(), after });
         }
         self.dispense_with(ctx, from, name, claim);
     }
@@ -56,14 +54,14 @@ impl Master {
     /// What was acknowledged in another life of the group goes on in this one.
     pub(super) fn rest(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, birth: Birth, entries: Vec<Arc<Entry>>, last: bool) {
         let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
-        if held.group.birth == birth {
+        if held.group.birth == birth || held.lacks(birth).is_none() {
             return;
         }
         let mut back = 0;
         for entry in entries {
             let Content::Message { kind, text } = &entry.content else { continue };
             // What stood behind the fork can't be what was heard before it.
-            let is_behind = || held.copies.forked.is_some_and(|forked| forked.birth == birth && entry.seq > forked.seq);
+            let is_behind = || held.group.former.is_some_and(|former| former.birth == birth && entry.seq > former.seq);
             let is_new = match held.group.said_before(entry.id) {
                 None => true,
                 Some(Ok(_)) => false,

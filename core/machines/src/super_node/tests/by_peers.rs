@@ -16,7 +16,7 @@ pub(super) fn entry_of(seq: u64, term: Term, session: SessionId, counter: u64) -
 
 pub(super) fn head(seq: u64) -> CopyHead {
     let settings = Settings::new(Time(1));
-    CopyHead { seq, time: Time(1), pruned: Time(1), settings, invited: vec![], away: "".into(), log_from: 1 }
+    CopyHead { seq, time: Time(1), pruned: Time(1), settings, invited: vec![], away: "".into(), log_from: 1, former: None }
 }
 
 /// A group as the tests' other nodes have it: of this life, entries up to a place, all of one term, and nobody in it.
@@ -58,7 +58,12 @@ impl Theirs {
     }
 
     pub(super) fn copy_begins(self, bench: &mut Bench, conn: Conn, group: &GroupName, term: Term) {
-        let (epoch, birth, head) = (bench.epoch(), Birth(self.birth), Some(Box::new(head(self.seq))));
+        self.copy_of_a_fork_begins(bench, conn, group, term, None);
+    }
+
+    pub(super) fn copy_of_a_fork_begins(self, bench: &mut Bench, conn: Conn, group: &GroupName, term: Term, former: Option<Last>) {
+        let head = CopyHead { former, ..head(self.seq) };
+        let (epoch, birth, head) = (bench.epoch(), Birth(self.birth), Some(Box::new(head)));
         bench.hear(conn, PeerCommand::Copy { epoch, term, group: group.clone(), birth, head });
     }
 

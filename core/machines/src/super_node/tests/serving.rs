@@ -243,7 +243,8 @@ fn what_only_we_had_before_a_fork_comes_back_though_we_are_its_master_again() {
     };
     served.say(2);
     assert_eq!(served.heard().0, [2]);
-    // We were out of the ring for a while, and another node began another life of the group.
+    let [(_, ours)] = ends(&served.bench)[..] else { panic!() };
+    // We were out of the ring for a while, and another node began another life of the group, from what it had of it.
     served.bench.ring(&[OTHER]);
     let forked = super::by_peers::Theirs { birth: 77, seq: 1, term: served.bench.epoch() };
     served.bench.ring_with_newcomer(PAIR, ME);
@@ -254,7 +255,11 @@ fn what_only_we_had_before_a_fork_comes_back_though_we_are_its_master_again() {
     let link = served.bench.link(OTHER);
     let asked = served.bench.posted(link);
     assert!(asked.iter().any(|command| matches!(command, PeerCommand::Want { .. })), "{asked:?}");
-    forked.copy(&mut served.bench, other, &served.group.clone(), present, &[]);
+    let (group, former) = (served.group.clone(), Some(Last { seq: 1, ..ours }));
+    forked.copy_of_a_fork_begins(&mut served.bench, other, &group, present, former);
+    let entries = vec![super::by_peers::entry_of(1, forked.term, SessionId(1), 1)];
+    served.bench.hear(other, PeerCommand::CopyLog { group: group.clone(), entries });
+    forked.copy_ends(&mut served.bench, other, &group, present, &[]);
     assert_eq!(ends(&served.bench).iter().map(|(served, last)| (*served, last.birth.0)).collect::<Vec<_>>(), [(true, 77)]);
     let [(_, Last { seq, .. })] = ends(&served.bench)[..] else { panic!() };
     assert!(seq >= 2, "what was said in the life before is not there");
