@@ -246,7 +246,12 @@ impl Edge {
         let own = session.named.then(|| session.person.nick.group());
         for group in session.groups.iter().cloned().chain(own) {
             self.unseat(ctx, &group, conn);
-            self.release(ctx, session.id, session.person.clone(), group, reason);
+            if session.moved {
+                // On its way to where we sent it. Without it the group might be over before it arrives.
+                self.lingering.push_back((ctx.now + ctx.config.timing.lapse_ms, session.id, session.person.clone(), group));
+            } else {
+                self.release(ctx, session.id, session.person.clone(), group, reason);
+            }
         }
     }
 

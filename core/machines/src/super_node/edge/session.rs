@@ -104,6 +104,8 @@ pub(super) struct Session {
     pub registers: bool,
     /// A native client: it would rather be at the master.
     pub native: bool,
+    /// It was sent there: what it has here is kept for it until it had the time to arrive.
+    pub moved: bool,
     /// They want to hear what they say themselves.
     pub echo: bool,
     /// Reading was stopped.
@@ -134,6 +136,7 @@ impl Session {
             claims: None,
             registers: false,
             native: false,
+            moved: false,
             echo: true,
             paused: false,
             pinged: false,

@@ -38,14 +38,19 @@ impl Edge {
 
     /// Native clients would rather be at the master itself.
     pub(super) fn point_natives(&mut self, ctx: &mut Ctx<'_>) {
+        let masters = ctx.others();
+        let dead: Vec<&NodeKey> = masters.iter().filter(|master| self.is_believed_dead(ctx.now, master)).collect();
         for (group, attachment) in &self.attachments {
-            let elsewhere = |master: &&NodeKey| **master != ctx.config.key && !self.is_believed_dead(ctx.now, master);
-            let Some(master) = ctx.placement.master(group).filter(elsewhere) else { continue };
+            let Some(master) = ctx.placement.master(group).filter(|master| **master != ctx.config.key) else { continue };
+            if dead.contains(&master) {
+                continue;
+            }
             let Some(address) = master.address() else { continue };
             let moved = Push::Moved { group: group.clone(), epoch: ctx.placement.epoch(), address: address.to_string().into() };
             for conn in &attachment.seats {
-                let session = self.sessions.get(conn.slot as usize).and_then(|session| session.as_deref());
-                if session.is_some_and(|session| session.native && !group.is_person()) {
+                let session = self.sessions.get_mut(conn.slot as usize).and_then(|session| session.as_deref_mut());
+                if let Some(session) = session.filter(|session| session.native && !group.is_person()) {
+                    session.moved = true;
                     ctx.effects.push(Effect::Tell { conn: *conn, event: moved.clone().into() });
                 }
             }

@@ -183,11 +183,11 @@ impl Group {
 
     /// Its members, as a copy has them.
     pub fn member_rows(&self) -> Vec<(MemberRow, Rank)> {
-        let row = |(session, member): (&SessionId, &Box<Member>)| {
-            let Member { person, node, since, rank, .. } = &**member;
+        let row = |session: &SessionId, member: &Member| {
+            let Member { person, node, since, rank, .. } = member;
             (MemberRow { session: *session, person: person.clone(), node: node.clone(), since: *since }, *rank)
         };
-        self.members.iter().map(row).collect()
+        self.members.iter().map(|(session, member)| row(session, member)).collect()
     }
 
     /// What sessions said, as a copy has it.
@@ -233,8 +233,10 @@ impl Group {
     pub fn state_hash(&self) -> u64 {
         let mut argv = Argv::default();
         let head = CopyHead { log_from: 0, ..self.head() };
-        (self.last().put(&mut argv), head.put(&mut argv));
-        (self.member_rows().put(&mut argv), self.counter_rows().put(&mut argv));
+        self.last().put(&mut argv);
+        head.put(&mut argv);
+        self.member_rows().put(&mut argv);
+        self.counter_rows().put(&mut argv);
         let mut digest = md5::Md5::default();
         for arg in argv.iter() {
             md5::Digest::update(&mut digest, (arg.len() as u64).to_le_bytes());

@@ -70,6 +70,7 @@ pub(super) struct Waiting {
     from: NodeKey,
     conn: Option<Conn>,
     command: PeerCommand,
+    since: Time,
 }
 
 #[derive(Debug)]
@@ -161,7 +162,7 @@ impl Master {
                 match self.admit(ctx, &group, epoch) {
                     Admit::Serve => self.serve(ctx, from, conn, command),
                     Admit::Wait => {
-                        if let Some(full) = self.enqueue(ctx, &group, Waiting { from, conn, command }) {
+                        if let Some(full) = self.enqueue(ctx, &group, Waiting { from, conn, command, since: ctx.now }) {
                             refuse(ctx, full);
                         }
                     }
@@ -173,7 +174,7 @@ impl Master {
                 match self.admit(ctx, &group, epoch) {
                     Admit::Serve => self.serve(ctx, from, conn, command),
                     Admit::Wait => {
-                        if self.enqueue(ctx, &group, Waiting { from, conn, command }).is_some() {
+                        if self.enqueue(ctx, &group, Waiting { from, conn, command, since: ctx.now }).is_some() {
                             ctx.tell_edge(conn, LinkEvent::Elsewhere { group, epoch: ctx.placement.epoch() });
                         }
                     }
@@ -339,7 +340,7 @@ impl Master {
         self.groups.insert(name.clone(), Holding::Held(Box::new(held)));
         self.keep_anew(ctx, &name);
         self.tend(ctx, &name);
-        for Waiting { from, conn, command } in waiting {
+        for Waiting { from, conn, command, .. } in waiting {
             self.hear(ctx, from, conn, command);
         }
     }
@@ -592,6 +593,7 @@ impl Master {
             match self.groups.get_mut(&name) {
                 Some(Holding::Opening(_)) => {
                     self.try_to_open(ctx, &name);
+                    self.send_back_the_impatient(ctx, &name);
                     self.give_up_orphan(ctx, &name);
                     if matches!(self.groups.get(&name), Some(Holding::Opening(_))) {
                         self.look_again(ctx.now);
@@ -609,6 +611,23 @@ impl Master {
                     self.sweep_at = earlier(self.sweep_at, next);
                 }
                 Some(Holding::Copy(_)) | None => {}
+            }
+        }
+    }
+
+    /// Whoever waited so long for a group to open has given up by now: what they wanted then is not done later behind their back.
+    fn send_back_the_impatient(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
+        let is_over = |waiting: &Waiting| ctx.now.since_ms(waiting.since) >= ctx.config.timing.patience_ms;
+        let (over, waiting): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut opening.waiting).into_iter().partition(is_over);
+        opening.waiting = waiting;
+        for Waiting { conn, command, .. } in over {
+            match command {
+                PeerCommand::Request { ticket, group, .. } => {
+                    ctx.tell_edge(conn, LinkEvent::Answer { ticket, group, outcome: Outcome::TryAgain { ms: BUSY_MS } });
+                }
+                PeerCommand::Attach { group, .. } => ctx.tell_edge(conn, LinkEvent::Elsewhere { group, epoch: ctx.placement.epoch() }),
+                _ => {}
             }
         }
     }

@@ -169,7 +169,7 @@ impl Opening {
     }
 
     /// Who has to be asked for their promise by now.
-    fn to_ask(&mut self, now: Time, me: &NodeKey) -> Vec<NodeKey> {
+    fn whom_to_ask(&mut self, now: Time, me: &NodeKey) -> Vec<NodeKey> {
         let lack = self.claims.iter().filter(|(_, claim)| claim.promised < self.term).map(|(node, _)| node);
         let asked = &self.asked_promise;
         let due = |node: &&NodeKey| *node != me && asked.get(*node).is_none_or(|at| now.since_ms(*at) >= ASK_AGAIN_MS);
@@ -306,7 +306,7 @@ impl Master {
         if matches!(opening.memory, Memory::Asked) && ctx.now.since_ms(opening.since) >= RECORD_WAIT_MS {
             opening.memory = Memory::Silent;
         }
-        for node in opening.to_ask(ctx.now, ctx.me()) {
+        for node in opening.whom_to_ask(ctx.now, ctx.me()) {
             ctx.post_master(&node, PeerCommand::Ask { term: opening.term, group: name.clone() });
         }
         match opening.verdict(ctx.now, ctx.placement, &self.settled, &Spans::of(ctx, name)) {
@@ -395,15 +395,15 @@ impl Master {
 
     fn open_without_copies(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
-        let record = match std::mem::replace(&mut opening.memory, Memory::Known(None)) {
-            Memory::Known(record) => record,
-            Memory::Silent | Memory::Asked => None,
+        let (record, is_silent) = match std::mem::replace(&mut opening.memory, Memory::Known(None)) {
+            Memory::Known(record) => (record, false),
+            Memory::Silent | Memory::Asked => (None, true),
         };
         let (birth, now, limits) = (Birth(ctx.ids.jitter.draw()), ctx.now, &ctx.config.limits);
         let wanted = !opening.waiting.is_empty();
         let term = opening.term;
         let settled = &self.settled;
-        let in_doubt = ctx.others().iter().any(|node| settled.get(node) != Some(&ctx.placement.epoch()));
+        let in_doubt = is_silent || ctx.others().iter().any(|node| settled.get(node) != Some(&ctx.placement.epoch()));
         let Some(record) = record else {
             let group = Group::new(name.clone(), birth, term, now, limits);
             self.begin(ctx, group, |held| {

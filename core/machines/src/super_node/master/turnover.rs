@@ -54,12 +54,10 @@ impl Master {
                 self.promote(ctx, name);
             }
             Some(Holding::Copy(_)) => self.promise(ctx, name),
-            Some(Holding::Opening(opening)) => {
-                if opening.term < ctx.placement.epoch() {
-                    opening.begin_again(ctx.me(), ctx.placement.epoch());
-                }
+            Some(Holding::Opening(opening)) if opening.term < ctx.placement.epoch() => {
+                opening.begin_again(ctx.me(), ctx.placement.epoch());
             }
-            None => {}
+            Some(Holding::Opening(_)) | None => {}
         }
     }
 
