@@ -172,7 +172,7 @@ fn peers_without_the_secret(node: &Node, resp: SocketAddr, directory: SocketAddr
             assert!(matches!(redis.ask(command), Value::Error(_)), "{command:?} at {port}");
         }
         // Well formed, so it is the secret that counts.
-        for command in [&["HEARTBEAT", "1"][..], &["PROVE", WRONG_PROOF], &["PULL", epoch, "#a"]] {
+        for command in [&["HEARTBEAT", "1"][..], &["PROVE", WRONG_PROOF], &["ASK", epoch, "#a"]] {
             is_closed(port, &frame(command), "NOPERM");
         }
     }

@@ -73,7 +73,7 @@ fn takes_over_what_is_its_own() {
     while !to_come.is_empty() {
         round(true);
         while let Some(line) = new.process.err.next(Instant::now()) {
-            to_come.retain(|group| !line.contains(&format!("took over {group} from")));
+            to_come.retain(|group| !line.contains(&format!("took over {group} at")));
         }
     }
     (0..ROUNDS_AFTER).for_each(|_| round(true));
@@ -92,7 +92,8 @@ fn takes_over_what_is_its_own() {
             assert_eq!(member.heard_in(group), order, "{} in {group}", member.name());
         }
         let seqs: Vec<u64> = tails[ix].ear.entries.iter().map(|entry| entry["seq"].as_u64().unwrap()).collect();
-        assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{group} goes on counting: {seqs:?}");
+        // That someone is back has a place, too, and is not shown.
+        assert!(seqs.windows(2).all(|pair| pair[1] > pair[0]), "{group} goes on counting: {seqs:?}");
     }
 
     // It was the check that did it, and it has nothing left to do.

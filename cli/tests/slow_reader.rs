@@ -33,7 +33,9 @@ fn number(said: &str) -> usize {
 
 #[test]
 fn the_slow_hurt_nobody_but_themselves() {
-    let net = Network::new();
+    let mut net = Network::new();
+    // What the disk has yet to write has a bound of its own.
+    net.node_settings = "durability = 'memory'\n".into();
     let _directory = net.directory();
     let [node] = net.nodes([1]);
 
