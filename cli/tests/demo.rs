@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 struct Demo {
     process: Child,
@@ -15,8 +16,7 @@ struct Demo {
 impl Demo {
     fn start(super_nodes: &str) -> Demo {
         let dir = tempfile::tempdir().unwrap();
-        // Free at this moment; the two behind it most likely, too.
-        let base = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().min(64_000);
+        let base = free_ports();
         let mut process = Command::new(env!("CARGO_BIN_EXE_chatctl"))
             .args(["demo", "--super-nodes", super_nodes, "--base-port", &base.to_string()])
             .arg("--dir")
@@ -54,6 +54,16 @@ impl Drop for Demo {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The first of some ports in a row of which none is in use, below those that the system gives to whoever dials.
+fn free_ports() -> u16 {
+    const ROW: u16 = 64;
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = (std::process::id() % 150) as u16;
+    let rows = (0..150).map(|_| 20_000 + (first + TAKEN.fetch_add(1, Ordering::Relaxed)) % 150 * ROW);
+    let is_free = |base: &u16| (*base..base + ROW).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+    rows.into_iter().find(is_free).expect("a row of free ports")
 }
 
 fn kill(signal: &str, pid: u64) -> bool {
