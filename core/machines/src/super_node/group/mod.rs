@@ -4,10 +4,15 @@
 //! [`Group::append`] turns that into an entry and [`Group::apply`] carries it out. State changes only by applying entries, so whoever applies the same
 //! entries (a standby, a handover's receiver) has the same state. Invariants: `seq` only grows, entry times never run back, a person's `@` group has at most one member.
 
+mod copying;
 mod decide;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use copying::CopyBody;
 
 use super::config::NodeLimits;
 use super::log::{Log, Since};
@@ -15,10 +20,9 @@ use crate::entry::{Ban, Content, Entry, MemberRow, Mode, ModeChange, Person, Ran
 use crate::event::Code;
 use crate::ids::{Birth, EntryId, SessionId, Term};
 use crate::names::{GroupName, Nick, NodeKey};
-use crate::peer::{CopyHead, Counted, GroupRecord, Last, Mark, NameRow};
+use crate::peer::{Counted, GroupRecord, Last, Mark, NameRow};
 use crate::time::Time;
 use crate::wire::Text;
-use crate::wire::{Argv, Field};
 
 /// Longest topic, kick or part reason, key and ban mask, in bytes.
 pub const SHORT_TEXT_MAX: usize = 390;
@@ -62,19 +66,6 @@ pub struct Member {
     pub round: u32,
     /// Joined over the edge's present link, perhaps while it was showing its sessions.
     pub fresh: bool,
-}
-
-/// The parts of a copy.
-#[derive(Clone, Debug)]
-pub struct CopyBody {
-    /// Its state but for the rest.
-    pub head: CopyHead,
-    /// Who is in it.
-    pub members: Vec<(MemberRow, Rank)>,
-    /// What sessions said.
-    pub counters: Vec<(SessionId, Counted)>,
-    /// Its log.
-    pub entries: Vec<Arc<Entry>>,
 }
 
 /// A group as its master, and whoever follows, hold it.
@@ -148,102 +139,10 @@ impl Group {
         Group { seq, ..Group::new(name, birth, term, now, limits) }
     }
 
-    /// A copy of what someone else has. The log must end where the group does; `None` when it does not, or has a hole.
-    pub fn from_copy(name: GroupName, term: Term, last: Last, copy: CopyBody, limits: &NodeLimits) -> Option<Group> {
-        let CopyBody { head, members, counters, entries } = copy;
-        let ends = entries.last().is_none_or(|newest| newest.seq == head.seq && newest.term == last.term);
-        let whole = entries.windows(2).all(|pair| pair[0].seq.checked_add(1) == Some(pair[1].seq));
-        if !ends || !whole || head.seq != last.seq || head.seq >= SEQ_MAX {
-            return None;
-        }
-        let mut group = Group::new(name, last.birth, term, head.time, limits);
-        (group.seq, group.settings, group.invited, group.away) = (head.seq, head.settings, head.invited, head.away);
-        (group.last_term, group.pruned, group.former) = (last.term, head.pruned, head.former);
-        for (MemberRow { session, person, node, since }, rank) in members {
-            group.members.insert(session, Box::new(Member { person, node, since, rank, round: 0, fresh: false }));
-        }
-        group.counters.extend(counters);
-        entries.into_iter().for_each(|entry| group.log.push(entry));
-        Some(group)
-    }
-
-    /// What a copy of it begins with.
-    pub fn head(&self) -> CopyHead {
-        CopyHead {
-            seq: self.seq,
-            time: self.last_time,
-            pruned: self.pruned,
-            settings: self.settings.clone(),
-            invited: self.invited.clone(),
-            away: self.away.clone(),
-            log_from: self.log.iter().next().map_or(self.seq + 1, |entry| entry.seq),
-            former: self.former,
-        }
-    }
-
-    /// Its members, as a copy has them.
-    pub fn member_rows(&self) -> Vec<(MemberRow, Rank)> {
-        let row = |session: &SessionId, member: &Member| {
-            let Member { person, node, since, rank, .. } = member;
-            (MemberRow { session: *session, person: person.clone(), node: node.clone(), since: *since }, *rank)
-        };
-        self.members.iter().map(|(session, member)| row(session, member)).collect()
-    }
-
-    /// What sessions said, as a copy has it.
-    pub fn counter_rows(&self) -> Vec<(SessionId, Counted)> {
-        self.counters.iter().map(|(session, counted)| (*session, *counted)).collect()
-    }
-
-    /// Which entry is the last.
-    pub fn last(&self) -> Last {
-        Last { birth: self.birth, seq: self.seq, term: self.last_term }
-    }
-
-    /// Whether whoever has this entry as their last has nothing that is not here, and all that was here up to it.
-    pub fn has(&self, last: &Last) -> bool {
-        let logged = || self.log.at(last.seq).is_some_and(|entry| entry.term == last.term);
-        last.birth == self.birth && (*last == self.last() || logged())
-    }
-
-    /// Applies an entry that someone else gave its place, or knows it already. False when it does not fit: there is a hole, another entry in its place, or it is of an earlier term than what stands before.
-    pub fn follow(&mut self, entry: &Arc<Entry>) -> bool {
-        if entry.seq == self.seq + 1 && entry.term >= self.last_term {
-            self.apply(entry);
-            return true;
-        }
-        let known = if entry.seq == self.seq { Some(self.last_term) } else { self.log.at(entry.seq).map(|entry| entry.term) };
-        // What is older than the log can't be compared any more; the next ones can.
-        known.map_or(entry.seq < self.seq, |term| term == entry.term)
-    }
-
-    /// What follows this place, oldest first; `None` when some of it is not in the log any more.
-    pub fn tail(&self, seq: u64) -> Option<impl Iterator<Item = &Arc<Entry>>> {
-        let covered = seq >= self.seq || self.log.at(seq + 1).is_some();
-        covered.then(|| self.log.behind(seq))
-    }
-
     /// Another life begins: something of the one so far may be missing.
     pub fn begin_another_life(&mut self, birth: Birth) {
         self.former = Some(self.last());
         self.birth = birth;
-    }
-
-    /// A number that is the same where the state is.
-    pub fn state_hash(&self) -> u64 {
-        let mut argv = Argv::default();
-        let head = CopyHead { log_from: 0, ..self.head() };
-        self.last().put(&mut argv);
-        head.put(&mut argv);
-        self.member_rows().put(&mut argv);
-        self.counter_rows().put(&mut argv);
-        let mut digest = md5::Md5::default();
-        for arg in argv.iter() {
-            md5::Digest::update(&mut digest, (arg.len() as u64).to_le_bytes());
-            md5::Digest::update(&mut digest, arg);
-        }
-        let digest = md5::Digest::finalize(digest);
-        digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
     /// Who is in it.
@@ -508,191 +407,4 @@ impl Group {
 /// An account's nick is its own; a guest's is anyone's when they are gone.
 fn owns_nick(person: &Person) -> bool {
     !person.account.is_empty() && person.account.eq_ignore_ascii_case(person.nick.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::entry::SayKind;
-    use crate::time::Jitter;
-
-    /// Someone says things with these counters; which of them are new, in the order they come?
-    #[track_caller]
-    fn check(counters: &[u64], new: &[u64]) {
-        let (name, limits) = (GroupName::new("#a").unwrap(), NodeLimits { log_entries: 2, ..NodeLimits::default() });
-        let mut group = Group::new(name, Birth(1), Term::default(), Time(1), &limits);
-        let text = || Text::from("");
-        let person = Arc::new(Person { nick: Nick::new("joe").unwrap(), user: text(), host: text(), account: text(), real: text() });
-        let mut said = Vec::new();
-        for &counter in counters {
-            let id = EntryId { session: SessionId(1), counter };
-            if group.said_before(id).is_none() {
-                group.append(Time(1), id, person.clone(), Content::Message { kind: SayKind::Message, text: text() });
-                said.push(counter);
-            }
-        }
-        assert_eq!(said, new);
-    }
-
-    fn somebody(n: u64) -> Arc<Person> {
-        let (text, nick) = (|| Text::from(""), Nick::new(&format!("n{n}")).unwrap());
-        // Some own their nick.
-        let account = if n.is_multiple_of(2) { nick.as_str().into() } else { text() };
-        Arc::new(Person { nick, user: text(), host: text(), account, real: text() })
-    }
-
-    /// Something happens, whatever it is: who does what comes from a number.
-    fn happen(group: &mut Group, dice: &mut Jitter, now: u64) -> Arc<Entry> {
-        let (who, other) = (dice.below(6), dice.below(6));
-        let (sender, session) = (somebody(who), SessionId(who));
-        let node = NodeKey::new(&format!("10.0.0.{}", dice.below(3) + 1)).unwrap();
-        let nick = somebody(other).nick.clone();
-        let text = || Text::from(format!("text {who}"));
-        let add = dice.below(2) == 0;
-        let mode =
-            [Mode::Operator, Mode::Voice, Mode::Ban, Mode::Key, Mode::Limit, Mode::InviteOnly, Mode::TopicLock][dice.below(7) as usize];
-        let argument = match mode {
-            Mode::Operator | Mode::Voice => nick.as_str().into(),
-            Mode::Limit => Text::from("7"),
-            _ => text(),
-        };
-        let content = match dice.below(12) {
-            0 | 1 => Content::Join { node },
-            2 => Content::Return { node },
-            3 => Content::Part { reason: text() },
-            4 => Content::Kick { nick, reason: text() },
-            5 => Content::Topic { text: text() },
-            6 => Content::Mode { changes: crate::entry::Modes(vec![ModeChange { add, mode, argument }]) },
-            7 => Content::Nick { new: nick },
-            8 => Content::Invite { nick },
-            9 => Content::Away { text: text() },
-            10 => Content::Again { kind: SayKind::Message, text: text(), birth: Birth(5), place: 3, said: Time(1) },
-            _ => Content::Message { kind: SayKind::Message, text: text() },
-        };
-        group.append(Time(now), EntryId { session, counter: dice.below(200) }, sender, content)
-    }
-
-    /// A group with a history, a copy of it made on the way, and what happened after that: is it the same in the end?
-    #[track_caller]
-    fn check_copy(seed: u64, before: u64, after: u64, windows: (usize, usize)) {
-        let mut dice = Jitter::new(seed);
-        let limits = |log_entries| NodeLimits { log_entries, ..NodeLimits::default() };
-        let (name, term) = (GroupName::new("#a").unwrap(), Term { generation: 1, number: 1 });
-        let mut group = Group::new(name.clone(), Birth(1), term, Time(1), &limits(windows.0));
-        // Now and then so much time goes by that counters are forgotten.
-        let mut now = 1;
-        let mut next = |group: &mut Group| {
-            now += dice.below(200_000);
-            happen(group, &mut dice, now)
-        };
-        for _ in 0..before {
-            next(&mut group);
-        }
-        let entries = group.log().iter().cloned().collect();
-        let body = CopyBody { head: group.head(), members: group.member_rows(), counters: group.counter_rows(), entries };
-        let mut copy = Group::from_copy(name, term, group.last(), body, &limits(windows.1)).expect("it fits together");
-        assert_eq!((copy.last(), copy.state_hash()), (group.last(), group.state_hash()), "seed {seed}: the copy differs");
-        group.term.number = 2;
-        for _ in 0..after {
-            let entry = next(&mut group);
-            assert!(copy.follow(&entry));
-            assert!(copy.follow(&entry), "it is known already");
-        }
-        assert_eq!((copy.last(), copy.state_hash()), (group.last(), group.state_hash()), "seed {seed}: what followed made a difference");
-        copy.check_invariants();
-    }
-
-    #[test]
-    fn a_copy_that_follows_is_the_same() {
-        for seed in 0..200 {
-            check_copy(seed, seed % 60, seed / 4, (1_000, 1_000));
-            check_copy(seed, seed % 60, seed / 4, (5, 1_000));
-            check_copy(seed, seed % 60, seed / 4, (1_000, 5));
-            check_copy(seed, seed % 60, seed / 4, (3, 1));
-        }
-    }
-
-    #[test]
-    fn a_difference_is_seen() {
-        let history = |seed| {
-            let (mut dice, name) = (Jitter::new(seed), GroupName::new("#a").unwrap());
-            let mut group = Group::new(name, Birth(1), Term::default(), Time(1), &NodeLimits::default());
-            (0..20).for_each(|n| drop(happen(&mut group, &mut dice, n)));
-            group.state_hash()
-        };
-        let hashes: std::collections::BTreeSet<u64> = (0..100).map(history).collect();
-        assert_eq!(hashes.len(), 100);
-        assert_eq!(history(7), history(7));
-    }
-
-    /// A group whose log has its last two entries of ten, of term 2 from entry 9 on: does it go along with this one?
-    #[track_caller]
-    fn check_follow(seq: u64, term: u64, fits: bool) {
-        let (name, limits) = (GroupName::new("#a").unwrap(), NodeLimits { log_entries: 3, ..NodeLimits::default() });
-        let of = |number| Term { generation: 1, number };
-        let mut group = Group::new(name, Birth(1), of(1), Time(1), &limits);
-        let mut dice = Jitter::new(1);
-        for n in 1..=10 {
-            group.term = of(if n < 9 { 1 } else { 2 });
-            happen(&mut group, &mut dice, n);
-        }
-        let (last, hash) = (group.last(), group.state_hash());
-        let content = Content::Message { kind: SayKind::Message, text: "x".into() };
-        let entry = Entry { seq, term: of(term), id: EntryId::default(), time: Time(20), sender: somebody(1), content };
-        assert_eq!(group.follow(&Arc::new(entry)), fits);
-        let is_next = seq == 11 && fits;
-        assert_eq!((group.last() == last, group.state_hash() == hash), (!is_next, !is_next));
-    }
-
-    #[test]
-    fn what_does_not_follow_is_refused() {
-        check_follow(11, 2, true);
-        check_follow(11, 3, true);
-        // Known.
-        check_follow(10, 2, true);
-        check_follow(8, 1, true);
-        // Another in its place.
-        check_follow(10, 1, false);
-        check_follow(10, 3, false);
-        check_follow(8, 2, false);
-        // A hole.
-        check_follow(12, 2, false);
-        check_follow(u64::MAX, 2, false);
-        // Too old to tell.
-        check_follow(2, 2, true);
-        // A new one that is of an older term than what is here was never given that place after it.
-        check_follow(11, 1, false);
-    }
-
-    /// Someone says something and leaves; the next master's clock is so far ahead. Is what they say again then new?
-    #[track_caller]
-    fn check_later(term: u64, later_ms: u64, expected: bool) {
-        let name = GroupName::new("#a").unwrap();
-        let mut group = Group::new(name, Birth(1), Term::default(), Time(1), &NodeLimits::default());
-        let text = || Text::from("");
-        let person = Arc::new(Person { nick: Nick::new("joe").unwrap(), user: text(), host: text(), account: text(), real: text() });
-        let id = EntryId { session: SessionId(1), counter: 1 };
-        group.append(Time(1), id, person.clone(), Content::Message { kind: SayKind::Message, text: text() });
-        group.term = Term { generation: 0, number: term };
-        group.append(Time(1 + later_ms), EntryId { session: SessionId(2), counter: 0 }, person, Content::Topic { text: text() });
-        assert_eq!(group.said_before(id).is_none(), expected);
-    }
-
-    #[test]
-    fn counters_are_forgotten_by_one_clock_alone() {
-        check_later(0, COUNTER_KEPT_MS - 1, false);
-        check_later(0, COUNTER_KEPT_MS, true);
-        check_later(1, COUNTER_KEPT_MS, false);
-        check_later(1, u64::MAX - 1, false);
-    }
-
-    #[test]
-    fn what_was_said_is_said_once_though_the_order_changed() {
-        check(&[1, 2, 2, 1, 3], &[1, 2, 3]);
-        check(&[2, 1, 1, 2], &[2, 1]);
-        check(&[5, 9, 6, 5, 9, 6], &[5, 9, 6]);
-        check(&[1, 70, 2, 7, 7], &[1, 70, 7]);
-        check(&[1, u64::MAX, 1, u64::MAX - 1], &[1, u64::MAX, u64::MAX - 1]);
-        check(&[100, 37, 36], &[100, 37]);
-    }
 }

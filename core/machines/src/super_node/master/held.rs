@@ -89,6 +89,11 @@ impl Held {
         }
     }
 
+    /// Nobody is in it, nothing of it is worth keeping, and all that it had to say is said.
+    pub(super) fn is_over(&self) -> bool {
+        self.group.is_disposable() && self.kept_back.is_empty()
+    }
+
     /// An edge without members does not hear the group any more.
     pub(super) fn drop_edge_if_empty(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
         if self.group.members().values().any(|member| member.node == *node) {

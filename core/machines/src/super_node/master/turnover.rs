@@ -93,6 +93,8 @@ impl Master {
         if let Some(own) = own {
             let given = own.given;
             self.groups.insert(name.clone(), Holding::Copy(own));
+            // It may have been fetched meanwhile: what the disk has is not known to be its beginning.
+            self.keep_anew(ctx, name);
             self.promise(ctx, name);
             // What we had promised to ourselves came to nothing.
             if let Some(copy) = self.copy(name) {
