@@ -13,9 +13,6 @@ use chatring_machines::view::{Metric, RingParams};
 use crate::action::{Action, BadAction};
 use crate::world::{Options, Sabotage};
 
-/// Whether groups have standbys yet: then no loss of one copy excuses anything.
-pub const REPLICATED: bool = true;
-
 /// Longer than any storm: nobody who lives is given up.
 const STRICT_S: u64 = 60;
 
@@ -133,8 +130,6 @@ pub struct Plan {
     pub sabotage: Sabotage,
     /// Print everything.
     pub aloud: bool,
-    /// Groups are expected to have standbys ([`REPLICATED`]).
-    pub replicated: bool,
 }
 
 /// How likely each kind of action is; 0 is off.
@@ -179,7 +174,7 @@ impl Plan {
         let pause = one(rng, [5, 60, 400]);
         let count = 30 + rng.below(90);
         let actions = (0..count).map(|_| (rng.below(pause), mix.action(rng))).collect();
-        Plan { seed, settings, actions, sabotage: Sabotage::None, aloud: false, replicated: REPLICATED }
+        Plan { seed, settings, actions, sabotage: Sabotage::None, aloud: false }
     }
 
     /// The same storm with a driver that is broken in one way.
@@ -234,7 +229,7 @@ impl Plan {
             aloud: self.aloud || default.aloud,
             durability: self.durability(),
             waiting_max: set.waiting as usize * 1_024,
-            replicated: self.replicated && self.settings.takeover_s >= STRICT_S,
+            replicated: self.settings.takeover_s >= STRICT_S,
             sabotage: self.sabotage,
             ..default
         }

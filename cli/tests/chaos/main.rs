@@ -25,6 +25,3 @@ mod planned;
 mod publisher;
 mod redis_and_irc;
 mod scene;
-
-/// Whether every group has a second copy. Without it a killed master takes history along, and the tests of what survives a failure only tell what was lost.
-const REPLICATED: bool = true;
