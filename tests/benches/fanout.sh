@@ -56,17 +56,24 @@ start_mosquitto() {
     started="$started $!"
     answers $((base + 52)) mqtt
 }
-# One directory and one super node; sets resp, irc and node_pid.
-start_chatring() {
+# So many super nodes; sets directory, node_pids and demo_pid.
+start_demo() {
     rm -f "$dir/ready"
-    "$CHATCTL" demo --super-nodes 1 --base-port "$base" --ready-file "$dir/ready" >"$dir/chatring.log" 2>&1 &
-    started="$started $!"
+    "$CHATCTL" demo --super-nodes "$1" --base-port "$base" --ready-file "$dir/ready" >"$dir/chatring.log" 2>&1 &
+    demo_pid=$!
+    started="$started $demo_pid"
     tries=0
     until [ -s "$dir/ready" ]; do
         tries=$((tries + 1))
         [ $tries -lt 150 ] || { echo "chatring does not start:" >&2; cat "$dir/chatring.log" >&2; exit 3; }
         sleep 0.2
     done
+    directory=$(tr -d '\n' <"$dir/ready" | sed 's/"super_nodes".*//' | sed -n 's/.*"address": *"\([^"]*\)".*/\1/p')
+    node_pids=$(tr -d '\n' <"$dir/ready" | sed 's/.*"super_nodes"//' | grep -o '"pid": *[0-9]*' | grep -o '[0-9]*' | paste -sd, -)
+}
+# One directory and one super node; sets resp, irc and node_pid, too.
+start_chatring() {
+    start_demo 1
     # What follows "super_nodes" is about the one there is.
     node=$(tr -d '\n' <"$dir/ready" | sed 's/.*"super_nodes"//')
     field() { printf '%s' "$node" | sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p"; }
@@ -149,21 +156,6 @@ measure_pair() {
     name=$1; shift
     # shellcheck disable=SC2086 # several words
     "$CHATCTL" bench fanout $load "$@" >>"$dir/pair-$name.json" || { echo "$name: the run failed" >&2; exit 1; }
-}
-# So many super nodes; sets directory, node_pids and demo_pid.
-start_demo() {
-    rm -f "$dir/ready"
-    "$CHATCTL" demo --super-nodes "$1" --base-port "$base" --ready-file "$dir/ready" >"$dir/chatring.log" 2>&1 &
-    demo_pid=$!
-    started="$started $demo_pid"
-    tries=0
-    until [ -s "$dir/ready" ]; do
-        tries=$((tries + 1))
-        [ $tries -lt 150 ] || { echo "chatring does not start:" >&2; cat "$dir/chatring.log" >&2; exit 3; }
-        sleep 0.2
-    done
-    directory=$(tr -d '\n' <"$dir/ready" | sed 's/"super_nodes".*//' | sed -n 's/.*"address": *"\([^"]*\)".*/\1/p')
-    node_pids=$(tr -d '\n' <"$dir/ready" | sed 's/.*"super_nodes"//' | grep -o '"pid": *[0-9]*' | grep -o '[0-9]*' | paste -sd, -)
 }
 if [ "$pair" -gt 0 ]; then
     replicated 1 "$msgs"
