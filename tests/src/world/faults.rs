@@ -223,7 +223,7 @@ impl World {
         }
         process.clock.jump(now, ms);
         process.wake = None;
-        process.life_of_wakes += 1;
+        process.wakes_planned += 1;
         let deadline = process.deadline();
         self.plan_wake(pid, deadline);
     }

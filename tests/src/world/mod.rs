@@ -293,7 +293,7 @@ impl World {
     fn wake(&mut self, to: Pid, life: u32, of: u32) {
         let now = self.now;
         let process = &mut self.processes[to.0];
-        if !process.alive || process.life != life || process.life_of_wakes != of {
+        if !process.alive || process.life != life || process.wakes_planned != of {
             return;
         }
         process.wake = None;
@@ -309,12 +309,14 @@ impl World {
             return;
         }
         let late_ms = self.rng.below(self.options.late_ms + 1);
-        let process = &self.processes[to.0];
-        let (at, life, of) = (deadline.max(self.now) + late_ms, process.life, process.life_of_wakes);
+        let at = deadline.max(self.now) + late_ms;
         if at.0 == u64::MAX {
             return;
         }
-        self.processes[to.0].wake = Some(at);
+        let process = &mut self.processes[to.0];
+        process.wakes_planned += 1;
+        process.wake = Some(at);
+        let (life, of) = (process.life, process.wakes_planned);
         self.schedule(at, Happening::Wake { to, life, of });
     }
 

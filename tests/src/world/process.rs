@@ -108,8 +108,8 @@ pub struct Process {
     pub(super) held: Vec<Happening>,
     /// What it takes for the time.
     pub clock: Clock,
-    /// Grows when its clock jumps: what it was to be woken for before is void.
-    pub life_of_wakes: u32,
+    /// How often a wake was planned, or became void because its clock jumped. Only the newest counts: an earlier one that woke it, too, would plan another, and never be gone.
+    pub wakes_planned: u32,
     slots: Vec<(u32, Option<EndOf>)>,
     lists: BTreeMap<ListId, BTreeSet<Conn>>,
     /// Who fell off which list, and the machine has not heard of it yet.
@@ -134,7 +134,7 @@ impl Process {
             frozen: None,
             held: Vec::new(),
             clock: Clock::right(),
-            life_of_wakes: 0,
+            wakes_planned: 0,
             slots,
             lists,
             fallen,
