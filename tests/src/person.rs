@@ -275,7 +275,11 @@ impl Person {
             },
             Event::Push(Push::Subscribed { group, .. }) => self.came_in(now, &group, effects),
             Event::Push(Push::Unsubscribed { group: Some(group), .. }) => self.went_out(now, &group, effects),
-            Event::Push(Push::NickIs { new, .. }) => self.are_called(new),
+            Event::Push(Push::NickIs { old, new, .. }) => {
+                // Whoever was not named yet does not know what they were called at first.
+                self.names.insert(old.to_string());
+                self.are_called(new);
+            }
             Event::Push(Push::Ping { text }) => self.send(ClientCommand::Pong { text: Some(text) }, effects),
             Event::Reply(Reply::Welcome { nick, .. }) => {
                 if let Phase::Registering { conn, .. } = self.phase {

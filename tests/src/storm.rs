@@ -105,8 +105,8 @@ impl Plan {
     }
 }
 
-/// How long a node that was told to stop may take.
-const STOP_MS: u64 = 6_000;
+/// How long a node that was told to stop may take: as long as it waits for groups to be handed over, and a little more.
+const STOP_MS: u64 = 35_000;
 /// The greatest number of super nodes that come one after the other.
 const NODES_MAX: usize = 8;
 
@@ -118,8 +118,8 @@ struct Storm<'a> {
     people: Vec<Pid>,
     groups: Vec<String>,
     said: u64,
-    /// Some node may be on its way out.
-    stopping: bool,
+    /// Nodes that may be on their way out, each in a life of it.
+    stopping: Vec<(Pid, u32)>,
     within_ms: u64,
 }
 
@@ -134,7 +134,7 @@ impl Storm<'_> {
         let within_ms =
             2 * (timing.lease_ms + timing.lapse_ms + timing.check_ms + timing.takeover_ms) + world.options().keepalive_ms + 15_000;
         let (nodes, people) = (Vec::new(), Vec::new());
-        let mut storm = Storm { plan, world, directory, nodes, people, groups, said: 0, stopping: false, within_ms };
+        let mut storm = Storm { plan, world, directory, nodes, people, groups, said: 0, stopping: Vec::new(), within_ms };
         storm.world.start(directory);
         (0..set.nodes.max(1)).for_each(|_| storm.add());
         for ix in 0..(set.irc + set.redis) as usize {
@@ -210,8 +210,9 @@ impl Storm<'_> {
                 true
             }),
             Action::Stop { node } => {
-                self.stopping = true;
-                self.world.stop(self.node(node));
+                let pid = self.node(node);
+                self.stopping.push((pid, self.world.life(pid)));
+                self.world.stop(pid);
                 self.is_running(node)
             }
             Action::Add {} => {
@@ -383,9 +384,8 @@ impl Storm<'_> {
     fn calm(&mut self) {
         self.world.heal();
         self.world.start(self.directory);
-        if self.stopping {
-            self.world.run_for(STOP_MS);
-        }
+        let stopping = std::mem::take(&mut self.stopping);
+        self.world.run_until(STOP_MS, |world| stopping.iter().all(|(pid, life)| !world.is_alive(*pid) || world.life(*pid) != *life));
         let known = self.plan.settings.nodes.max(1) as usize;
         if self.nodes[..known].iter().all(|node| !self.world.is_alive(*node)) {
             self.world.start(self.nodes[0]);

@@ -76,12 +76,17 @@ fn homecoming(world: &World) -> Result<(), String> {
         return Err(format!("everyone home: {alive:?} live and {listed:?} are in the ring"));
     }
     for (group, people) in members(world) {
-        for pid in people {
+        for pid in people.iter().copied() {
             if !world.inside(pid).contains(&group) {
                 return Err(format!("everyone home: {} is not in {group}", world.name(pid)));
             }
         }
         let master = master_of(&view, &group);
+        // Whoever can't be there stays where they are; who can is on their way sooner or later, and not home before they are there.
+        let natives = people.iter().filter(|pid| matches!(world.role(**pid), Role::Client { .. }));
+        for (pid, at) in natives.map(|pid| (*pid, world.node_of(*pid))).filter(|(_, at)| *at != master) {
+            return Err(format!("everyone home: {} is at {at:?}, and the master of {group} is {master:?}", world.name(pid)));
+        }
         let serving: Vec<NodeKey> =
             nodes.iter().filter(|node| world.held(**node).iter().any(|(held, _)| *held == group)).map(|node| world.key(*node)).collect();
         let standby = Ring::new(&view).standby(group.as_str()).cloned();

@@ -16,7 +16,7 @@ use chatring_machines::wire::Text;
 
 use super::disk::Disk;
 use super::keeping::NodeDisk;
-use super::process::Process;
+use super::process::{EndOf, Process};
 use super::{Pid, Role, Spoken, World};
 use crate::ear::Ear;
 use crate::person::{Person, Style, parse};
@@ -201,6 +201,19 @@ impl World {
             Role::Person(person) => person.inside().iter().cloned().collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The super node a native client is connected to.
+    pub fn node_of(&self, client: Pid) -> Option<NodeKey> {
+        let ends = self.processes[client.0].ends();
+        let there = |end: EndOf| self.wires[end.wire].as_ref().map(|wire| wire.ends[1 - end.side].pid);
+        let nodes = ends.into_iter().filter_map(there).filter(|pid| matches!(self.role(*pid), Role::Node { .. }));
+        nodes.map(|pid| self.key(pid)).next()
+    }
+
+    /// How often a process has ended.
+    pub fn life(&self, pid: Pid) -> u32 {
+        self.processes[pid.0].life
     }
 
     /// The groups someone wants to be in.
