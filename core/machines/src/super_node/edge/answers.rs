@@ -232,7 +232,7 @@ impl Edge {
 
     /// Direct messages have no stream that comes back to the sender.
     fn echo(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, seq: u64, op: &Op) -> Vec<Event> {
-        let Op::Say { kind, text, counter } = op.clone() else { return vec![] };
+        let Op::Say { kind, text, counter, .. } = op.clone() else { return vec![] };
         if !group.is_person() || self.is_seated(&group, conn) {
             return vec![];
         }
@@ -295,10 +295,20 @@ impl Edge {
             events.extend(shown.map(|entry| Event::Entry(group.clone(), as_said(entry))));
             self.reply(ctx, conn, asked.slot, events);
             let entering = Entering { session: asked.session, conn, slot: None, events: vec![], after: joined.mark, told: true };
-            return self.seat(ctx, joined.from, &group, entering, joined.coming);
+            self.seat(ctx, joined.from, &group, entering, joined.coming);
+            return self.rename_latecomer(ctx, conn, group, &asked.person);
         }
         let entering = Entering { session: asked.session, conn, slot: asked.slot, events, after: joined.mark, told: false };
         self.seat(ctx, joined.from, &group, entering, joined.coming);
+        self.rename_latecomer(ctx, conn, group, &asked.person);
+    }
+
+    /// They took another nick while their join was on its way.
+    fn rename_latecomer(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, joined_as: &Person) {
+        let Some(person) = self.session(conn).map(|session| session.person.clone()) else { return };
+        if person.nick != joined_as.nick {
+            self.errand(ctx, conn, group, Op::Renick { person }, Purpose::Release);
+        }
     }
 
     /// The nick is theirs: in their own group, in the groups they are in, and the old one is free.
