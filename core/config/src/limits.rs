@@ -32,6 +32,7 @@ impl Check {
             probe_ms: self.span(raw.probe.as_ref(), "super_node.timing.probe", 100, defaults.probe_ms)?,
             rename_ms: self.span(raw.rename.as_ref(), "super_node.timing.rename", 0, defaults.rename_ms)?,
             lapse_ms: self.span(raw.lapse.as_ref(), "super_node.timing.lapse", 0, defaults.lapse_ms)?,
+            empty_ms: self.span(raw.empty.as_ref(), "super_node.timing.empty", 0, defaults.empty_ms)?,
             patience_ms: self.span(raw.patience.as_ref(), "super_node.timing.patience", 100, defaults.patience_ms)?,
             takeover_ms: self.span(raw.takeover_wait.as_ref(), "super_node.timing.takeover_wait", 100, defaults.takeover_ms)?,
             report_ms: self.span(raw.report.as_ref(), "super_node.timing.report", 10, defaults.report_ms)?,

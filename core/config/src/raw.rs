@@ -97,6 +97,7 @@ pub(crate) struct Timing {
     pub probe: Option<Spanned<Span>>,
     pub rename: Option<Spanned<Span>>,
     pub lapse: Option<Spanned<Span>>,
+    pub empty: Option<Spanned<Span>>,
     pub patience: Option<Spanned<Span>>,
     pub takeover_wait: Option<Spanned<Span>>,
     pub report: Option<Spanned<Span>>,

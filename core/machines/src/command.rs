@@ -79,9 +79,10 @@ wire_enum! {
         "PUBLISH" Publish { group: GroupName, text: Text },
 
         /// Says something to a group or to a person; answers the place it got in the log.
-        /// With a counter that grows, sending it again is harmless: it is applied once.
+        /// With a counter that grows, sending it again is harmless: it is applied once. Whoever sends it again over another connection names the life of the group in which it was said first: if that one is
+        /// over, with all that was known of what was said, the answer is EXPIRED.
         [Session SuperNode "0.1"]
-        "MSG" Msg { target: Target, text: Text, counter: Option<u64> },
+        "MSG" Msg { target: Target, text: Text, counter: Option<u64>, birth: Given<Birth> },
 
         /// Says something and is answered only when that is refused.
         /// For transports whose protocol has no acknowledgement. echo 1: the sender hears it too.

@@ -74,6 +74,8 @@ wire_struct! {
         members: Vec<NodeKey>,
         /// Nothing of a lower term is taken from anyone.
         promised: Term,
+        /// To whom it was promised since it was marked, and from which term on.
+        given: Vec<(NodeKey, Term)>,
         /// Nothing the holder ever acknowledged is missing. Read back, it is so only if the machine said so, and either the process ended in order or an acknowledgement waited for the disk.
         whole: bool,
     }

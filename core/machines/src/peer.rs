@@ -56,8 +56,8 @@ wire_struct! {
         members: Vec<NodeKey>,
         /// The holder refuses what is of a lower term.
         promised: Term,
-        /// The last term that the holder has promised to others since it was marked: someone may have gone on from there. 0.0: none.
-        given: Term,
+        /// To whom the holder has promised it since it was marked, and from which term on: each of them may have gone on from there.
+        given: Vec<(NodeKey, Term)>,
         /// Nothing the holder ever acknowledged is missing: the process did not end since, or had it on disk first.
         whole: bool,
     }
@@ -126,8 +126,8 @@ wire_enum! {
         "join" Join { key: Option<Text>, mark: Option<Mark>, names: bool },
         /// Leave.
         "part" Part { reason: Text },
-        /// Say something. Retried with the same counter until answered.
-        "say" Say { kind: SayKind, text: Text, counter: u64 },
+        /// Say something. Retried with the same counter until answered; `birth`: it was said before, in that life of the group.
+        "say" Say { kind: SayKind, text: Text, counter: u64, birth: Option<Birth> },
         /// Set the topic.
         "topic" SetTopic { text: Text },
         /// Show the topic.
@@ -372,8 +372,8 @@ wire_enum! {
         "released" Released { term: Term, group: GroupName },
         /// To a master: whether the state was the same.
         "compared" Compared { term: Term, group: GroupName, seq: u64, same: bool },
-        /// To who asked for a copy: there is none here.
-        "not-held" NotHeld { group: GroupName },
+        /// To who asked for a copy or a promise: there is no copy here. `idle`: nor was the group served here in any term from this one on. `None`: that is not known.
+        "not-held" NotHeld { group: GroupName, idle: Option<Term> },
         /// A change of the ring is planned, or none any more: copy what will be elsewhere, and say how far you are.
         "pending" Pending { number: u64, plan: Option<crate::view::Plan> },
         /// To a peer: this command was not accepted.

@@ -35,7 +35,7 @@ fn entries(term_number: u64, seqs: std::ops::RangeInclusive<u64>) -> Keep {
 }
 
 fn whole() -> Keep {
-    Keep::Standing(Standing { marked: term(1), members: Vec::new(), promised: term(1), whole: true })
+    Keep::Standing(Standing { marked: term(1), members: Vec::new(), promised: term(1), whole: true, ..Standing::default() })
 }
 
 fn keeping(group: &str, ticket: u64, what: Keep) -> Keeping {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::outbox::Saying;
 use super::talk::{Asked, Stage, Talk};
 use super::{Client, Phase};
 use crate::command::{ClientCommand, GroupOrNick, Hello};
@@ -11,7 +12,7 @@ use crate::ids::{Birth, Epoch, Term};
 use crate::machine::{Effect, Note};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::time::Time;
-use crate::wire::Bad;
+use crate::wire::{Bad, Given};
 
 /// How long to wait when a node doesn't say.
 const PAUSE_MS: u64 = 500;
@@ -51,9 +52,10 @@ impl Client {
                 if nick { self.ask_nick(now, effects) } else { self.ask_join(now, effects) }
             }
             Stage::In { .. } => {
-                if let Some((text, counter)) = self.outbox.take(now) {
+                if let Some(Saying { text, counter, before }) = self.outbox.take(now, self.birth) {
                     let target = GroupOrNick::Group(self.config.group.clone());
-                    talk.ask(now, Asked::Say, ClientCommand::Msg { target, text, counter: Some(counter) }, effects);
+                    let msg = ClientCommand::Msg { target, text, counter: Some(counter), birth: Given(before) };
+                    talk.ask(now, Asked::Say, msg, effects);
                 }
             }
         }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use crate::ids::Birth;
 use crate::time::Time;
 use crate::wire::Text;
 
@@ -26,6 +27,17 @@ struct Said {
     number: u64,
     text: Text,
     counter: Option<u64>,
+    /// In which life of the group it was sent first.
+    life: Option<Birth>,
+}
+
+/// What goes to the group.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Saying {
+    pub(super) text: Text,
+    pub(super) counter: u64,
+    /// It was sent before, first in this life of the group.
+    pub(super) before: Option<Birth>,
 }
 
 /// How far the first one is.
@@ -52,13 +64,13 @@ impl Outbox {
     pub(super) fn push(&mut self, number: u64, text: Text) -> bool {
         let room = self.waiting.len() < self.max;
         if room {
-            self.waiting.push_back(Said { number, text, counter: None });
+            self.waiting.push_back(Said { number, text, counter: None, life: None });
         }
         room
     }
 
-    /// What may go now, with its counter.
-    pub(super) fn take(&mut self, now: Time) -> Option<(Text, u64)> {
+    /// What may go now, in this life of the group.
+    pub(super) fn take(&mut self, now: Time, life: Option<Birth>) -> Option<Saying> {
         let may_go = match self.first {
             First::Ready => true,
             First::Asked => false,
@@ -70,7 +82,9 @@ impl Outbox {
             self.counter
         });
         self.first = First::Asked;
-        Some((said.text.clone(), counter))
+        let before = said.life;
+        said.life = before.or(life);
+        Some(Saying { text: said.text.clone(), counter, before })
     }
 
     /// The one on its way is answered for good: its number.

@@ -49,6 +49,8 @@ pub struct NodeTiming {
     pub rename_ms: u64,
     /// How long a member stays in a group after their edge was lost, before they are parted.
     pub lapse_ms: u64,
+    /// How long a group that everyone has left is kept as it is: for whoever comes back, and for what is said again. Longer than `patience_ms`.
+    pub empty_ms: u64,
     /// How long an edge tries to get a request through before it tells the session TRYAGAIN.
     pub patience_ms: u64,
     /// How long a group of whose copies those that count are missing waits for them, before it goes on without what only they have.
@@ -69,6 +71,7 @@ impl Default for NodeTiming {
             probe_ms: 1_000,
             rename_ms: 3_000,
             lapse_ms: 8_000,
+            empty_ms: 60_000,
             patience_ms: 8_000,
             takeover_ms: 30_000,
             report_ms: 1_000,

@@ -350,6 +350,9 @@ impl SuperNode {
             self.edge.close_all(ctx!(self, now, effects), "the node is going down");
             // That they left is told to masters elsewhere, too.
             self.deliver(now, effects);
+            // What was said in this turn is on disk and with the copies before anyone may take us for gone.
+            self.master.flush(ctx!(self, now, effects));
+            self.deliver(now, effects);
             effects.push(Effect::Stopped);
             self.going = Going::Gone;
         }
@@ -412,7 +415,7 @@ impl Machine for SuperNode {
             Going::Gone => return None,
             Going::No => None,
         };
-        let parts = [self.home.deadline(), self.links.deadline(), self.master.deadline(), self.edge.deadline()];
+        let parts = [self.home.deadline(), self.links.deadline(), self.master.deadline(self.config.timing.empty_ms), self.edge.deadline()];
         parts.into_iter().fold(going, earlier)
     }
 

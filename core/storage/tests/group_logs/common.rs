@@ -76,7 +76,7 @@ pub fn entries(term_number: u64, seqs: RangeInclusive<u64>, text: &str) -> Keep 
 
 pub fn standing(marked: u64, whole: bool) -> Keep {
     let members = vec![NodeKey::new("192.0.2.1").unwrap(), NodeKey::new("2001:db8::1").unwrap()];
-    Keep::Standing(Standing { marked: term(marked), members, promised: term(marked + 1), whole })
+    Keep::Standing(Standing { marked: term(marked), members, promised: term(marked + 1), given: Vec::new(), whole })
 }
 
 /// For each group its name, the image's place, the places of its log and whether it is whole.

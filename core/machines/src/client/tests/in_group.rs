@@ -63,7 +63,7 @@ fn a_lost_master() {
          heard 13 message
          > c4 joined #g 00000000000000aa 14 1.5 2
          joined 127.0.0.2 2
-         c4 MSG #g a 1
+         c4 MSG #g a 1 00000000000000aa
          > c4 said 14 bob missed
          heard 14 message
          > c4 sent #g 15
@@ -144,7 +144,7 @@ fn asked_to_wait() {
          > say 2 b
          > wait 299
          > wait 201
-         c2 MSG #g a 1
+         c2 MSG #g a 1 00000000000000aa
          > c2 sent #g 12
          sent 1 at 12
          c2 MSG #g b 2",

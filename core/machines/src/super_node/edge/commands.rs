@@ -12,7 +12,7 @@ use super::{Asked, Edge, Query};
 use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk};
 use crate::entry::{Person, SayKind};
 use crate::event::{Code, Event, Push, Reply};
-use crate::ids::{Conn, Ticket};
+use crate::ids::{Birth, Conn, Ticket};
 use crate::machine::{Ask, Effect, Verdict};
 use crate::names::{GroupName, Nick};
 use crate::peer::{Mark, Op, PeerCommand};
@@ -29,6 +29,20 @@ const WORDS_MAX: usize = 32;
 const COUNTER_MAX: u64 = u64::MAX / 2;
 /// Longest user, real and account name, in bytes.
 const NAME_MAX: usize = 64;
+
+/// What someone says: with a counter of their own, or the next one.
+struct Said {
+    kind: SayKind,
+    text: Text,
+    counter: Option<u64>,
+    birth: Option<Birth>,
+}
+
+impl Said {
+    fn new(kind: SayKind, text: Text) -> Said {
+        Said { kind, text, counter: None, birth: None }
+    }
+}
 
 impl Edge {
     /// Something that should have been a command.
@@ -174,14 +188,17 @@ impl Edge {
 
     fn run(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand) {
         match command {
-            ClientCommand::Publish { group, text } => self.speak(ctx, conn, SayKind::Message, group, text, None, true, Purpose::Publish),
-            ClientCommand::Msg { target, text, counter } => {
-                self.speak(ctx, conn, SayKind::Message, target.group(), text, counter, true, Purpose::Msg { target });
+            ClientCommand::Publish { group, text } => {
+                self.speak(ctx, conn, group, Said::new(SayKind::Message, text), true, Purpose::Publish)
+            }
+            ClientCommand::Msg { target, text, counter, birth } => {
+                let said = Said { kind: SayKind::Message, text, counter, birth: birth.0 };
+                self.speak(ctx, conn, target.group(), said, true, Purpose::Msg { target });
             }
             ClientCommand::Say { kind, target, echo, text } => {
                 // Whoever writes to themselves hears it from the stream.
                 let told = echo && !self.is_seated(&target.group(), conn);
-                self.speak(ctx, conn, kind, target.group(), text, None, echo, Purpose::Say { kind, target, echo: told });
+                self.speak(ctx, conn, target.group(), Said::new(kind, text), echo, Purpose::Say { kind, target, echo: told });
             }
             ClientCommand::Ping { text } => self.say(ctx, conn, Reply::Pong { text }),
             ClientCommand::Pong { .. } => {}
@@ -266,18 +283,8 @@ impl Edge {
         self.ask(ctx, Asked { conn: Some(conn), slot: None, session, person, group, op, purpose, to: None, since: ctx.now });
     }
 
-    #[allow(clippy::too_many_arguments)] // what three commands have in common
-    fn speak(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        conn: Conn,
-        kind: SayKind,
-        group: GroupName,
-        text: Text,
-        counter: Option<u64>,
-        echo: bool,
-        purpose: Purpose,
-    ) {
+    fn speak(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, said: Said, echo: bool, purpose: Purpose) {
+        let Said { kind, text, counter, birth } = said;
         if counter.is_some_and(|counter| counter > COUNTER_MAX) {
             return self.say(ctx, conn, Event::error(Code::Syntax, format!("a counter is at most {COUNTER_MAX}")));
         }
@@ -285,7 +292,7 @@ impl Edge {
         session.echo = echo;
         let counter = counter.unwrap_or(session.counter + 1);
         session.counter = session.counter.max(counter);
-        let op = Op::Say { kind, text, counter };
+        let op = Op::Say { kind, text, counter, birth };
         self.question(ctx, conn, group, op, purpose);
     }
 

@@ -219,9 +219,15 @@ impl Group {
         self.members.values().map(|member| row(member)).collect()
     }
 
-    /// A retry of something said: the place it got, or why that isn't known any more. `None` if it is new.
-    pub fn said_before(&self, id: EntryId) -> Option<Result<u64, Refusal>> {
-        let counted = self.counters.get(&id.session).filter(|counted| id.counter > 0 && counted.has_heard(id.counter))?;
+    /// A retry of something said, first in this life of the group if that is known: the place it got, or why that isn't known any more. `None` if it is new.
+    pub fn said_before(&self, id: EntryId, birth: Option<Birth>) -> Option<Result<u64, Refusal>> {
+        let known = self.counters.get(&id.session).filter(|_| id.counter > 0);
+        let lives_on = |birth: Birth| birth == self.birth || self.former.is_some_and(|former| former.birth == birth);
+        if known.is_none() && birth.is_some_and(|birth| !lives_on(birth)) {
+            let text = "the group has begun anew since this was said: whether it was heard is not known".into();
+            return Some(Err(Refusal { code: Code::Expired, text }));
+        }
+        let counted = known.filter(|counted| counted.has_heard(id.counter))?;
         if counted.counter == id.counter && counted.seq > 0 {
             return Some(Ok(counted.seq));
         }
@@ -296,6 +302,10 @@ impl Group {
 
     fn enter(&mut self, entry: &Entry, node: &NodeKey) {
         let person = entry.sender.clone();
+        if self.name.is_person() && self.members.is_empty() {
+            // What was said to whoever had the nick before is theirs.
+            (self.log, self.away) = (self.log.emptied(), "".into());
+        }
         self.invited.retain(|nick| !nick.is(&person.nick));
         let rank = self.rank_of_newcomer(&person);
         let member = Member { person, node: node.clone(), since: entry.time, rank, round: 0, fresh: false };

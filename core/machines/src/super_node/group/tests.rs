@@ -14,7 +14,7 @@ fn check(counters: &[u64], new: &[u64]) {
     let mut said = Vec::new();
     for &counter in counters {
         let id = EntryId { session: SessionId(1), counter };
-        if group.said_before(id).is_none() {
+        if group.said_before(id, None).is_none() {
             group.append(Time(1), id, person.clone(), Content::Message { kind: SayKind::Message, text: text() });
             said.push(counter);
         }
@@ -162,7 +162,7 @@ fn check_later(term: u64, later_ms: u64, expected: bool) {
     group.append(Time(1), id, person.clone(), Content::Message { kind: SayKind::Message, text: text() });
     group.term = Term { generation: 0, number: term };
     group.append(Time(1 + later_ms), EntryId { session: SessionId(2), counter: 0 }, person, Content::Topic { text: text() });
-    assert_eq!(group.said_before(id).is_none(), expected);
+    assert_eq!(group.said_before(id, None).is_none(), expected);
 }
 
 #[test]

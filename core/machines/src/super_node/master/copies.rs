@@ -159,7 +159,7 @@ impl Held {
             marked: since,
             members: self.copies.members(me),
             promised: self.group.term,
-            given: Term::default(),
+            given: Vec::new(),
             whole: true,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::held::Held;
 use crate::entry::{Content, Person};
 use crate::event::Code;
-use crate::ids::{Conn, EntryId, SessionId, Ticket};
+use crate::ids::{Birth, Conn, EntryId, SessionId, Ticket};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, Mark, Op, Outcome};
 use crate::super_node::ctx::Ctx;
@@ -29,7 +29,7 @@ impl Desk<'_, '_> {
         let group = &self.held.group;
         match op {
             Op::Join { mark, names, .. } => self.join(person, &op, mark, names),
-            Op::Say { counter, .. } => self.say(person, &op, counter),
+            Op::Say { counter, birth, .. } => self.say(person, &op, counter, birth),
             Op::ShowTopic {} => self.answer(Outcome::Topic { topic: group.settings.topic.clone() }),
             Op::ShowModes {} if group.members().is_empty() => {
                 self.answer(Outcome::Refused { code: Code::NoSuchGroup, text: "nobody is in that group".into() });
@@ -65,11 +65,11 @@ impl Desk<'_, '_> {
         }
     }
 
-    fn say(&mut self, person: Arc<Person>, op: &Op, counter: u64) {
+    fn say(&mut self, person: Arc<Person>, op: &Op, counter: u64, birth: Option<Birth>) {
         let id = EntryId { session: self.session, counter };
         let heard = self.held.group.members().len() as u64;
         let away = self.held.group.away().clone();
-        match self.held.group.said_before(id) {
+        match self.held.group.said_before(id, birth) {
             Some(Ok(seq)) => return self.answer(Outcome::Said { seq, heard, away }),
             Some(Err(refusal)) => return self.refused(refusal),
             None => {}

@@ -17,6 +17,9 @@ use crate::super_node::ctx::Ctx;
 use crate::super_node::group::Group;
 use crate::time::Time;
 
+/// Nodes that a copy is promised to before any of them is heard.
+const GIVEN_MAX: usize = 16;
+
 /// A copy of what someone else is the master of.
 #[derive(Debug)]
 pub(super) struct Copy {
@@ -28,8 +31,8 @@ pub(super) struct Copy {
     pub(super) members: Vec<NodeKey>,
     /// Nothing of a lower term is taken.
     pub(super) promised: Term,
-    /// What was promised to others since it was marked, who may have gone on with it.
-    pub(super) given: Term,
+    /// To whom it was promised since it was marked, and from which term on: they may have gone on with it, and nothing was heard of them.
+    given: Vec<(NodeKey, Term)>,
     /// Nothing that was acknowledged with it can be missing.
     pub(super) whole: bool,
     /// Whom we follow, and their stay in the ring.
@@ -53,24 +56,31 @@ impl Copy {
 
     /// Nothing yet, of this master's.
     fn awaited(promised: Term) -> Copy {
-        let (marked, members, given) = (Term::default(), Vec::new(), Term::default());
+        let (marked, members, given) = (Term::default(), Vec::new(), Vec::new());
         Copy { group: None, marked, members, promised, given, whole: true, master: None, leaving: None, incoming: None }
     }
 
     /// What it may claim; `None` while there is nothing.
     pub(super) fn claim(&self) -> Option<Claim> {
-        let Copy { marked, promised, given, whole, .. } = *self;
-        self.group.as_ref().map(|group| Claim { last: group.last(), marked, members: self.members.clone(), promised, given, whole })
+        let Copy { marked, promised, whole, .. } = *self;
+        let (members, given) = (self.members.clone(), self.given.clone());
+        self.group.as_ref().map(|group| Claim { last: group.last(), marked, members, promised, given, whole })
     }
 
-    /// Takes nothing of a lower term any more. Whom it was promised to before may have gone on with it.
-    pub(super) fn promise(&mut self, term: Term) {
-        if term > self.promised {
-            if self.marked > Term::default() && self.promised > self.marked {
-                self.given = self.promised;
-            }
-            self.promised = term;
+    /// Takes nothing of a lower term any more, for the sake of someone else.
+    pub(super) fn promise_to(&mut self, node: &NodeKey, term: Term) {
+        if term > self.promised && self.marked > Term::default() && self.given.iter().all(|(given, _)| given != node) {
+            // Past the bound it is not known any more who may have gone on with it.
+            self.whole &= self.given.len() < GIVEN_MAX;
+            self.given.truncate(GIVEN_MAX - 1);
+            self.given.push((node.clone(), term));
         }
+        self.promise_to_ourselves(term);
+    }
+
+    /// The same for ours.
+    pub(super) fn promise_to_ourselves(&mut self, term: Term) {
+        self.promised = self.promised.max(term);
     }
 }
 
@@ -91,7 +101,7 @@ impl Master {
             PeerCommand::Append { term, group, entries } => self.append(ctx, from, conn, term, &group, &entries),
             PeerCommand::Mark { term, group, number, members } => {
                 let Some(copy) = self.followed(ctx, from, conn, term, &group) else { return };
-                (copy.marked, copy.members, copy.whole, copy.given) = (term, members, true, Term::default());
+                (copy.marked, copy.members, copy.whole, copy.given) = (term, members, true, Vec::new());
                 self.touch(ctx, &group);
                 ctx.tell_edge(conn, LinkEvent::Marked { term, group, number });
             }
@@ -124,7 +134,7 @@ impl Master {
             ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone(), copy: false });
             return None;
         }
-        copy.promised = term;
+        copy.promise_to(from, term);
         copy.master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
         self.note_move(ctx, from, name);
         self.copy(name)
@@ -161,7 +171,10 @@ impl Master {
                 let promised = copy.promised;
                 ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised });
             }
-            Some(Holding::Copy(copy)) => (copy.promised, copy.incoming) = (term, Some(incoming)),
+            Some(Holding::Copy(copy)) => {
+                copy.promise_to(from, term);
+                copy.incoming = Some(incoming);
+            }
             Some(_) => {}
             None => {
                 let master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
@@ -230,7 +243,7 @@ impl Master {
                 // What it may claim, its master says.
                 let marked = if members.is_empty() { Term::default() } else { term };
                 (copy.group, copy.marked, copy.members, copy.whole) = (Some(Box::new(group)), marked, members, true);
-                copy.given = Term::default();
+                copy.given = Vec::new();
                 self.keep_anew(ctx, name);
                 if self.followed(ctx, from, conn, term, name).is_some() {
                     self.confirm(ctx, conn, name, term, last.seq);

@@ -50,9 +50,17 @@ pub(super) struct Held {
     pub(super) kept: u64,
     /// What is said meanwhile, with the place it must not go out before.
     pub(super) kept_back: VecDeque<(u64, Out)>,
+    /// Since when nobody is in it; and whether that was long enough.
+    pub(super) empty_since: Option<Time>,
+    pub(super) is_forsaken: bool,
 }
 
 impl Held {
+    pub(super) fn new(group: Group, point: u32, edges: BTreeMap<NodeKey, Box<EdgeAt>>, due: Due, copies: Copies) -> Held {
+        let (safe, kept, kept_back) = (0, 0, VecDeque::new());
+        Held { group, point, edges, list: None, due, copies, safe, kept, kept_back, empty_since: None, is_forsaken: false }
+    }
+
     /// Gives content its place and lets everyone hear it.
     pub(super) fn happen(&mut self, ctx: &mut Ctx<'_>, id: EntryId, sender: Arc<Person>, content: Content) -> u64 {
         let leaver = match &content {
@@ -89,9 +97,9 @@ impl Held {
         }
     }
 
-    /// Nobody is in it, nothing of it is worth keeping, and all that it had to say is said.
+    /// Nobody is in it, nor has been for long, nothing of it is worth keeping, and all that it had to say is said.
     pub(super) fn is_over(&self) -> bool {
-        self.group.is_disposable() && self.kept_back.is_empty()
+        self.group.is_disposable() && (self.is_forsaken || self.group.seq == 0) && self.kept_back.is_empty()
     }
 
     /// An edge without members does not hear the group any more.

@@ -40,8 +40,8 @@ struct KeptSoFar {
 
 impl From<Claim> for Standing {
     fn from(claim: Claim) -> Standing {
-        let Claim { marked, members, promised, whole, .. } = claim;
-        Standing { marked, members, promised, whole }
+        let Claim { marked, members, promised, given, whole, .. } = claim;
+        Standing { marked, members, promised, given, whole }
     }
 }
 
@@ -52,8 +52,8 @@ impl Master {
             let name = kept.group.clone();
             let standing = kept.standing.clone();
             if let Some(group) = group_of(kept, limits) {
-                let Standing { marked, members, promised, whole } = standing;
-                let copy = Copy::kept(group, Claim { last: Default::default(), marked, members, promised, given: Term::default(), whole });
+                let Standing { marked, members, promised, given, whole } = standing;
+                let copy = Copy::kept(group, Claim { last: Default::default(), marked, members, promised, given, whole });
                 self.groups.insert(name, Holding::Copy(Box::new(copy)));
             }
         }
@@ -90,11 +90,10 @@ impl Master {
         for name in std::mem::take(&mut self.kept.touched) {
             let (group, standing) = match self.groups.get(&name) {
                 Some(Holding::Held(held)) => (&held.group, held.claim(ctx.me()).into()),
-                Some(Holding::Copy(copy)) => match (&copy.group, copy.claim()) {
-                    (Some(group), Some(claim)) => (&**group, claim.into()),
-                    _ => continue,
+                Some(holding @ (Holding::Copy(_) | Holding::Opening(_))) => match holding.copy_here() {
+                    Some((group, claim)) => (group, claim.into()),
+                    None => continue,
                 },
-                Some(Holding::Opening(_)) => continue,
                 None => {
                     self.kept.unconfirmed.remove(&name);
                     self.kept.pledges.remove(&name);

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod check;
 mod copies;
 mod desk;
+mod empties;
 mod follow;
 mod held;
 mod history;
@@ -29,6 +30,7 @@ mod pace;
 mod planned;
 mod reports;
 mod rest;
+mod served;
 mod transfer;
 mod turnover;
 mod upkeep;
@@ -36,6 +38,7 @@ mod upkeep;
 use check::{CheckWait, Moves};
 use copies::Copies;
 use desk::Desk;
+use empties::Empties;
 use follow::Copy;
 use held::{EdgeAt, Held};
 use keep::Kept;
@@ -44,13 +47,14 @@ use orphans::Orphans;
 use pace::Pace;
 use planned::Preparing;
 use reports::Due;
+use served::Served;
 use turnover::Early;
 
 use super::ctx::Ctx;
 use super::group::Group;
 use crate::ids::{Birth, Conn, Epoch, Term, Ticket};
 use crate::names::{GroupName, NodeKey};
-use crate::peer::{GroupReport, LinkEvent, Outcome, PeerCommand};
+use crate::peer::{Claim, GroupReport, LinkEvent, Outcome, PeerCommand};
 use crate::time::{Time, earlier};
 
 /// What an edge is told to wait when the group can't be served this moment.
@@ -71,6 +75,18 @@ enum Holding {
     Opening(Box<Opening>),
     Held(Box<Held>),
     Copy(Box<Copy>),
+}
+
+impl Holding {
+    /// What is here of what someone else serves, or nobody yet, with what it may claim.
+    fn copy_here(&self) -> Option<(&Group, Claim)> {
+        let copy = match self {
+            Holding::Copy(copy) => copy,
+            Holding::Opening(opening) => opening.own()?,
+            Holding::Held(_) => return None,
+        };
+        Some((copy.group.as_deref()?, copy.claim()?))
+    }
 }
 
 /// The master part of a super node.
@@ -102,6 +118,8 @@ pub(super) struct Master {
     /// Up to which ring each node has told us all that it has for us.
     settled: BTreeMap<NodeKey, Epoch>,
     early: Early,
+    served: Served,
+    empties: Empties,
     /// The newest ring that others have shown to know.
     newest: Epoch,
     /// The ring has changed, and not everything is looked at yet.
@@ -234,7 +252,7 @@ impl Master {
             }
             LinkEvent::Compared { term, group, seq, same } => self.compared(ctx, from, &group, term, seq, same),
             LinkEvent::Deposed { group, promised } => self.deposed(ctx, from, &group, promised),
-            LinkEvent::NotHeld { group } => self.not_held(ctx, from, &group),
+            LinkEvent::NotHeld { group, idle } => self.not_held(ctx, from, &group, idle),
             _ => {}
         }
     }
@@ -325,13 +343,14 @@ impl Master {
         }
         let point = crate::ring::point(name.as_str());
         let (copies, due) = (Copies::new(ctx, point, group.term), Due { full: true, ..Due::default() });
-        let mut held = Held { group, point, edges, list: None, due, copies, safe: 0, kept: 0, kept_back: VecDeque::new() };
+        let mut held = Held::new(group, point, edges, due, copies);
         set_up(&mut held);
         if !name.is_person() {
             self.due.insert(name.clone());
         }
         self.groups.insert(name.clone(), Holding::Held(Box::new(held)));
         self.keep_anew(ctx, &name);
+        self.mind_emptiness(ctx, &name);
         self.tend(ctx, &name);
         for Waiting { from, conn, command, .. } in waiting {
             self.hear(ctx, from, conn, command);
@@ -372,11 +391,9 @@ impl Master {
             self.dirty.insert(name.clone());
             self.flush_at = Some(ctx.now);
         }
-        let is_over = held.is_over();
         self.touch(ctx, name);
-        if is_over {
-            self.forget_if_over(ctx, name);
-        }
+        self.mind_emptiness(ctx, name);
+        self.forget_if_over(ctx, name);
     }
 
     /// Where the copies are not what they should be.
@@ -393,14 +410,16 @@ impl Master {
         self.touch(ctx, name);
     }
 
-    /// A group in which nobody is and of which nothing is worth keeping.
+    /// A group in which nobody is and of which nothing is worth keeping any more.
     fn forget_if_over(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let Some(held) = self.held(name).filter(|held| held.is_over()) else { return };
         let report = held.report(ctx.me(), 0).0;
         let Some(Holding::Held(mut held)) = self.groups.remove(name) else { return };
         self.due.remove(name);
+        self.empties.forget(held.empty_since, name);
         held.release_all(ctx, &mut self.pace);
         held.disband(ctx);
+        self.served.note(name, held.group.term);
         self.touch(ctx, name);
         if !name.is_person() {
             self.bid_farewell(report);

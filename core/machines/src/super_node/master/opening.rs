@@ -51,7 +51,9 @@ pub(super) struct Opening {
     claims: BTreeMap<NodeKey, Claim>,
     /// They have a copy, and have not offered it.
     pub(super) unheard: BTreeSet<NodeKey>,
-    /// Who was asked for their promise, and when.
+    /// They have nothing, and have not served it in any term from this one on.
+    idle: BTreeMap<NodeKey, Term>,
+    /// Who was asked for their promise, or whether they have served it, and when.
     asked_promise: BTreeMap<NodeKey, Time>,
     memory: Memory,
     /// Whose copy we asked for, and when.
@@ -79,8 +81,12 @@ impl Opening {
         self.asked.as_ref().is_some_and(|(asked, _)| asked == node)
     }
 
+    pub(super) fn own(&self) -> Option<&Copy> {
+        self.own.as_deref()
+    }
+
     pub(super) fn own_group(&self) -> Option<&Group> {
-        self.own.as_ref().and_then(|own| own.group.as_deref())
+        self.own().and_then(|own| own.group.as_deref())
     }
 
     /// What this node offered is of no use, or out of reach.
@@ -91,9 +97,14 @@ impl Opening {
         self.claims.remove(node);
     }
 
+    /// Whether anyone has a copy.
+    pub(super) fn has_claims(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
     /// Whether anyone waits for it, or has a copy.
     pub(super) fn is_wanted(&self) -> bool {
-        !self.waiting.is_empty() || !self.claims.is_empty()
+        !self.waiting.is_empty() || self.has_claims()
     }
 
     /// What it was, for who holds it no more.
@@ -133,21 +144,41 @@ impl Opening {
             return Verdict::Wait("all nodes to say what they have");
         }
         let of_members = || self.promised().filter(|(node, _)| members.contains(node));
-        let is_all = members.iter().all(|node| has_promised(node)) && of_members().all(|(_, claim)| claim.whole);
-        // Since they were marked they have promised it to someone of whom nothing was heard: who may have gone on with it.
-        let gone_on = self.promised().map(|(_, claim)| claim.given).max().filter(|given| *given > newest);
+        // What was fetched meanwhile is nobody's share of what they had together.
+        let has_its_share =
+            |node: &NodeKey| of_members().any(|(other, claim)| other == node && claim.whole && claim.marked > Term::default());
+        let is_all = members.iter().all(|node| has_its_share(node));
+        // Since they were marked they have promised it to someone who may have gone on with it.
+        let doubts: Vec<(&NodeKey, Term)> =
+            self.given(spans).filter(|(node, term)| *term > newest && !self.was_idle(node, *term)).collect();
         if is_all
-            && gone_on.is_none()
+            && doubts.is_empty()
             && let Some(with) = most_of(of_members())
         {
             return Verdict::GoOn { with, forked: false };
         }
-        let nobody_else = gone_on.is_none() && members.iter().all(|node| has_spoken(node));
+        let lost_it = |node: &NodeKey, term: Term| has_settled(node) && place.admitted(node).is_some_and(|office| office > term);
+        let has_answered = |node: &NodeKey| *node == spans.me || self.idle.contains_key(node) || self.claims.contains_key(node);
+        let is_known = |(node, term): &(&NodeKey, Term)| has_answered(node) || lost_it(node, *term);
+        let nobody_else = doubts.iter().all(is_known) && members.iter().all(|node| has_spoken(node));
         if nobody_else || waited_ms >= spans.takeover_ms {
             let with = best_of(&mut self.promised());
             return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: true });
         }
         Verdict::Wait("those who have all that was acknowledged to come back")
+    }
+
+    /// To whom the copies were promised, other than to us now.
+    fn given(&self, spans: &Spans) -> impl Iterator<Item = (&NodeKey, Term)> {
+        let given = self.promised().flat_map(|(_, claim)| &claim.given).map(|(node, term)| (node, *term));
+        given.filter(|(node, term)| **node != spans.me || spans.idle.is_none_or(|idle| *term < idle))
+    }
+
+    /// Whether a node has not gone on with what it was promised from this term on.
+    fn was_idle(&self, node: &NodeKey, term: Term) -> bool {
+        let claim = self.promised().find(|(other, _)| *other == node);
+        claim.is_some_and(|(_, claim)| claim.whole && (Term::default() < claim.marked && claim.marked < term))
+            || self.idle.get(node).is_some_and(|idle| *idle <= term)
     }
 
     /// What counts of what was offered.
@@ -166,16 +197,19 @@ impl Opening {
             claim.promised = term;
         }
         self.asked_promise.clear();
+        self.idle.clear();
     }
 
-    /// Who has to be asked for their promise by now.
-    fn whom_to_ask(&mut self, now: Time, me: &NodeKey) -> Vec<NodeKey> {
+    /// Who has to be asked for their promise by now, or whether they went on with one.
+    fn whom_to_ask(&mut self, now: Time, place: &Placement, spans: &Spans) -> Vec<NodeKey> {
         let lack = self.claims.iter().filter(|(_, claim)| claim.promised < self.term).map(|(node, _)| node);
+        let is_open = |node: &&NodeKey| place.contains(node) && !self.claims.contains_key(*node) && !self.idle.contains_key(*node);
+        let doubted = self.given(spans).map(|(node, _)| node).filter(is_open);
         let asked = &self.asked_promise;
-        let due = |node: &&NodeKey| *node != me && asked.get(*node).is_none_or(|at| now.since_ms(*at) >= ASK_AGAIN_MS);
-        let nodes: Vec<NodeKey> = lack.chain(&self.unheard).filter(due).cloned().collect();
+        let due = |node: &&NodeKey| **node != spans.me && asked.get(*node).is_none_or(|at| now.since_ms(*at) >= ASK_AGAIN_MS);
+        let nodes: BTreeSet<NodeKey> = lack.chain(&self.unheard).chain(doubted).filter(due).cloned().collect();
         self.asked_promise.extend(nodes.iter().map(|node| (node.clone(), now)));
-        nodes
+        nodes.into_iter().collect()
     }
 
     fn all_have_settled(&self, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> bool {
@@ -220,6 +254,8 @@ fn most_of<'a>(claims: impl Iterator<Item = (&'a NodeKey, &'a Claim)>) -> Option
 #[derive(Clone, Debug)]
 pub(super) struct Spans {
     pub(super) me: NodeKey,
+    /// From which term on we have not served it ourselves.
+    idle: Option<Term>,
     /// For copies that may have more than those that are there.
     pub(super) takeover_ms: u64,
     /// For nodes that have not said what they have.
@@ -227,13 +263,13 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    pub(super) fn of(ctx: &Ctx<'_>, name: &GroupName) -> Spans {
+    pub(super) fn of(ctx: &Ctx<'_>, name: &GroupName, idle: Option<Term>) -> Spans {
         let timing = &ctx.config.timing;
         // Whoever holds a nick elsewhere has given it up by then.
         let settle_ms = if name.is_person() { timing.lapse_ms.max(timing.lease_ms) } else { timing.lease_ms };
         // A nick that nobody can claim is worse than messages to it that only lost copies have.
         let takeover_ms = if name.is_person() { settle_ms.min(timing.takeover_ms) } else { timing.takeover_ms };
-        Spans { me: ctx.me().clone(), takeover_ms, settle_ms }
+        Spans { me: ctx.me().clone(), idle, takeover_ms, settle_ms }
     }
 }
 
@@ -254,6 +290,7 @@ impl Master {
             term: ctx.placement.epoch(),
             claims,
             unheard: BTreeSet::new(),
+            idle: BTreeMap::new(),
             asked_promise: BTreeMap::new(),
             memory,
             asked: None,
@@ -292,24 +329,26 @@ impl Master {
     }
 
     /// This node has no copy after all, or can't be asked.
-    pub fn not_held(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName) {
+    pub fn not_held(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, idle: Option<Term>) {
         if let Some(Holding::Opening(opening)) = self.groups.get_mut(name) {
             opening.forget_claim(from);
             opening.unheard.remove(from);
+            opening.idle.extend(idle.map(|idle| (from.clone(), idle)));
             self.try_to_open(ctx, name);
         }
     }
 
     /// Something was heard, or time went by: can it be opened now?
     pub(super) fn try_to_open(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        let spans = Spans::of(ctx, name, self.idle_since(ctx, name));
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name).filter(|_| !self.turning) else { return };
         if matches!(opening.memory, Memory::Asked) && ctx.now.since_ms(opening.since) >= RECORD_WAIT_MS {
             opening.memory = Memory::Silent;
         }
-        for node in opening.whom_to_ask(ctx.now, ctx.me()) {
+        for node in opening.whom_to_ask(ctx.now, ctx.placement, &spans) {
             ctx.post_master(&node, PeerCommand::Ask { term: opening.term, group: name.clone() });
         }
-        match opening.verdict(ctx.now, ctx.placement, &self.settled, &Spans::of(ctx, name)) {
+        match opening.verdict(ctx.now, ctx.placement, &self.settled, &spans) {
             Verdict::Wait(_) => {}
             Verdict::GoOn { with, forked } => self.go_on(ctx, name, with, forked),
             Verdict::FromMemory | Verdict::New => self.open_without_copies(ctx, name),
@@ -351,6 +390,8 @@ impl Master {
         own.leaving = None;
         opening.claims.extend(own.claim().map(|claim| (ctx.me().clone(), claim)));
         opening.own = Some(Box::new(own));
+        // What the disk has is not known to be its beginning.
+        self.keep_anew(ctx, name);
         self.try_to_open(ctx, name);
     }
 

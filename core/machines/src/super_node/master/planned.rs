@@ -3,8 +3,9 @@
 use super::{Holding, Master};
 use crate::names::GroupName;
 use crate::peer::PeerCommand;
-use crate::super_node::ctx::{Ctx, Letter};
+use crate::super_node::ctx::{Ctx, Letter, Planned};
 use crate::time::Time;
+use crate::view::Plan;
 
 /// How often it is said how far we are, while something is left.
 const SAY_MS: u64 = 100;
@@ -30,10 +31,9 @@ impl Master {
         let Some(planned) = ctx.placement.planned().filter(|_| ctx.office().is_some()) else { return };
         let (mut left, mut why) = (0, String::new());
         for (name, holding) in &self.groups {
-            let Holding::Held(held) = holding else { continue };
-            if let Some(node) = held.unprepared(ctx, &planned.ring) {
+            if let Some(what) = unprepared(ctx, planned, holding) {
                 if left == 0 {
-                    why = format!("{name} to {node}");
+                    why = format!("{name} {what}");
                 }
                 left += 1;
             }
@@ -52,5 +52,21 @@ impl Master {
     pub fn say_again_how_far(&mut self, ctx: &mut Ctx<'_>) {
         self.preparing.said = None;
         self.say_how_far(ctx);
+    }
+}
+
+/// What keeps a group from being where it will be. One that is just being taken over may move on when that is done; where it can't be done soon others are not kept waiting for it, but for whoever goes and takes
+/// with it what the new master lacks.
+fn unprepared(ctx: &Ctx<'_>, planned: &Planned, holding: &Holding) -> Option<String> {
+    let is_new = |since: Time| ctx.now.since_ms(since) < ctx.config.timing.lease_ms;
+    let goes = matches!(&planned.plan, Plan::Drain { key, .. } if key == ctx.me());
+    match holding {
+        Holding::Held(held) => held.unprepared(ctx, &planned.ring).map(|node| format!("to {node}")),
+        Holding::Opening(opening) if opening.has_claims() && is_new(opening.since) => Some("is being taken over".to_string()),
+        Holding::Copy(copy) if copy.leaving.is_some_and(|since| goes || is_new(since)) => {
+            let master = copy.master.as_ref().map_or_else(String::new, |(master, _)| format!(" by {master}"));
+            Some(format!("is being taken over{master}"))
+        }
+        Holding::Opening(_) | Holding::Copy(_) => None,
     }
 }

@@ -62,7 +62,7 @@ impl Master {
             let Content::Message { kind, text } = &entry.content else { continue };
             // What stood behind the fork can't be what was heard before it.
             let is_behind = || held.group.former.is_some_and(|former| former.birth == birth && entry.seq > former.seq);
-            let is_new = match held.group.said_before(entry.id) {
+            let is_new = match held.group.said_before(entry.id, None) {
                 None => true,
                 Some(Ok(_)) => false,
                 Some(Err(_)) => is_behind(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::follow::Copy;
 use super::{Holding, Master};
-use crate::ids::{Conn, Epoch};
+use crate::ids::{Conn, Epoch, Term};
 use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{Claim, LinkEvent, PeerCommand, ROWS_MAX};
@@ -50,7 +50,7 @@ impl Master {
             Some(Holding::Held(_)) => self.step_down(ctx, name),
             Some(Holding::Opening(_)) if !mine => self.stop_opening(ctx, name),
             Some(Holding::Copy(copy)) if mine => {
-                copy.promise(ctx.placement.epoch());
+                copy.promise_to_ourselves(ctx.placement.epoch());
                 self.promote(ctx, name);
             }
             Some(Holding::Copy(_)) => self.promise(ctx, name),
@@ -65,8 +65,10 @@ impl Master {
     pub(super) fn step_down(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let Some(Holding::Held(mut held)) = self.groups.remove(name) else { return };
         self.due.remove(name);
+        self.empties.forget(held.empty_since, name);
         held.copies.followers.keys().for_each(|node| self.pace.end(node, name));
         held.send_away(ctx);
+        self.served.note(name, held.group.term);
         let claim = held.claim(ctx.me());
         let unheard = held.copies.members(ctx.me());
         let copy = Copy::of_former_master(held.group, claim, ctx.now);
@@ -91,15 +93,8 @@ impl Master {
         self.openings.remove(&opening.ticket);
         let (own, waiting) = opening.into_parts();
         if let Some(own) = own {
-            let given = own.given;
             self.groups.insert(name.clone(), Holding::Copy(own));
-            // It may have been fetched meanwhile: what the disk has is not known to be its beginning.
-            self.keep_anew(ctx, name);
             self.promise(ctx, name);
-            // What we had promised to ourselves came to nothing.
-            if let Some(copy) = self.copy(name) {
-                copy.given = given;
-            }
         }
         for waiting in waiting {
             self.hear(ctx, waiting.from, waiting.conn, waiting.command);
@@ -110,7 +105,10 @@ impl Master {
     fn promise(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let master = ctx.placement.master(name).and_then(|key| Some((key.clone(), ctx.placement.admitted(key)?)));
         let Some(copy) = self.copy(name).filter(|copy| copy.master != master) else { return };
-        copy.promise(ctx.placement.epoch());
+        match &master {
+            Some((node, _)) => copy.promise_to(node, ctx.placement.epoch()),
+            None => copy.promise_to_ourselves(ctx.placement.epoch()),
+        }
         copy.master = master;
         self.pledge(ctx, name);
         let Some(copy) = self.copy(name) else { return };
@@ -222,7 +220,7 @@ impl Master {
             return;
         }
         if let Some(copy) = self.copy(name).filter(|copy| term > copy.promised) {
-            copy.promise(term);
+            copy.promise_to(from, term);
             copy.master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
             self.pledge(ctx, name);
         }
@@ -238,8 +236,17 @@ impl Master {
             }
             // We are its master, as far as we know the ring. Who knows a newer one asks again.
             Some(_) => {}
-            None => ctx.tell_edge(conn, LinkEvent::NotHeld { group: name.clone() }),
+            None => {
+                // Who is behind the ring may yet begin to serve it in one that is over.
+                let idle = self.idle_since(ctx, name).filter(|_| ctx.placement.epoch() >= term);
+                ctx.tell_edge(conn, LinkEvent::NotHeld { group: name.clone(), idle });
+            }
         }
+    }
+
+    /// From which term on we have not served a group of which we have nothing; `None` while we are not in the ring.
+    pub(super) fn idle_since(&self, ctx: &Ctx<'_>, name: &GroupName) -> Option<Term> {
+        ctx.office().map(|office| office.max(self.served.until(name)))
     }
 
     /// A new master wants the copy that we offered.
@@ -255,7 +262,7 @@ impl Master {
             Some(Copy { group: Some(group), promised, .. }) => {
                 super::transfer::send_copy(ctx, from, *promised, group, have.as_ref(), Vec::new());
             }
-            _ => ctx.tell_edge(conn, LinkEvent::NotHeld { group: name.clone() }),
+            _ => ctx.tell_edge(conn, LinkEvent::NotHeld { group: name.clone(), idle: None }),
         }
     }
 

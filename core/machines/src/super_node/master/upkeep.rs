@@ -18,7 +18,7 @@ const LOOK_MS: u64 = 250;
 const RETRY_MS: u64 = 50;
 
 impl Master {
-    pub fn deadline(&self) -> Option<Time> {
+    pub fn deadline(&self, empty_ms: u64) -> Option<Time> {
         let checks = self.check_waits.iter().map(|wait| wait.since + CHECK_WAIT_MS).min();
         let times = [
             self.check_at,
@@ -30,6 +30,7 @@ impl Master {
             self.retry_at,
             self.preparing.at,
             self.orphans.at,
+            self.empties.deadline(empty_ms),
         ];
         times.into_iter().fold(None, earlier)
     }
@@ -55,6 +56,7 @@ impl Master {
         if self.sweep_at.is_some_and(|at| at <= ctx.now) {
             self.sweep(ctx);
         }
+        self.forsake_empty(ctx);
         self.answer_checks(ctx);
         // Last: what any of this appended goes out with it.
         if self.flush_at.take_if(|at| *at <= ctx.now).is_some() {
@@ -84,7 +86,7 @@ impl Master {
     }
 
     /// The end of a turn: entries to those who follow us, and to those we follow how far we are.
-    fn flush(&mut self, ctx: &mut Ctx<'_>) {
+    pub fn flush(&mut self, ctx: &mut Ctx<'_>) {
         self.keep_what_is_new(ctx);
         for name in std::mem::take(&mut self.dirty) {
             if self.held(&name).is_some_and(|held| held.stream(ctx)) {

@@ -39,7 +39,7 @@ impl Theirs {
             marked,
             members: members.iter().map(|node| key(node)).collect(),
             promised,
-            given: Term::default(),
+            given: Vec::new(),
             whole: true,
         }
     }

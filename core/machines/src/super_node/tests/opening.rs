@@ -241,7 +241,7 @@ fn what_comes_back_late_is_not_taken_for_what_was_said_since() {
     bench.request(third, 1, &group, 9, "joe", join());
     // Who said what is missing goes on for long.
     for counter in 6..=80 {
-        bench.request(third, counter, &group, 9, "joe", Op::Say { kind: SayKind::Message, text: "since".into(), counter });
+        bench.request(third, counter, &group, 9, "joe", Op::Say { kind: SayKind::Message, text: "since".into(), counter, birth: None });
     }
     bench.follow(link);
     let entries = vec![entry_of(4, earlier, SessionId(9), 4), entry_of(5, earlier, SessionId(9), 5)];

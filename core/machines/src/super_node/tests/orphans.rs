@@ -76,7 +76,7 @@ fn check(count: usize, with_member: bool, page: usize) {
     memory.serve(&mut bench, 11_000);
     memory.groups = (0..count).map(|n| (group(&format!("#g{n}")), record(with_member))).collect();
     bench.ring(&[ME]);
-    memory.serve(&mut bench, 60_000);
+    memory.serve(&mut bench, 120_000);
     memory.opened.sort();
     memory.opened.dedup();
     assert_eq!(memory.opened.len(), count, "not all were opened");
@@ -125,6 +125,6 @@ fn a_directory_that_does_not_answer_takes_no_harm() {
     assert!(!asked.iter().any(|command| matches!(command, PeerCommand::Report { .. })), "{asked:?}");
     // It is looked for again.
     memory.groups.insert(group("#a"), record(true));
-    memory.serve(&mut bench, 20_000);
+    memory.serve(&mut bench, 80_000);
     assert_eq!(memory.groups.len(), 0);
 }

@@ -37,7 +37,7 @@ fn served() -> Served {
 
 impl Served {
     fn say(&mut self, counter: u64) {
-        let op = Op::Say { kind: SayKind::Message, text: "x".into(), counter };
+        let op = Op::Say { kind: SayKind::Message, text: "x".into(), counter, birth: None };
         self.bench.request(self.edge, 100 + counter, &self.group, 9, "joe", op);
     }
 

@@ -333,7 +333,7 @@ fn a_master_gives_pages_of_its_log() {
     bench.follow(standby);
     let Some(Outcome::Joined { birth, .. }) = bench.answers(other).pop() else { panic!() };
     for counter in 1..20 {
-        let say = Op::Say { kind: SayKind::Message, text: "x".repeat(100).into(), counter };
+        let say = Op::Say { kind: SayKind::Message, text: "x".repeat(100).into(), counter, birth: None };
         bench.request(other, counter, &group, 9, "joe", say);
         bench.follow(standby);
     }
