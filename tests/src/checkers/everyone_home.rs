@@ -105,8 +105,13 @@ fn homecoming(world: &World) -> Result<(), String> {
         }
     }
     for pid in world.pids().filter(|pid| world.is_alive(*pid)) {
-        if let Role::Client { gave_up: Some(why), .. } = world.role(pid) {
-            return Err(format!("everyone home: {} gave up: {why}", world.name(pid)));
+        match world.role(pid) {
+            Role::Client { gave_up: Some(why), .. } => return Err(format!("everyone home: {} gave up: {why}", world.name(pid))),
+            // One message after the other: a probe would have to wait its turn.
+            Role::Client { said, .. } if !said.is_empty() => {
+                return Err(format!("everyone home: {} has {} messages that are not answered", world.name(pid), said.len()));
+            }
+            _ => {}
         }
     }
     Ok(())

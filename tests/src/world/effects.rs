@@ -290,6 +290,7 @@ impl World {
                     acked.insert(text, now);
                 }
             }
+            Note::Unsent { number, .. } => _ = said.remove(&number),
             _ => {}
         }
     }

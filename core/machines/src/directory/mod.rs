@@ -68,6 +68,9 @@ pub struct OtherNetwork {
     pub configured: Text,
 }
 
+/// How often in a lease a server that judges nodes looks at the clock at least.
+const LOOKS: u64 = 6;
+
 /// A directory server.
 #[derive(Debug)]
 pub struct Directory {
@@ -86,6 +89,8 @@ pub struct Directory {
     dials: BTreeMap<Ticket, (NodeKey, Incarnation)>,
     tickets: u64,
     stopping: bool,
+    /// When it last looked at the clock.
+    looked: Time,
 }
 
 impl Directory {
@@ -107,6 +112,7 @@ impl Directory {
             dials: BTreeMap::new(),
             tickets: 0,
             stopping: false,
+            looked: Time(0),
             state,
             config,
         })
@@ -149,10 +155,16 @@ impl Machine for Directory {
             Input::Told { .. } | Input::Judged { .. } | Input::Wish(_) | Input::Drained { .. } | Input::Surveyed { .. } => {}
             Input::Kept { .. } | Input::DiskTrouble { .. } | Input::DiskWell { .. } => {}
         }
+        self.looked = now;
     }
 
     fn deadline(&self) -> Option<Time> {
-        if self.stopping { None } else { earlier(self.pulses.deadline(), self.agenda.deadline(&self.config)) }
+        if self.stopping {
+            return None;
+        }
+        // Often enough to notice that it stood still, or that its clock did not.
+        let look = self.pulses.deadline().map(|due| due.min(self.looked + self.config.lease_ms / LOOKS));
+        earlier(look, self.agenda.deadline(&self.config))
     }
 
     fn check_invariants(&self) {

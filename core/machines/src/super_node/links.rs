@@ -229,6 +229,11 @@ impl Links {
         self.inward.contains_key(&conn)
     }
 
+    /// Whether a node has a link to us: it lives, as far as we know.
+    pub fn hears(&self, node: &NodeKey) -> bool {
+        self.inward.values().any(|link| matches!(link, In::Up { from, .. } if from == node))
+    }
+
     /// A connection is gone: was it a link?
     pub fn lost(&mut self, ctx: &mut Ctx<'_>, conn: Conn) -> Change {
         if let Some(to) = self.out_conns.remove(&conn) {

@@ -222,11 +222,14 @@ impl SuperNode {
         }
         effects.push(log(Level::Info, format!("ring: {view}")));
         let before = self.placement.view.take();
+        let gone = before.iter().flat_map(|before| &before.nodes).map(|node| &node.key).filter(|key| view.node(key).is_none());
+        let gone: Vec<NodeKey> = gone.filter(|key| self.links.hears(key)).cloned().collect();
         self.placement.ring = Ring::new(&view);
         self.placement.view = Some(view.clone());
         self.foresee();
         effects.push(Effect::Note(Note::View(view)));
         self.links.view_changed(ctx!(self, now, effects));
+        self.master.put_out(ctx!(self, now, effects), gone);
         self.master.ring_changed(ctx!(self, now, effects));
         self.master.say_again_how_far(ctx!(self, now, effects));
         if let Some(before) = before {

@@ -132,7 +132,7 @@ impl Master {
     fn why_blocked(&self, ctx: &Ctx<'_>, name: &GroupName, holding: &Holding) -> Option<String> {
         match holding {
             Holding::Opening(opening) => {
-                let spans = super::opening::Spans::of(ctx, name, self.idle_since(ctx, name));
+                let spans = self.spans(ctx, name);
                 Some(format!("waits for {}", opening.why(ctx.now, ctx.placement, &self.settled, &spans)))
             }
             Holding::Held(held) if held.is_out_of_lease(ctx) => {

@@ -117,6 +117,8 @@ pub(super) struct Master {
     pace: Pace,
     /// Up to which ring each node has told us all that it has for us.
     settled: BTreeMap<NodeKey, Epoch>,
+    /// Nodes that were put out of the ring and live, as far as we know, and until when they are waited for like those in it.
+    put_out: BTreeMap<NodeKey, Time>,
     early: Early,
     served: Served,
     empties: Empties,
@@ -428,6 +430,7 @@ impl Master {
 
     /// A node's link to us is gone: its members have until the lapse to come back.
     pub fn lost_edge(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
+        self.put_out.remove(node);
         for holding in self.groups.values_mut() {
             match holding {
                 Holding::Opening(opening) => opening.waiting.retain(|waiting| waiting.from != *node),

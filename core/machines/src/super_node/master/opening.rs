@@ -213,8 +213,8 @@ impl Opening {
     }
 
     fn all_have_settled(&self, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> bool {
-        let mut nodes = place.view.iter().flat_map(|view| &view.nodes);
-        nodes.all(|node| node.key == spans.me || has_settled(&node.key))
+        let nodes = place.view.iter().flat_map(|view| &view.nodes).map(|node| &node.key);
+        nodes.chain(&spans.put_out).all(|node| *node == spans.me || has_settled(node))
     }
 
     fn verdict_without_claims(&self, waited_ms: u64, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> Verdict {
@@ -256,20 +256,24 @@ pub(super) struct Spans {
     pub(super) me: NodeKey,
     /// From which term on we have not served it ourselves.
     idle: Option<Term>,
+    /// Nodes that are waited for though they are not in the ring.
+    put_out: Vec<NodeKey>,
     /// For copies that may have more than those that are there.
     pub(super) takeover_ms: u64,
     /// For nodes that have not said what they have.
     pub(super) settle_ms: u64,
 }
 
-impl Spans {
-    pub(super) fn of(ctx: &Ctx<'_>, name: &GroupName, idle: Option<Term>) -> Spans {
+impl Master {
+    /// How long is waited for whom until a group opens.
+    pub(super) fn spans(&self, ctx: &Ctx<'_>, name: &GroupName) -> Spans {
         let timing = &ctx.config.timing;
         // Whoever holds a nick elsewhere has given it up by then.
         let settle_ms = if name.is_person() { timing.lapse_ms.max(timing.lease_ms) } else { timing.lease_ms };
         // A nick that nobody can claim is worse than messages to it that only lost copies have.
         let takeover_ms = if name.is_person() { settle_ms.min(timing.takeover_ms) } else { timing.takeover_ms };
-        Spans { me: ctx.me().clone(), idle, takeover_ms, settle_ms }
+        let put_out = self.put_out.iter().filter(|(_, until)| ctx.now < **until).map(|(node, _)| node.clone()).collect();
+        Spans { me: ctx.me().clone(), idle: self.idle_since(ctx, name), put_out, takeover_ms, settle_ms }
     }
 }
 
@@ -340,7 +344,7 @@ impl Master {
 
     /// Something was heard, or time went by: can it be opened now?
     pub(super) fn try_to_open(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
-        let spans = Spans::of(ctx, name, self.idle_since(ctx, name));
+        let spans = self.spans(ctx, name);
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name).filter(|_| !self.turning) else { return };
         if matches!(opening.memory, Memory::Asked) && ctx.now.since_ms(opening.since) >= RECORD_WAIT_MS {
             opening.memory = Memory::Silent;

@@ -27,7 +27,9 @@ impl Master {
         for name in &names {
             self.turn_over(ctx, name);
         }
-        self.settled.retain(|node, _| ctx.placement.contains(node));
+        self.put_out.retain(|node, until| ctx.now < *until && !ctx.placement.contains(node));
+        let put_out = &self.put_out;
+        self.settled.retain(|node, _| ctx.placement.contains(node) || put_out.contains_key(node));
         self.settle_with_all(ctx);
         for ((name, from), (epoch, claim)) in std::mem::take(&mut self.early) {
             // What is of a ring that is still to come stays: in this one the group may be someone else's.
@@ -37,6 +39,12 @@ impl Master {
         self.turning = false;
         self.try_all(ctx);
         self.answer_checks(ctx);
+    }
+
+    /// These nodes are out of the ring by the view that comes, and have links to us. What they have of groups that are ours now may be all there is.
+    pub fn put_out(&mut self, ctx: &Ctx<'_>, nodes: Vec<NodeKey>) {
+        let until = ctx.now + ctx.config.timing.lease_ms;
+        self.put_out.extend(nodes.into_iter().map(|node| (node, until)));
     }
 
     /// Looks at one group that we hold: in which part are we in it now?
