@@ -76,6 +76,11 @@ impl Follower {
         Follower { confirmed: seq, ..Follower::new(office, State::Following { sent: seq }, true, now) }.who_knows()
     }
 
+    /// It counts, and was not sent this mark.
+    fn is_unmarked(&self, number: u64) -> bool {
+        self.counts && !self.released && self.mark_sent < number && !matches!(self.state, State::Absent(_))
+    }
+
     /// It believes that it counts, from before we served the group.
     pub(super) fn who_knows(self) -> Follower {
         Follower { knows: true, ..self }
@@ -282,11 +287,9 @@ impl Held {
         // Whoever believes to have all that counts hears first with whom it shares that: a successor that knows only them has to know of the newcomer, too.
         let older = |follower: &Follower| follower.knows && follower.counts && !follower.released;
         let all_know = self.copies.followers.values().filter(|follower| older(follower)).all(|follower| follower.marked == number);
-        let due = |follower: &Follower| {
-            let is_next =
-                follower.counts && !follower.released && follower.mark_sent < number && !matches!(follower.state, State::Absent(_));
-            is_next && (follower.knows || all_know)
-        };
+        // What went out before it counted it may not have yet.
+        let safe = self.safe;
+        let due = |follower: &Follower| follower.is_unmarked(number) && follower.confirmed >= safe && (follower.knows || all_know);
         for (node, follower) in self.copies.followers.iter_mut().filter(|(_, follower)| due(follower)) {
             follower.mark_sent = number;
             let (term, group, members) = (self.group.term, self.group.name.clone(), members.clone());
@@ -374,7 +377,7 @@ impl Held {
         if arrived {
             follower.state = State::Following { sent };
         }
-        arrived
+        arrived || follower.is_unmarked(self.copies.number)
     }
 
     /// Whether some of what waits is safe, and more is on its way to be: together it costs those who hear it half as many writes.
