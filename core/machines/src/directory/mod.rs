@@ -272,6 +272,10 @@ impl Directory {
             && let Some((key, due)) = self.pulses.first_due(now)
         {
             match due {
+                Due::Lapsed if self.pulses.spare(now, &key) => {
+                    let text = format!("{key} is silent, and so is everyone else: this server may be cut off, and does not judge for now");
+                    note(effects, Level::Warn, text);
+                }
                 Due::Lapsed => {
                     let why = format!("was silent for {} ms", self.config.lease_ms);
                     self.declare_dead(now, &key, why, effects);

@@ -2,7 +2,8 @@
 //!
 //! One pulse for every node that is in the ring or will be once what is under way is durable. A node that is silent for a lease has lapsed; a node that
 //! someone suspects is to be dialled, at most once in `PROBE_GAP_MS`. A clock stands still while we could not have heard the node: before
-//! its admission is durable, and while we don't read from its connection.
+//! its admission is durable, and while we don't read from its connection. Where nobody is heard at all it is more likely we who are cut off than everyone else who is dead, and to declare
+//! them dead would help nobody: they are spared for a while, and when anyone is heard again everyone has a full lease to be heard, too.
 //!
 //! Invariant: each pulse stands in `due` at most once, at the time it next wants attention.
 
@@ -15,12 +16,17 @@ use crate::time::Time;
 /// Least time between two dials of the same suspect.
 pub(super) const PROBE_GAP_MS: u64 = 200;
 
+/// How many leases a node is spared while nobody is heard: in the end a ring of which all nodes died together has to make room for others.
+const SPARED_MAX: u32 = 3;
+
 /// All pulses.
 #[derive(Debug)]
 pub(super) struct Pulses {
     lease_ms: u64,
     nodes: BTreeMap<NodeKey, Pulse>,
     due: BTreeSet<(Time, NodeKey)>,
+    /// When anyone was heard last.
+    last_heard: Time,
 }
 
 /// One super node's.
@@ -37,6 +43,7 @@ pub(super) struct Pulse {
     probing: bool,
     probed: Option<Time>,
     due: Option<Time>,
+    spared: u32,
 }
 
 /// What a pulse wants.
@@ -50,7 +57,7 @@ pub(super) enum Due {
 
 impl Pulses {
     pub(super) fn new(lease_ms: u64) -> Pulses {
-        Pulses { lease_ms, nodes: BTreeMap::new(), due: BTreeSet::new() }
+        Pulses { lease_ms, nodes: BTreeMap::new(), due: BTreeSet::new(), last_heard: Time(0) }
     }
 
     /// A node begins, or another start of it. Its clock stands until `renew`.
@@ -66,6 +73,7 @@ impl Pulses {
             probing: false,
             probed: None,
             due: None,
+            spared: 0,
         };
         self.nodes.insert(key.clone(), pulse);
     }
@@ -78,6 +86,7 @@ impl Pulses {
 
     /// This start of the node has its place: a full lease from here.
     pub(super) fn renew(&mut self, now: Time, key: &NodeKey, incarnation: Incarnation) {
+        self.last_heard = now;
         self.update(key, |pulse| {
             if pulse.incarnation == incarnation {
                 (pulse.durable, pulse.heard) = (true, now);
@@ -87,6 +96,7 @@ impl Pulses {
 
     /// Everyone gets a full lease: we were not there to hear.
     pub(super) fn renew_all(&mut self, now: Time) {
+        self.last_heard = now;
         let keys: Vec<NodeKey> = self.nodes.keys().cloned().collect();
         keys.iter().for_each(|key| self.update(key, |pulse| pulse.heard = now));
     }
@@ -95,12 +105,30 @@ impl Pulses {
     pub(super) fn hear(&mut self, now: Time, key: &NodeKey, incarnation: Incarnation, conn: Conn) -> bool {
         let known = self.nodes.get(key).is_some_and(|pulse| pulse.incarnation == incarnation);
         if known {
+            if self.is_deaf(now) {
+                self.renew_all(now);
+            }
+            self.last_heard = now;
             self.update(key, |pulse| {
-                pulse.heard = now;
+                (pulse.heard, pulse.spared) = (now, 0);
                 pulse.conn = pulse.conn.or(Some(conn));
             });
         }
         known
+    }
+
+    /// Whether there are several, and all of them have missed a heartbeat.
+    fn is_deaf(&self, now: Time) -> bool {
+        self.nodes.len() > 1 && now.since_ms(self.last_heard) >= self.lease_ms / 2
+    }
+
+    /// A node has lapsed: true when it gets another lease all the same.
+    pub(super) fn spare(&mut self, now: Time, key: &NodeKey) -> bool {
+        let spared = self.is_deaf(now) && self.nodes.get(key).is_some_and(|pulse| pulse.spared < SPARED_MAX);
+        if spared {
+            self.update(key, |pulse| (pulse.heard, pulse.spared) = (now, pulse.spared + 1));
+        }
+        spared
     }
 
     /// Whether we read from its connection. Silence counts from when we read again.

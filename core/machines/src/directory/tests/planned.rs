@@ -160,12 +160,34 @@ fn a_drain_that_is_given_up_leaves_the_node_where_it_is() {
 }
 
 #[test]
+fn nobody_is_judged_while_nobody_is_heard() {
+    check_two(&[
+        ("until 5000", ""),
+        // Whoever else was cut off, too, has a full lease to be heard.
+        ("1 HEARTBEAT 5000", "1: beat 5000 1.4"),
+        ("until 6000", ""),
+        ("1 HEARTBEAT 6000", "1: beat 6000 1.4"),
+        ("until 7000", ""),
+        ("1 HEARTBEAT 7000", "1: beat 7000 1.4"),
+        ("until 7999", ""),
+        ("until 8000", "remove 192.0.2.2: was silent for 3000 ms"),
+    ]);
+    // In the end they are gone.
+    check_two(&[
+        ("until 12999", ""),
+        ("until 13000", "remove 192.0.2.1: was silent for 3000 ms | remove 192.0.2.2: was silent for 3000 ms"),
+    ]);
+}
+
+#[test]
 fn a_death_is_no_planned_change_and_everyone_has_to_be_ready_for_the_ring_without_it() {
     check_two(&[
         ("node 3 192.0.2.3 1", "3: proven"),
         ("3 REGISTER 9 c", "3 watches | 3: view 1.4 192.0.2.1/1 192.0.2.2/1 | 3: pending 1 - | prepare 2 join 192.0.2.3/1"),
         ("durable", "all: pending 2 join 192.0.2.3/1"),
         ("1 ready 2", ""),
+        ("until 2000", ""),
+        ("1 HEARTBEAT 2000", "1: beat 2000 1.4"),
         ("until 3000", ""),
         ("1 HEARTBEAT 3000", "1: beat 3000 1.4"),
         ("until 4000", "remove 192.0.2.2: was silent for 3000 ms"),

@@ -121,6 +121,8 @@ pub(super) struct Master {
     put_out: BTreeMap<NodeKey, Time>,
     early: Early,
     served: Served,
+    /// The first ring that we knew: in no term before it was anything served by this life of the process.
+    began: Option<Epoch>,
     empties: Empties,
     /// The newest ring that others have shown to know.
     newest: Epoch,

@@ -157,10 +157,8 @@ impl Opening {
         {
             return Verdict::GoOn { with, forked: false };
         }
-        let lost_it = |node: &NodeKey, term: Term| has_settled(node) && place.admitted(node).is_some_and(|office| office > term);
         let has_answered = |node: &NodeKey| *node == spans.me || self.idle.contains_key(node) || self.claims.contains_key(node);
-        let is_known = |(node, term): &(&NodeKey, Term)| has_answered(node) || lost_it(node, *term);
-        let nobody_else = doubts.iter().all(is_known) && members.iter().all(|node| has_spoken(node));
+        let nobody_else = doubts.iter().all(|(node, _)| has_answered(node)) && members.iter().all(|node| has_spoken(node));
         if nobody_else || waited_ms >= spans.takeover_ms {
             let with = best_of(&mut self.promised());
             return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: true });
@@ -201,9 +199,9 @@ impl Opening {
     }
 
     /// Who has to be asked for their promise by now, or whether they went on with one.
-    fn whom_to_ask(&mut self, now: Time, place: &Placement, spans: &Spans) -> Vec<NodeKey> {
+    fn whom_to_ask(&mut self, now: Time, spans: &Spans) -> Vec<NodeKey> {
         let lack = self.claims.iter().filter(|(_, claim)| claim.promised < self.term).map(|(node, _)| node);
-        let is_open = |node: &&NodeKey| place.contains(node) && !self.claims.contains_key(*node) && !self.idle.contains_key(*node);
+        let is_open = |node: &&NodeKey| !self.claims.contains_key(*node) && !self.idle.contains_key(*node);
         let doubted = self.given(spans).map(|(node, _)| node).filter(is_open);
         let asked = &self.asked_promise;
         let due = |node: &&NodeKey| **node != spans.me && asked.get(*node).is_none_or(|at| now.since_ms(*at) >= ASK_AGAIN_MS);
@@ -273,7 +271,7 @@ impl Master {
         // A nick that nobody can claim is worse than messages to it that only lost copies have.
         let takeover_ms = if name.is_person() { settle_ms.min(timing.takeover_ms) } else { timing.takeover_ms };
         let put_out = self.put_out.iter().filter(|(_, until)| ctx.now < **until).map(|(node, _)| node.clone()).collect();
-        Spans { me: ctx.me().clone(), idle: self.idle_since(ctx, name), put_out, takeover_ms, settle_ms }
+        Spans { me: ctx.me().clone(), idle: self.idle_since(name), put_out, takeover_ms, settle_ms }
     }
 }
 
@@ -349,7 +347,7 @@ impl Master {
         if matches!(opening.memory, Memory::Asked) && ctx.now.since_ms(opening.since) >= RECORD_WAIT_MS {
             opening.memory = Memory::Silent;
         }
-        for node in opening.whom_to_ask(ctx.now, ctx.placement, &spans) {
+        for node in opening.whom_to_ask(ctx.now, &spans) {
             ctx.post_master(&node, PeerCommand::Ask { term: opening.term, group: name.clone() });
         }
         match opening.verdict(ctx.now, ctx.placement, &self.settled, &spans) {

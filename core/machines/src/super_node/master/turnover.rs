@@ -22,6 +22,7 @@ pub(super) type Early = BTreeMap<(GroupName, NodeKey), (Epoch, Claim)>;
 impl Master {
     /// The ring is another, or our place in it.
     pub fn ring_changed(&mut self, ctx: &mut Ctx<'_>) {
+        self.began.get_or_insert(ctx.placement.epoch());
         let names: Vec<GroupName> = self.groups.keys().cloned().collect();
         self.turning = true;
         for name in &names {
@@ -246,15 +247,15 @@ impl Master {
             Some(_) => {}
             None => {
                 // Who is behind the ring may yet begin to serve it in one that is over.
-                let idle = self.idle_since(ctx, name).filter(|_| ctx.placement.epoch() >= term);
+                let idle = self.idle_since(name).filter(|_| ctx.placement.epoch() >= term);
                 ctx.tell_edge(conn, LinkEvent::NotHeld { group: name.clone(), idle });
             }
         }
     }
 
-    /// From which term on we have not served a group of which we have nothing; `None` while we are not in the ring.
-    pub(super) fn idle_since(&self, ctx: &Ctx<'_>, name: &GroupName) -> Option<Term> {
-        ctx.office().map(|office| office.max(self.served.until(name)))
+    /// From which term on we have not served a group of which we have nothing. Of former lives of this process nothing is known.
+    pub(super) fn idle_since(&self, name: &GroupName) -> Option<Term> {
+        self.began.map(|began| began.max(self.served.until(name)))
     }
 
     /// A new master wants the copy that we offered.
