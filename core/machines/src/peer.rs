@@ -58,6 +58,8 @@ wire_struct! {
         promised: Term,
         /// To whom the holder has promised it since it was marked, and from which term on: each of them may have gone on from there.
         given: Vec<(NodeKey, Term)>,
+        /// The holder has not served it in any term from this one on. `None`: that is not known.
+        idle: Option<Term>,
         /// Nothing the holder ever acknowledged is missing: the process did not end since, or had it on disk first.
         whole: bool,
     }

@@ -296,6 +296,8 @@ impl Edge {
             self.reply(ctx, conn, asked.slot, events);
             let entering = Entering { session: asked.session, conn, slot: None, events: vec![], after: joined.mark, told: true };
             self.seat(ctx, joined.from, &group, entering, joined.coming);
+            // The ring may have changed while the answer was on its way.
+            self.point_native(ctx, &group, conn);
             return self.rename_latecomer(ctx, conn, group, &asked.person);
         }
         let entering = Entering { session: asked.session, conn, slot: asked.slot, events, after: joined.mark, told: false };

@@ -38,22 +38,22 @@ impl Edge {
 
     /// Native clients would rather be at the master itself.
     pub(super) fn point_natives(&mut self, ctx: &mut Ctx<'_>) {
-        let masters = ctx.others();
-        let dead: Vec<&NodeKey> = masters.iter().filter(|master| self.is_believed_dead(ctx.now, master)).collect();
-        for (group, attachment) in &self.attachments {
-            let Some(master) = ctx.placement.master(group).filter(|master| **master != ctx.config.key) else { continue };
-            if dead.contains(&master) {
-                continue;
-            }
-            let Some(address) = master.address() else { continue };
+        let seats =
+            |(group, attachment): (&GroupName, &Attachment)| attachment.seats.iter().map(|conn| (group.clone(), *conn)).collect::<Vec<_>>();
+        let elsewhere = |(group, _): &(&GroupName, &Attachment)| !group.is_person() && !ctx.is_mine(group);
+        let natives: Vec<(GroupName, Conn)> = self.attachments.iter().filter(elsewhere).flat_map(seats).collect();
+        natives.iter().for_each(|(group, conn)| self.point_native(ctx, group, *conn));
+    }
+
+    /// Shows a native client in a group of another node's the way there, unless that one is believed dead.
+    pub(super) fn point_native(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn) {
+        let Some(master) = ctx.placement.master(group).filter(|master| **master != ctx.config.key) else { return };
+        let Some(address) = master.address().filter(|_| !self.is_believed_dead(ctx.now, master)) else { return };
+        let session = self.sessions.get_mut(conn.slot as usize).and_then(|session| session.as_deref_mut());
+        if let Some(session) = session.filter(|session| session.native) {
+            session.moved = true;
             let moved = Push::Moved { group: group.clone(), epoch: ctx.placement.epoch(), address: address.to_string().into() };
-            for conn in &attachment.seats {
-                let session = self.sessions.get_mut(conn.slot as usize).and_then(|session| session.as_deref_mut());
-                if let Some(session) = session.filter(|session| session.native && !group.is_person()) {
-                    session.moved = true;
-                    ctx.effects.push(Effect::Tell { conn: *conn, event: moved.clone().into() });
-                }
-            }
+            ctx.effects.push(Effect::Tell { conn, event: moved.into() });
         }
     }
 

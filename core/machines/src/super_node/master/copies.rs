@@ -165,6 +165,7 @@ impl Held {
             members: self.copies.members(me),
             promised: self.group.term,
             given: Vec::new(),
+            idle: None,
             whole: true,
         }
     }

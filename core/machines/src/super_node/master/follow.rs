@@ -64,7 +64,7 @@ impl Copy {
     pub(super) fn claim(&self) -> Option<Claim> {
         let Copy { marked, promised, whole, .. } = *self;
         let (members, given) = (self.members.clone(), self.given.clone());
-        self.group.as_ref().map(|group| Claim { last: group.last(), marked, members, promised, given, whole })
+        self.group.as_ref().map(|group| Claim { last: group.last(), marked, members, promised, given, idle: None, whole })
     }
 
     /// Takes nothing of a lower term any more, for the sake of someone else.
@@ -271,6 +271,16 @@ impl Master {
         self.confirm(ctx, conn, name, term, seq);
     }
 
+    /// A copy that never counted is not needed any more, by a master that sent it before the ring gave the group to us: with it nothing was acknowledged.
+    fn let_go_of(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Term, name: &GroupName) {
+        let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
+        if opening.let_go(ctx.me(), from, term) {
+            self.touch(ctx, name);
+            ctx.tell_edge(conn, LinkEvent::Released { term, group: name.clone() });
+            self.try_to_open(ctx, name);
+        }
+    }
+
     /// Our copy is not needed any more.
     fn release(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, epoch: Epoch, term: Term, name: &GroupName) {
         // Its master by the ring that we promised it for, who serves it without our promise.
@@ -281,7 +291,8 @@ impl Master {
                 return ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised });
             }
             Some(Holding::Copy(_)) => self.note_move(ctx, from, name),
-            Some(_) => return,
+            Some(Holding::Opening(_)) => return self.let_go_of(ctx, from, conn, term, name),
+            Some(Holding::Held(_)) => return,
             None => {}
         }
         self.groups.remove(name);

@@ -53,7 +53,7 @@ impl Master {
             let standing = kept.standing.clone();
             if let Some(group) = group_of(kept, limits) {
                 let Standing { marked, members, promised, given, whole } = standing;
-                let copy = Copy::kept(group, Claim { last: Default::default(), marked, members, promised, given, whole });
+                let copy = Copy::kept(group, Claim { last: Default::default(), marked, members, promised, given, idle: None, whole });
                 self.groups.insert(name, Holding::Copy(Box::new(copy)));
             }
         }
@@ -88,21 +88,20 @@ impl Master {
     /// Whether this much of a group's life is as safe here as it has to be.
     pub(super) fn keep_what_is_new(&mut self, ctx: &mut Ctx<'_>) {
         for name in std::mem::take(&mut self.kept.touched) {
-            let (group, standing) = match self.groups.get(&name) {
-                Some(Holding::Held(held)) => (&held.group, held.claim(ctx.me()).into()),
-                Some(holding @ (Holding::Copy(_) | Holding::Opening(_))) => match holding.copy_here() {
-                    Some((group, claim)) => (group, claim.into()),
-                    None => continue,
-                },
-                None => {
-                    self.kept.unconfirmed.remove(&name);
-                    self.kept.pledges.remove(&name);
-                    if self.kept.groups.remove(&name).is_some() {
-                        ctx.effects.push(Effect::Keep { ticket: None, group: name, what: Keep::Drop });
-                    }
-                    continue;
-                }
+            let here = match self.groups.get(&name) {
+                Some(Holding::Held(held)) => Some((&held.group, held.claim(ctx.me()))),
+                Some(Holding::Copy(copy)) if copy.group.is_none() => continue,
+                holding => holding.and_then(Holding::copy_here),
             };
+            let Some((group, claim)) = here else {
+                self.kept.unconfirmed.remove(&name);
+                self.kept.pledges.remove(&name);
+                if self.kept.groups.remove(&name).is_some() {
+                    ctx.effects.push(Effect::Keep { ticket: None, group: name, what: Keep::Drop });
+                }
+                continue;
+            };
+            let standing = claim.into();
             let (birth, seq) = (group.birth, group.seq);
             let waits = ctx.config.durability == Durability::Disk;
             let so_far = self.kept.groups.remove(&name).filter(|so_far| so_far.birth == birth);

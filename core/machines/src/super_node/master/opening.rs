@@ -107,6 +107,20 @@ impl Opening {
         !self.waiting.is_empty() || self.has_claims()
     }
 
+    /// Drops what this master sent us, if it never counted. False: we have nothing of the kind.
+    pub(super) fn let_go(&mut self, me: &NodeKey, from: &NodeKey, term: Term) -> bool {
+        let is_theirs = |own: &Copy| {
+            let is_blank = own.marked == Term::default() && own.group.as_ref().is_none_or(|group| group.term <= term);
+            is_blank && own.master.as_ref().is_some_and(|(master, _)| master == from)
+        };
+        let lets_go = self.own().is_some_and(is_theirs);
+        if lets_go {
+            self.own = None;
+            self.claims.remove(me);
+        }
+        lets_go
+    }
+
     /// What it was, for who holds it no more.
     pub(super) fn into_parts(self) -> (Option<Box<Copy>>, VecDeque<Waiting>) {
         (self.own, self.waiting)
@@ -174,9 +188,10 @@ impl Opening {
 
     /// Whether a node has not gone on with what it was promised from this term on.
     fn was_idle(&self, node: &NodeKey, term: Term) -> bool {
-        let claim = self.promised().find(|(other, _)| *other == node);
-        claim.is_some_and(|(_, claim)| claim.whole && (Term::default() < claim.marked && claim.marked < term))
-            || self.idle.get(node).is_some_and(|idle| *idle <= term)
+        let claim = self.promised().find(|(other, _)| *other == node).map(|(_, claim)| claim);
+        let idle = claim.map_or_else(|| self.idle.get(node).copied(), |claim| claim.idle);
+        let has_none_of_it = |claim: &Claim| claim.whole && Term::default() < claim.marked && claim.marked < term;
+        idle.is_some_and(|idle| idle <= term) || claim.is_some_and(has_none_of_it)
     }
 
     /// What counts of what was offered.
@@ -280,7 +295,8 @@ impl Master {
     /// Someone wants a group that we have nothing of, or we have a copy and are its master now.
     pub(super) fn open(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, own: Option<Box<Copy>>) {
         let ticket = ctx.ids.ticket();
-        let claims = own.iter().filter_map(|own| own.claim()).map(|claim| (ctx.me().clone(), claim)).collect();
+        let idle = self.idle_since(name);
+        let claims = own.iter().filter_map(|own| own.claim()).map(|claim| (ctx.me().clone(), Claim { idle, ..claim })).collect();
         // The directory remembers no persons, and is needed only where nobody else knows more.
         let asks = !name.is_person();
         let memory = if asks { Memory::Asked } else { Memory::Known(None) };
@@ -342,6 +358,10 @@ impl Master {
 
     /// Something was heard, or time went by: can it be opened now?
     pub(super) fn try_to_open(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
+        if self.newest_ring(ctx) > ctx.placement.epoch() {
+            // Someone may have been promised it for a ring that we do not know yet: it is looked at when that comes.
+            return;
+        }
         let spans = self.spans(ctx, name);
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name).filter(|_| !self.turning) else { return };
         if matches!(opening.memory, Memory::Asked) && ctx.now.since_ms(opening.since) >= RECORD_WAIT_MS {
@@ -374,6 +394,7 @@ impl Master {
 
     /// The copy we asked for is here.
     pub(super) fn fetched(&mut self, ctx: &mut Ctx<'_>, name: &GroupName, group: Group) {
+        let idle = self.idle_since(name);
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
         let Some((from, _)) = opening.asked.take() else { return };
         let Some(claim) = opening.claims.get(&from).cloned() else { return };
@@ -388,9 +409,9 @@ impl Master {
         if let Some(before) = before.filter(|own| !is_same(own) && own.marked > Term::default()) {
             opening.former = before.group;
         }
-        let mut own = Copy::of_former_master(group, Claim { marked, members, whole: true, promised, ..claim }, ctx.now);
+        let mut own = Copy::of_former_master(group, Claim { marked, members, promised, ..claim }, ctx.now);
         own.leaving = None;
-        opening.claims.extend(own.claim().map(|claim| (ctx.me().clone(), claim)));
+        opening.claims.extend(own.claim().map(|claim| (ctx.me().clone(), Claim { idle, ..claim })));
         opening.own = Some(Box::new(own));
         // What the disk has is not known to be its beginning.
         self.keep_anew(ctx, name);

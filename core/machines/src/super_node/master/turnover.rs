@@ -148,7 +148,8 @@ impl Master {
                 theirs.remove(master);
                 self.unsettled.insert(master.clone());
             } else if let Some(offers) = theirs.get_mut(master) {
-                offers.extend(copy.claim().map(|claim| (name.clone(), claim)));
+                let idle = self.idle_since(name);
+                offers.extend(copy.claim().map(|claim| (name.clone(), Claim { idle, ..claim })));
             }
         }
         theirs.iter().for_each(|(node, offers)| self.say_that_is_all(ctx, node, offers));
@@ -233,13 +234,16 @@ impl Master {
             copy.master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
             self.pledge(ctx, name);
         }
-        let is_pledged = self.is_pledged(name);
+        let (is_pledged, idle) = (self.is_pledged(name), self.idle_since(name));
         match self.groups.get_mut(name) {
             Some(Holding::Copy(copy)) => {
                 if let Some(claim) = copy.claim().filter(|_| is_pledged) {
                     ctx.post_master(
                         from,
-                        PeerCommand::Offer { epoch: ctx.placement.epoch().min(term), offers: vec![(name.clone(), claim)] },
+                        PeerCommand::Offer {
+                            epoch: ctx.placement.epoch().min(term),
+                            offers: vec![(name.clone(), Claim { idle, ..claim })],
+                        },
                     );
                 }
             }
@@ -247,7 +251,7 @@ impl Master {
             Some(_) => {}
             None => {
                 // Who is behind the ring may yet begin to serve it in one that is over.
-                let idle = self.idle_since(name).filter(|_| ctx.placement.epoch() >= term);
+                let idle = idle.filter(|_| ctx.placement.epoch() >= term);
                 ctx.tell_edge(conn, LinkEvent::NotHeld { group: name.clone(), idle });
             }
         }

@@ -40,6 +40,7 @@ impl Theirs {
             members: members.iter().map(|node| key(node)).collect(),
             promised,
             given: Vec::new(),
+            idle: None,
             whole: true,
         }
     }

@@ -61,7 +61,8 @@ fn a_mark_is_known_and_offered() {
     assert_eq!(replies(&mut bench, other), [LinkEvent::Marked { term, group, number: 4 }]);
     bench.ring(LATER);
     let third = bench.link(THIRD);
-    let claim = Claim { given: vec![(key(THIRD), bench.epoch())], ..theirs.claim(term, &[ME, OTHER], bench.epoch()) };
+    let idle = Some(epoch(1));
+    let claim = Claim { given: vec![(key(THIRD), bench.epoch())], idle, ..theirs.claim(term, &[ME, OTHER], bench.epoch()) };
     assert_eq!(offered(&mut bench, third), [(bench.epoch(), claim)]);
 }
 
@@ -70,7 +71,7 @@ fn a_copy_that_was_never_marked_claims_nothing() {
     let Followed { mut bench, theirs, .. } = followed(&[]);
     bench.ring(LATER);
     let third = bench.link(THIRD);
-    let claim = theirs.claim(Term::default(), &[], bench.epoch());
+    let claim = Claim { idle: Some(epoch(1)), ..theirs.claim(Term::default(), &[], bench.epoch()) };
     assert_eq!(offered(&mut bench, third), [(bench.epoch(), claim)]);
 }
 
@@ -137,7 +138,7 @@ fn who_is_asked_promises() {
     let link = bench.link(THIRD);
     assert_eq!(
         offered(&mut bench, link),
-        [(bench.epoch(), Claim { given: vec![(key(THIRD), next)], ..theirs.claim(theirs.term, &[ME, OTHER], next) })]
+        [(bench.epoch(), Claim { given: vec![(key(THIRD), next)], idle: Some(epoch(1)), ..theirs.claim(theirs.term, &[ME, OTHER], next) })]
     );
     bench.hear(other, PeerCommand::Append { term: theirs.term, group: group.clone(), entries: vec![entry(4, theirs.term)] });
     assert_eq!(replies(&mut bench, other), [LinkEvent::Deposed { group: group.clone(), promised: next }]);
