@@ -59,6 +59,8 @@ pub struct Person {
     names: BTreeSet<String>,
     /// Who they are in entries, once they have heard themselves come.
     session: Option<SessionId>,
+    /// Who came under which name, while they do not know who they are.
+    came: BTreeMap<String, SessionId>,
     wanted: BTreeSet<GroupName>,
     inside: BTreeSet<GroupName>,
     asked: BTreeMap<GroupName, Time>,
@@ -87,6 +89,7 @@ impl Person {
             called: None,
             names: BTreeSet::new(),
             session: None,
+            came: BTreeMap::new(),
             wanted: BTreeSet::new(),
             inside: BTreeSet::new(),
             asked: BTreeMap::new(),
@@ -184,6 +187,7 @@ impl Person {
         self.called = None;
         self.names.clear();
         self.session = None;
+        self.came.clear();
         self.asked.clear();
         self.inside.clear();
         self.published = None;
@@ -266,6 +270,9 @@ impl Person {
                 {
                     self.session = Some(entry.id.session);
                 }
+                Content::Join { .. } if self.session.is_none() => {
+                    self.came.insert(entry.sender.nick.to_string(), entry.id.session);
+                }
                 Content::Part { .. } if self.is_us(&entry) => self.went_out(now, &group, effects),
                 Content::Kick { nick, .. } if self.names.contains(nick.as_str()) => {
                     self.wanted.remove(&group);
@@ -277,6 +284,7 @@ impl Person {
             Event::Push(Push::Unsubscribed { group: Some(group), .. }) => self.went_out(now, &group, effects),
             Event::Push(Push::NickIs { old, new, .. }) => {
                 // Whoever was not named yet does not know what they were called at first.
+                self.session = self.session.or(self.came.get(&*old).copied());
                 self.names.insert(old.to_string());
                 self.are_called(new);
             }

@@ -372,6 +372,8 @@ wire_enum! {
         "marked" Marked { term: Term, group: GroupName, number: u64 },
         /// To a master: the copy is gone.
         "released" Released { term: Term, group: GroupName },
+        /// To a master: what was said in a life of the group before the one whose copy has just come.
+        "rest" Rest { group: GroupName, birth: Birth, entries: Vec<Arc<Entry>> },
         /// To a master: whether the state was the same.
         "compared" Compared { term: Term, group: GroupName, seq: u64, same: bool },
         /// To who asked for a copy or a promise: there is no copy here. `idle`: nor was the group served here in any term from this one on. `None`: that is not known.

@@ -10,7 +10,7 @@ use chatring_machines::ids::{Conn, ListId, Ticket};
 use chatring_machines::keeping::{Health, Keeping};
 use chatring_machines::machine::{Effect, Input, Note, Query, Store, Verdict};
 use chatring_machines::names::{GroupName, NodeKey};
-use chatring_machines::peer::{Last, LinkEvent, PeerCommand};
+use chatring_machines::peer::{Change, Last, LinkEvent, PeerCommand};
 
 use super::codec::Codec;
 use super::keeping::Written;
@@ -133,20 +133,26 @@ impl World {
         if !process.alive || process.life != life {
             return;
         }
-        let Role::Directory { store, disk, .. } = &mut process.role else { return };
+        let Role::Directory { disk, .. } = &mut process.role else { return };
         let Some(change) = disk.sync() else {
             // A driver that can't make durable what it should stops the process.
             self.count("disk failed");
             return self.kill(to);
         };
+        self.reaches_disk(to, &change);
+        self.hand(to, Input::Committed { ticket });
+    }
+
+    /// A change is on a directory's disk.
+    pub(super) fn reaches_disk(&mut self, of: Pid, change: &Change) {
+        let Role::Directory { store, .. } = &mut self.processes[of.0].role else { return };
         let before = store.state().view().epoch;
-        store.commit(std::slice::from_ref(&change)).expect("a store in memory does not fail");
+        store.commit(std::slice::from_ref(change)).expect("a store in memory does not fail");
         let view = store.state().view().clone();
         if view.epoch != before {
             self.count("change of the ring");
             self.lost(Lost::View(view));
         }
-        self.hand(to, Input::Committed { ticket });
     }
 
     /// Remembers which copies there were.

@@ -2,7 +2,7 @@
 
 use chatring_machines::directory::Directory;
 use chatring_machines::ids::Incarnation;
-use chatring_machines::machine::{Input, Store};
+use chatring_machines::machine::Input;
 use chatring_machines::super_node::SuperNode;
 use chatring_machines::time::Time;
 
@@ -26,8 +26,8 @@ impl World {
         if kept || !reached.is_empty() {
             self.count("unsynced write outlived a kill");
         }
-        if let Role::Directory { store, .. } = &mut self.processes[pid.0].role {
-            store.commit(&reached).expect("a store in memory does not fail");
+        for change in reached {
+            self.reaches_disk(pid, &change);
         }
     }
 

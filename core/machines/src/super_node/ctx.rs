@@ -144,9 +144,10 @@ impl Ctx<'_> {
         self.effects.push(Effect::Note(Note::Log { level, text }));
     }
 
-    /// In which epoch our present stay in the ring began; `None` while we are not in it.
+    /// In which epoch our present stay in the ring began; `None` while we are not in it, or a former start of this node is.
     pub fn office(&self) -> Option<Epoch> {
-        self.placement.admitted(self.me())
+        let node = self.placement.view.as_ref().and_then(|view| view.node(self.me()));
+        node.filter(|node| node.incarnation == self.config.incarnation).map(|node| node.admitted)
     }
 
     /// The other nodes of the ring.

@@ -12,7 +12,7 @@ use super::ctx::Ctx;
 use crate::command::Command;
 use crate::event::Event;
 use crate::handshake::{Accepting, Dialling, HandshakeError, Identity, Peer};
-use crate::ids::{Conn, Ticket};
+use crate::ids::{Conn, Incarnation, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
@@ -31,8 +31,8 @@ const LOOKS: u64 = 4;
 enum Out {
     Dialing { ticket: Ticket, queue: VecDeque<PeerCommand> },
     Shaking { conn: Conn, since: Time, dialling: Dialling, queue: VecDeque<PeerCommand> },
-    Proving { conn: Conn, since: Time, queue: VecDeque<PeerCommand> },
-    Up { conn: Conn, pulse: Pulse },
+    Proving { conn: Conn, since: Time, incarnation: Incarnation, queue: VecDeque<PeerCommand> },
+    Up { conn: Conn, incarnation: Incarnation, pulse: Pulse },
     Down { until: Time },
 }
 
@@ -79,7 +79,7 @@ impl Links {
     /// Sends a command to a node, now or when the link is up.
     pub fn send(&mut self, ctx: &mut Ctx<'_>, to: NodeKey, command: PeerCommand) {
         match self.out.get_mut(&to) {
-            Some(Out::Up { conn, pulse }) => {
+            Some(Out::Up { conn, pulse, .. }) => {
                 let conn = *conn;
                 pulse.sent = ctx.now;
                 ctx.tell(conn, Event::Command(Command::Peer(command)));
@@ -154,17 +154,18 @@ impl Links {
         }
         match self.out.remove(&to) {
             Some(Out::Shaking { dialling, queue, since, .. }) => match challenged(&dialling, identity, &event) {
-                Ok((_, prove)) => {
+                Ok((Peer { incarnation, .. }, prove)) => {
                     ctx.tell(conn, Event::Command(Command::Peer(prove)));
-                    self.out.insert(to, Out::Proving { conn, since, queue });
+                    self.out.insert(to, Out::Proving { conn, since, incarnation, queue });
                     Ok(None)
                 }
                 Err(error) => Err(self.give_up(ctx, conn, to, &error.to_string())),
             },
-            Some(Out::Proving { queue, .. }) if event == Event::Link(LinkEvent::Proven {}) => {
+            Some(Out::Proving { queue, incarnation, .. }) if event == Event::Link(LinkEvent::Proven {}) => {
                 self.tries.remove(&to);
                 queue.into_iter().for_each(|command| ctx.tell(conn, Event::Command(Command::Peer(command))));
-                self.out.insert(to, Out::Up { conn, pulse: Pulse { sent: ctx.now, heard: ctx.now, asked: ctx.now, probed: None } });
+                let pulse = Pulse { sent: ctx.now, heard: ctx.now, asked: ctx.now, probed: None };
+                self.out.insert(to, Out::Up { conn, incarnation, pulse });
                 self.look_soon(ctx);
                 Ok(None)
             }
@@ -229,9 +230,12 @@ impl Links {
         self.inward.contains_key(&conn)
     }
 
-    /// Whether a node has a link to us: it lives, as far as we know.
-    pub fn hears(&self, node: &NodeKey) -> bool {
-        self.inward.values().any(|link| matches!(link, In::Up { from, .. } if from == node))
+    /// Which start of a node is at the other end of the link that we dialled.
+    pub fn incarnation_of(&self, node: &NodeKey) -> Option<Incarnation> {
+        match self.out.get(node) {
+            Some(Out::Up { incarnation, .. } | Out::Proving { incarnation, .. }) => Some(*incarnation),
+            _ => None,
+        }
     }
 
     /// A connection is gone: was it a link?
@@ -282,7 +286,7 @@ impl Links {
         let patience_ms = timing.lease_ms.saturating_sub(timing.probe_ms);
         let mut silent = Vec::new();
         for (to, out) in &mut self.out {
-            let Out::Up { conn, pulse } = out else { continue };
+            let Out::Up { conn, pulse, .. } = out else { continue };
             if pulse.probed.is_some_and(|at| now.since_ms(at) >= patience_ms) {
                 silent.push((to.clone(), *conn));
             } else if now.since_ms(pulse.sent.min(pulse.heard)) >= timing.probe_ms && now.since_ms(pulse.asked) >= timing.probe_ms {

@@ -15,6 +15,7 @@ mod master;
 mod tests;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 pub use config::{NodeConfig, NodeLimits, NodeTiming};
 
@@ -209,8 +210,17 @@ impl SuperNode {
                 | LinkEvent::Marked { .. }
                 | LinkEvent::Released { .. }
                 | LinkEvent::Compared { .. }
+                | LinkEvent::Rest { .. }
                 | LinkEvent::NotHeld { .. }),
-            ) => self.master.told(ctx!(self, now, effects), from, event),
+            ) => {
+                // What another start of it has is not what this one had, whatever it says: the ring will tell.
+                let in_ring = self.placement.view.as_ref().and_then(|view| view.node(from)).map(|node| node.incarnation);
+                let is_other = in_ring.is_some_and(|there| self.links.incarnation_of(from) != Some(there));
+                let vouches = matches!(event, LinkEvent::Appended { .. } | LinkEvent::Marked { .. } | LinkEvent::Released { .. });
+                if !(is_other && vouches) {
+                    self.master.told(ctx!(self, now, effects), from, event);
+                }
+            }
             Event::Link(event) => self.edge.hear(ctx!(self, now, effects), from, event),
             _ => effects.push(log(Level::Warn, format!("{from} said something that is not for a peer"))),
         }
@@ -223,19 +233,21 @@ impl SuperNode {
         effects.push(log(Level::Info, format!("ring: {view}")));
         let before = self.placement.view.take();
         let gone = before.iter().flat_map(|before| &before.nodes).map(|node| &node.key).filter(|key| view.node(key).is_none());
-        let gone: Vec<NodeKey> = gone.filter(|key| self.links.hears(key)).cloned().collect();
+        let gone: Vec<NodeKey> = gone.cloned().collect();
+        let ring_before = Arc::new(std::mem::take(&mut self.placement.ring));
         self.placement.ring = Ring::new(&view);
         self.placement.view = Some(view.clone());
         self.foresee();
         effects.push(Effect::Note(Note::View(view)));
         self.links.view_changed(ctx!(self, now, effects));
-        self.master.put_out(ctx!(self, now, effects), gone);
+        self.master.put_out(ctx!(self, now, effects), gone, &ring_before);
+        // Who is in a group is shown to its master before it hears that there are no more copies of it.
+        self.edge.view_changed(ctx!(self, now, effects));
         self.master.ring_changed(ctx!(self, now, effects));
         self.master.say_again_how_far(ctx!(self, now, effects));
         if let Some(before) = before {
             self.master.nodes_went(ctx!(self, now, effects), &before);
         }
-        self.edge.view_changed(ctx!(self, now, effects));
     }
 
     /// A change of the ring is announced, or none any more.

@@ -398,7 +398,8 @@ impl Edge {
                     self.rename_to_guest(ctx, conn)
                 } else {
                     self.hear_last(ctx, group, conn, entry);
-                    self.unseat(ctx, group, conn)
+                    self.unseat(ctx, group, conn);
+                    self.say_that_it_is_over(ctx, group, conn, entry.id.session);
                 }
             }
             Content::Kick { nick, .. } => {
@@ -427,6 +428,16 @@ impl Edge {
             }
             _ => {}
         }
+    }
+
+    /// They went and nobody waits for the answer any more: a program that does not know itself in entries has to hear it all the same.
+    fn say_that_it_is_over(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn, session: SessionId) {
+        let parts = |asked: &Asked| asked.session == session && asked.group == *group && matches!(asked.op, Op::Part { .. });
+        if group.is_person() || self.asked.values().any(parts) {
+            return;
+        }
+        let Some(count) = self.session(conn).filter(|session| !session.native).map(|session| session.groups.len() as u64) else { return };
+        ctx.tell(conn, Push::Unsubscribed { group: Some(group.clone()), count });
     }
 
     /// Whether this is how a group's master knows a session: it may not have heard yet that they are called something else.

@@ -35,6 +35,8 @@ pub(super) struct Copy {
     given: Vec<(NodeKey, Term)>,
     /// Nothing that was acknowledged with it can be missing.
     pub(super) whole: bool,
+    /// What we had of another life, until the master of this one has heard what it lacks of it.
+    former: Option<Box<Group>>,
     /// Whom we follow, and their stay in the ring.
     pub(super) master: Option<(NodeKey, Epoch)>,
     /// We were its master until then, and the next has not been heard yet.
@@ -46,7 +48,8 @@ impl Copy {
     /// What we had as its master.
     pub(super) fn of_former_master(group: Group, claim: Claim, now: Time) -> Copy {
         let Claim { marked, members, promised, given, whole, .. } = claim;
-        Copy { group: Some(Box::new(group)), marked, members, promised, given, whole, master: None, leaving: Some(now), incoming: None }
+        let group = Some(Box::new(group));
+        Copy { group, marked, members, promised, given, whole, former: None, master: None, leaving: Some(now), incoming: None }
     }
 
     /// What we had when this node ran last.
@@ -57,7 +60,7 @@ impl Copy {
     /// Nothing yet, of this master's.
     fn awaited(promised: Term) -> Copy {
         let (marked, members, given) = (Term::default(), Vec::new(), Vec::new());
-        Copy { group: None, marked, members, promised, given, whole: true, master: None, leaving: None, incoming: None }
+        Copy { group: None, marked, members, promised, given, whole: true, former: None, master: None, leaving: None, incoming: None }
     }
 
     /// What it may claim; `None` while there is nothing.
@@ -102,6 +105,7 @@ impl Master {
             PeerCommand::Mark { term, group, number, members } => {
                 let Some(copy) = self.followed(ctx, from, conn, term, &group) else { return };
                 (copy.marked, copy.members, copy.whole, copy.given) = (term, members, true, Vec::new());
+                copy.former = None;
                 self.touch(ctx, &group);
                 ctx.tell_edge(conn, LinkEvent::Marked { term, group, number });
             }
@@ -118,6 +122,10 @@ impl Master {
     /// The copy that this master may change, after it is clear that it is the one to follow; whoever is not hears why.
     fn followed(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Term, name: &GroupName) -> Option<&mut Copy> {
         let copy = match self.groups.get_mut(name) {
+            Some(Holding::Copy(_)) if ctx.placement.view.is_none() => {
+                ctx.tell_edge(conn, LinkEvent::Behind { term, group: name.clone(), copy: true });
+                return None;
+            }
             Some(Holding::Copy(copy)) => copy,
             // We are its master as far as we know: whoever knows better is believed as soon as we hear of that ring.
             Some(_) => return None,
@@ -159,7 +167,8 @@ impl Master {
     /// Whom we do not follow yet has to know the newest ring that we have heard of: what we promised in it may be forgotten here, with a copy that was released.
     fn copy_begins(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, epoch: Epoch, name: &GroupName, incoming: Incoming) {
         let term = incoming.term;
-        let is_stale = epoch < self.newest_ring(ctx);
+        // A process that knows no ring does not know either what it promised when it ran before.
+        let is_stale = ctx.placement.view.is_none() || epoch < self.newest_ring(ctx);
         let follows = |copy: &Copy| copy.group.is_some() && copy.master.as_ref().is_some_and(|(master, _)| master == from);
         match self.groups.get_mut(name) {
             Some(Holding::Copy(copy)) if is_stale && !follows(copy) => {
@@ -237,8 +246,11 @@ impl Master {
                 ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised });
             }
             Some(Holding::Copy(copy)) => {
-                if let Some(old) = copy.group.as_ref().filter(|old| old.birth != group.birth && copy.marked > Term::default()) {
-                    super::rest::send_rest(ctx, from, old, 0, false);
+                if copy.marked > Term::default() && copy.group.as_ref().is_some_and(|old| old.birth != group.birth) {
+                    copy.former = copy.group.take();
+                }
+                if let Some(former) = &copy.former {
+                    super::rest::tell_rest(ctx, conn, former);
                 }
                 // What it may claim, its master says.
                 let marked = if members.is_empty() { Term::default() } else { term };
@@ -290,7 +302,13 @@ impl Master {
                 let promised = copy.promised;
                 return ctx.tell_edge(conn, LinkEvent::Deposed { group: name.clone(), promised });
             }
-            Some(Holding::Copy(_)) => self.note_move(ctx, from, name),
+            Some(Holding::Copy(copy)) => {
+                // Should another copy of it come, it is not as if we had never had a share.
+                if copy.marked > Term::default() {
+                    self.served.note(name, term);
+                }
+                self.note_move(ctx, from, name);
+            }
             Some(Holding::Opening(_)) => return self.let_go_of(ctx, from, conn, term, name),
             Some(Holding::Held(_)) => return,
             None => {}

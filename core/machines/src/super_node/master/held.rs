@@ -42,6 +42,8 @@ pub(super) struct Held {
     pub(super) edges: BTreeMap<NodeKey, Box<EdgeAt>>,
     /// Links of the edges that hear entries, other than our own.
     pub(super) list: Option<ListId>,
+    /// Our own edge hears what goes out.
+    pub(super) here: bool,
     pub(super) due: Due,
     pub(super) copies: Copies,
     /// Up to here all copies that count have it, and it may be heard.
@@ -58,7 +60,7 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn new(group: Group, point: u32, edges: BTreeMap<NodeKey, Box<EdgeAt>>, due: Due, copies: Copies) -> Held {
         let (safe, kept, kept_back) = (0, 0, VecDeque::new());
-        Held { group, point, edges, list: None, due, copies, safe, kept, kept_back, empty_since: None, is_forsaken: false }
+        Held { group, point, edges, list: None, here: false, due, copies, safe, kept, kept_back, empty_since: None, is_forsaken: false }
     }
 
     /// Gives content its place and lets everyone hear it.
@@ -107,8 +109,9 @@ impl Held {
         if self.group.members().values().any(|member| member.node == *node) {
             return;
         }
-        if let Some(EdgeAt { conn: Some(conn), attached: true, .. }) = self.edges.remove(node).map(|edge| *edge) {
-            self.out(ctx, Out::Delist(conn));
+        // Not before it has heard what is kept back.
+        if let Some(EdgeAt { conn, attached: true, .. }) = self.edges.remove(node).map(|edge| *edge) {
+            self.out(ctx, conn.map_or(Out::Here(false), Out::Delist));
         }
     }
 
@@ -122,9 +125,7 @@ impl Held {
     }
 
     pub(super) fn enlist(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey, conn: Option<Conn>) {
-        if let Some(conn) = conn {
-            self.out(ctx, Out::Enlist(node.clone(), conn));
-        }
+        self.out(ctx, conn.map_or(Out::Here(true), |conn| Out::Enlist(node.clone(), conn)));
     }
 
     pub(super) fn row_of_newcomer(&self, ctx: &Ctx<'_>, person: &Arc<Person>, node: &NodeKey) -> NameRow {

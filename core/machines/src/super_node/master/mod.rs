@@ -14,6 +14,7 @@
 //! Knows nodes by their keys; the links carry the letters.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 mod check;
 mod copies;
@@ -55,6 +56,7 @@ use super::group::Group;
 use crate::ids::{Birth, Conn, Epoch, Term, Ticket};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{Claim, GroupReport, LinkEvent, Outcome, PeerCommand};
+use crate::ring::Ring;
 use crate::time::{Time, earlier};
 
 /// What an edge is told to wait when the group can't be served this moment.
@@ -117,8 +119,10 @@ pub(super) struct Master {
     pace: Pace,
     /// Up to which ring each node has told us all that it has for us.
     settled: BTreeMap<NodeKey, Epoch>,
-    /// Nodes that were put out of the ring and live, as far as we know, and until when they are waited for like those in it.
-    put_out: BTreeMap<NodeKey, Time>,
+    /// Nodes that were put out of the ring and may live, with that ring, and until when they are waited for like those in it. After that a group that is begun anew may lack what they have.
+    put_out: BTreeMap<NodeKey, (Time, Arc<Ring>)>,
+    /// Nodes whose link to us broke, and that were not heard since.
+    fell_silent: BTreeSet<NodeKey>,
     early: Early,
     served: Served,
     /// The first ring that we knew: in no term before it was anything served by this life of the process.
@@ -203,6 +207,7 @@ impl Master {
 
     fn hear_node(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, command: PeerCommand) {
         self.note_ring(&command);
+        self.fell_silent.remove(from);
         match command {
             PeerCommand::Offer { epoch, offers } => self.offers(ctx, from, epoch, offers),
             PeerCommand::Ask { term, group } => self.asked(ctx, from, conn, term, &group),
@@ -255,6 +260,7 @@ impl Master {
                 }
             }
             LinkEvent::Compared { term, group, seq, same } => self.compared(ctx, from, &group, term, seq, same),
+            LinkEvent::Rest { group, birth, entries } => self.rest(ctx, from, &group, birth, entries, false),
             LinkEvent::Deposed { group, promised } => self.deposed(ctx, from, &group, promised),
             LinkEvent::NotHeld { group, idle } => self.not_held(ctx, from, &group, idle),
             _ => {}
@@ -356,7 +362,10 @@ impl Master {
         self.keep_anew(ctx, &name);
         self.mind_emptiness(ctx, &name);
         self.tend(ctx, &name);
-        for Waiting { from, conn, command, .. } in waiting {
+        // Who was in it before whoever wants to come.
+        let (shown, wanted): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|waiting| matches!(waiting.command, PeerCommand::Attach { .. }));
+        for Waiting { from, conn, command, .. } in shown.into_iter().chain(wanted) {
             self.hear(ctx, from, conn, command);
         }
     }
@@ -433,6 +442,7 @@ impl Master {
     /// A node's link to us is gone: its members have until the lapse to come back.
     pub fn lost_edge(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
         self.put_out.remove(node);
+        self.fell_silent.insert(node.clone());
         for holding in self.groups.values_mut() {
             match holding {
                 Holding::Opening(opening) => opening.waiting.retain(|waiting| waiting.from != *node),

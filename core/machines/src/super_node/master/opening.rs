@@ -16,6 +16,7 @@ use crate::ids::{Birth, Epoch, Term, Ticket};
 use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{Claim, GroupRecord, PeerCommand};
+use crate::ring::Ring;
 use crate::super_node::ctx::{Ctx, Letter, Placement};
 use crate::super_node::group::Group;
 use crate::time::Time;
@@ -94,7 +95,10 @@ impl Opening {
         if self.asked_of(node) {
             self.asked = None;
         }
-        self.claims.remove(node);
+        // A copy that counted still does, in reach or out of it.
+        if self.claims.remove(node).is_some_and(|claim| claim.marked > Term::default()) {
+            self.unheard.insert(node.clone());
+        }
     }
 
     /// Whether anyone has a copy.
@@ -285,7 +289,10 @@ impl Master {
         let settle_ms = if name.is_person() { timing.lapse_ms.max(timing.lease_ms) } else { timing.lease_ms };
         // A nick that nobody can claim is worse than messages to it that only lost copies have.
         let takeover_ms = if name.is_person() { settle_ms.min(timing.takeover_ms) } else { timing.takeover_ms };
-        let put_out = self.put_out.iter().filter(|(_, until)| ctx.now < **until).map(|(node, _)| node.clone()).collect();
+        let point = crate::ring::point(name.as_str());
+        let had_it = |node: &NodeKey, ring: &Ring| [ring.master_of(point), ring.standby_of(point)].contains(&Some(node));
+        let put_out = self.put_out.iter().filter(|(node, (until, ring))| ctx.now < *until && had_it(node, ring));
+        let put_out = put_out.map(|(node, _)| node.clone()).collect();
         Spans { me: ctx.me().clone(), idle: self.idle_since(name), put_out, takeover_ms, settle_ms }
     }
 }
@@ -466,8 +473,8 @@ impl Master {
         let (birth, now, limits) = (Birth(ctx.ids.jitter.draw()), ctx.now, &ctx.config.limits);
         let wanted = !opening.waiting.is_empty();
         let term = opening.term;
-        let settled = &self.settled;
-        let in_doubt = is_silent || ctx.others().iter().any(|node| settled.get(node) != Some(&ctx.placement.epoch()));
+        let has_settled = |node: &NodeKey| self.settled.get(node) == Some(&ctx.placement.epoch());
+        let in_doubt = is_silent || !ctx.others().iter().chain(self.put_out.keys()).all(has_settled);
         let Some(record) = record else {
             let group = Group::new(name.clone(), birth, term, now, limits);
             self.begin(ctx, group, |held| {

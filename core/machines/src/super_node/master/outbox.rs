@@ -30,6 +30,8 @@ pub(super) enum Out {
     Enlist(NodeKey, Conn),
     /// It does not any more.
     Delist(Conn),
+    /// Our own edge does, or does not any more.
+    Here(bool),
 }
 
 impl Held {
@@ -91,6 +93,7 @@ impl Held {
                     ctx.effects.push(Effect::Enlist { list, conn });
                 }
             }
+            Out::Here(here) => self.here = here,
             Out::Delist(conn) => {
                 if let Some(list) = self.list {
                     ctx.effects.push(Effect::Delist { list, conn });
@@ -104,7 +107,7 @@ impl Held {
             let event = Event::Entry(self.group.name.clone(), entry.clone());
             ctx.effects.push(Effect::TellAll { list, event, skip: None });
         }
-        if self.edges.get(ctx.me()).is_some_and(|edge| edge.attached) {
+        if self.here {
             ctx.post.push_back(Letter::Entry { group: self.group.name.clone(), entry: entry.clone() });
         }
     }

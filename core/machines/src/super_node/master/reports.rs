@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Master;
 use super::held::Held;
 use crate::entry::{MemberRow, Settings};
-use crate::ids::{SessionId, Ticket};
+use crate::ids::{Birth, SessionId, Ticket};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{GroupReport, PeerCommand, ROWS_MAX};
 use crate::super_node::ctx::{Ctx, Letter};
@@ -69,11 +69,12 @@ impl Master {
         self.farewells.push_back(report);
     }
 
-    /// Someone comes back into a group before the directory heard that it was gone. What it remembers is out of date: the same life goes on, empty.
+    /// Someone comes back into a group before the directory heard that it was gone. What it remembers is out of date: the count goes on, in another life, since nothing is known of what was said.
     pub(super) fn revive(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) -> bool {
         let unsent = self.farewells.iter().skip(self.farewells_sent).position(|report| report.group == *name);
         let Some(report) = unsent.and_then(|ix| self.farewells.remove(self.farewells_sent + ix)) else { return false };
-        let group = Group::emptied(name.clone(), report.birth, report.seq, ctx.placement.epoch(), ctx.now, &ctx.config.limits);
+        let birth = Birth(ctx.ids.jitter.draw());
+        let group = Group::emptied(name.clone(), birth, report.seq, ctx.placement.epoch(), ctx.now, &ctx.config.limits);
         let now = ctx.now;
         self.begin(ctx, group, |held| held.begin_in_two_places(now));
         true

@@ -9,10 +9,10 @@ use super::copies::State;
 use super::transfer::in_parts;
 use super::{Holding, Master};
 use crate::entry::{Content, Entry};
-use crate::ids::Birth;
+use crate::ids::{Birth, Conn};
 use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
-use crate::peer::{Claim, Last, PeerCommand};
+use crate::peer::{Claim, Last, LinkEvent, PeerCommand};
 use crate::super_node::ctx::Ctx;
 use crate::super_node::group::Group;
 
@@ -48,7 +48,7 @@ impl Master {
     /// A master asks for what our copy of another life has.
     pub(super) fn rest_wanted(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, after: Last) {
         let Some(group) = self.copy(name).and_then(|copy| copy.group.as_ref()).filter(|group| group.birth == after.birth) else { return };
-        send_rest(ctx, from, group, after.seq, true);
+        send_rest(ctx, from, group, after.seq);
     }
 
     /// What was acknowledged in another life of the group goes on in this one.
@@ -85,13 +85,19 @@ impl Master {
 }
 
 /// Sends what was said behind a place of a life that went on without us.
-pub(super) fn send_rest(ctx: &mut Ctx<'_>, to: &NodeKey, group: &Group, after: u64, done: bool) {
+fn send_rest(ctx: &mut Ctx<'_>, to: &NodeKey, group: &Group, after: u64) {
     let (name, birth) = (|| group.name.clone(), group.birth);
     let said = |entry: &&Arc<Entry>| matches!(entry.content, Content::Message { .. });
     for entries in in_parts(group.log().behind(after).filter(said)) {
         ctx.post_master(to, PeerCommand::Rest { group: name(), birth, entries, last: false });
     }
-    if done {
-        ctx.post_master(to, PeerCommand::Rest { group: name(), birth, entries: Vec::new(), last: true });
+    ctx.post_master(to, PeerCommand::Rest { group: name(), birth, entries: Vec::new(), last: true });
+}
+
+/// The same to the master whose copy of another life has just come, over the connection it came on: it hears it before it hears that we have its copy, or sends that again.
+pub(super) fn tell_rest(ctx: &mut Ctx<'_>, conn: Option<Conn>, group: &Group) {
+    let said = |entry: &&Arc<Entry>| matches!(entry.content, Content::Message { .. });
+    for entries in in_parts(group.log().behind(0).filter(said)) {
+        ctx.tell_edge(conn, LinkEvent::Rest { group: group.name.clone(), birth: group.birth, entries });
     }
 }

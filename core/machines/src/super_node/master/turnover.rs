@@ -4,6 +4,7 @@
 //! (`SETTLED`), so that it need not wait for us with groups nobody has. What a broken link may have swallowed is said again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::follow::Copy;
 use super::{Holding, Master};
@@ -11,10 +12,14 @@ use crate::ids::{Conn, Epoch, Term};
 use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{Claim, LinkEvent, PeerCommand, ROWS_MAX};
+use crate::ring::Ring;
 use crate::super_node::ctx::Ctx;
 
 /// Offers of a ring that we do not know yet; past it they are dropped, and come again with the next check.
 const EARLY_MAX: usize = 100_000;
+
+/// Nodes that were put out of the ring and are remembered; past it the oldest are forgotten.
+const PUT_OUT_MAX: usize = 256;
 
 /// Offers for which we do not know the ring yet.
 pub(super) type Early = BTreeMap<(GroupName, NodeKey), (Epoch, Claim)>;
@@ -28,7 +33,13 @@ impl Master {
         for name in &names {
             self.turn_over(ctx, name);
         }
-        self.put_out.retain(|node, until| ctx.now < *until && !ctx.placement.contains(node));
+        self.put_out.retain(|node, _| !ctx.placement.contains(node));
+        while self.put_out.len() > PUT_OUT_MAX
+            && let Some((node, _)) = self.put_out.iter().min_by_key(|(_, (until, _))| *until)
+        {
+            let oldest = node.clone();
+            self.put_out.remove(&oldest);
+        }
         let put_out = &self.put_out;
         self.settled.retain(|node, _| ctx.placement.contains(node) || put_out.contains_key(node));
         self.settle_with_all(ctx);
@@ -42,10 +53,11 @@ impl Master {
         self.answer_checks(ctx);
     }
 
-    /// These nodes are out of the ring by the view that comes, and have links to us. What they have of groups that are ours now may be all there is.
-    pub fn put_out(&mut self, ctx: &Ctx<'_>, nodes: Vec<NodeKey>) {
+    /// These nodes are out of the ring by the view that comes. Unless their links broke they may live, and what they have of groups that were theirs may be all there is.
+    pub fn put_out(&mut self, ctx: &Ctx<'_>, nodes: Vec<NodeKey>, ring: &Arc<Ring>) {
         let until = ctx.now + ctx.config.timing.lease_ms;
-        self.put_out.extend(nodes.into_iter().map(|node| (node, until)));
+        let may_live = nodes.into_iter().filter(|node| !self.fell_silent.contains(node));
+        self.put_out.extend(may_live.map(|node| (node, (until, ring.clone()))));
     }
 
     /// Looks at one group that we hold: in which part are we in it now?
@@ -271,6 +283,10 @@ impl Master {
         name: &GroupName,
         have: Option<crate::peer::Last>,
     ) {
+        if matches!(self.groups.get(name), Some(Holding::Held(_) | Holding::Opening(_))) {
+            // Whoever knows a newer ring asks again.
+            return;
+        }
         match self.copy(name) {
             Some(Copy { group: Some(group), promised, .. }) => {
                 super::transfer::send_copy(ctx, from, *promised, group, have.as_ref(), Vec::new());
