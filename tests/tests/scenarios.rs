@@ -386,6 +386,9 @@ fn check_ghosts(seed: u64, starts_again: bool) {
         is_gone(&mut story, 0);
     }
     story.world.run_for(15_000);
+    assert_eq!(listed(&mut story), (0, 20));
+    // For a minute they are kept for whoever comes back.
+    story.world.run_for(60_000);
     assert_eq!(listed(&mut story), (0, 0));
     story.ends_well();
 }

@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_explained() {
-        check("/msg bob", Typed::Wrong("/msg lacks its text: /msg target text [counter]".into()));
+        check("/msg bob", Typed::Wrong("/msg lacks its text: /msg target text [counter] [birth]".into()));
         check("/whois joe bob", Typed::Wrong("that is too much for /whois nick".into()));
         for line in ["/frob", "/heartbeat", "/login", "/nodes"] {
             assert!(matches!(read(line, &GroupName::new("#here").unwrap()), Typed::Wrong(_)), "{line}");

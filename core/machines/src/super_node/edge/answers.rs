@@ -450,8 +450,10 @@ impl Edge {
     }
 }
 
+/// Groups in which somebody is: one that everyone has left is kept for a while, and is nothing to choose from.
 fn list_cells(groups: &[GroupLine]) -> Vec<Text> {
-    groups.iter().flat_map(|line| [line.group.as_str().into(), line.members.to_string().into(), line.topic.clone()]).collect()
+    let groups = groups.iter().filter(|line| line.members > 0);
+    groups.flat_map(|line| [line.group.as_str().into(), line.members.to_string().into(), line.topic.clone()]).collect()
 }
 
 fn topic_parts(topic: Option<Topic>) -> (Text, Text, Time) {
