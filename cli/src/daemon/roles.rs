@@ -54,6 +54,7 @@ impl Roles<'_> {
                 directories: texts(&network.directories),
                 lease_ms: directory.lease_ms,
                 prepare_ms: directory.prepare_ms,
+                hold_ms: directory.hold_ms,
                 seed: draw()?,
                 incarnation: Incarnation(draw()?),
                 limits: DirectoryLimits::default(),

@@ -104,7 +104,8 @@ impl Network {
     /// The same, and does not wait for it.
     pub fn start_directory(&self) -> Process {
         let address = self.directory_address();
-        let role = format!("[directory]\naddress = '{address}'\ndatabase = 'directory.sqlite'\nlease = '{}ms'\n", self.lease_ms);
+        let role =
+            format!("[directory]\naddress = '{address}'\ndatabase = 'directory.sqlite'\nlease = '{}ms'\nhold = '2s'\n", self.lease_ms);
         self.start(1, "directory", &role)
     }
 

@@ -82,6 +82,8 @@ pub struct Directory {
     pub lease_ms: u64,
     /// How long the super nodes may take to prepare a planned change of the ring before it is given up.
     pub prepare_ms: u64,
+    /// How long a super node that comes and goes has to wait before it may come again, at most.
+    pub hold_ms: u64,
     /// Who decides who may log in.
     pub auth: Vec<Placed<String>>,
     /// Bounds of its port.

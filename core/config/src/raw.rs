@@ -54,6 +54,7 @@ pub(crate) struct Directory {
     pub database: Option<Spanned<PathBuf>>,
     pub lease: Option<Spanned<Span>>,
     pub prepare: Option<Spanned<Span>>,
+    pub hold: Option<Spanned<Span>>,
     pub auth: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
     pub limits: ListenerLimits,

@@ -282,8 +282,8 @@ wire_enum! {
         /// An edge asks a master. Answered by `answer`.
         "REQUEST" Request { ticket: Ticket, epoch: Epoch, group: GroupName, session: SessionId, person: Arc<Person>, op: Op },
         /// An edge shows all sessions it has in a group: a full replacement of what the master had from it.
-        /// Large ones come in parts of one round; the last says so. Answered by `attached`.
-        "ATTACH" Attach { epoch: Epoch, group: GroupName, round: u64, mark: Option<Mark>, last: bool, sessions: Vec<(SessionId, Arc<Person>)> },
+        /// Large ones come in parts of one round; the last says so. `term`: of the entry at the mark, where known. Answered by `attached`.
+        "ATTACH" Attach { epoch: Epoch, group: GroupName, round: u64, mark: Option<Mark>, term: Term, last: bool, sessions: Vec<(SessionId, Arc<Person>)> },
         /// An edge asks a group's master for what is in its log behind a place, of so many bytes of text at most, for people who read slowly. Answered by `fetched`.
         "FETCH" Fetch { ticket: Ticket, group: GroupName, birth: Birth, after: u64, limit: u64 },
 

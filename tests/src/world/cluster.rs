@@ -56,6 +56,7 @@ impl World {
             directories: Vec::new(),
             lease_ms,
             prepare_ms: 30_000,
+            hold_ms: 60_000,
             seed: 1,
             incarnation: Incarnation(1),
             limits: DirectoryLimits::default(),

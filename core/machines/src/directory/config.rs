@@ -26,6 +26,8 @@ pub struct DirectoryConfig {
     pub lease_ms: u64,
     /// How long the super nodes may take to prepare a planned change before it is given up.
     pub prepare_ms: u64,
+    /// How long a super node that comes and goes has to wait before it may come again, at most.
+    pub hold_ms: u64,
     /// For nonces: drawn by the driver from the system's random source.
     pub seed: u64,
     /// Which start of it this is: drawn by the driver.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use crate::names::NodeKey;
 use crate::time::Time;
 
-/// The first wait and the longest.
-const WAIT_MS: (u64, u64) = (1_000, 60_000);
+/// The first wait; each is twice as long as the one before, up to what is configured.
+const WAIT_MS: u64 = 1_000;
 /// After so long without trouble all is forgotten.
 const QUIET_MS: u64 = 600_000;
 /// A node that dies so soon after it registered counts as one that comes and goes.
@@ -17,9 +17,10 @@ const YOUNG_MS: u64 = 60_000;
 const HOLDS_MAX: usize = 4_096;
 
 /// Who has to wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Holds {
     holds: BTreeMap<NodeKey, Hold>,
+    longest_ms: u64,
 }
 
 #[derive(Debug)]
@@ -30,10 +31,15 @@ struct Hold {
 }
 
 impl Holds {
+    pub(super) fn new(longest_ms: u64) -> Holds {
+        Holds { holds: BTreeMap::new(), longest_ms }
+    }
+
     /// Its coming into the ring came to nothing. Gives how long it has to wait.
     pub(super) fn failed(&mut self, now: Time, key: &NodeKey) -> u64 {
+        let longest_ms = self.longest_ms;
         let hold = self.note(now, key);
-        let wait = (WAIT_MS.0 << hold.waits.min(6)).min(WAIT_MS.1);
+        let wait = (WAIT_MS << hold.waits.min(16)).min(longest_ms);
         (hold.waits, hold.until) = (hold.waits + 1, now + wait);
         wait
     }
@@ -88,7 +94,7 @@ mod tests {
     /// Each step is a time, what happens then, and how long the node has to wait afterwards. `died N`: it had registered N ms before.
     #[track_caller]
     fn check(story: &[(u64, &str, u64)]) {
-        let mut holds = Holds::default();
+        let mut holds = Holds::new(60_000);
         for (at, what, wait) in story {
             match what.split_once(' ') {
                 None => {
@@ -115,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_crowd_is_bounded() {
-        let mut holds = Holds::default();
+        let mut holds = Holds::new(60_000);
         (1..=HOLDS_MAX + 10).for_each(|n| {
             holds.failed(Time(n as u64), &key(n));
         });

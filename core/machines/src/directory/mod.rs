@@ -105,7 +105,7 @@ impl Directory {
             links: Links::default(),
             pulses: Pulses::new(config.lease_ms),
             agenda: Agenda::default(),
-            holds: Holds::default(),
+            holds: Holds::new(config.hold_ms),
             commits: VecDeque::new(),
             questions: BTreeMap::new(),
             client_questions: 0,

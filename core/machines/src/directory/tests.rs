@@ -42,6 +42,7 @@ fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConfig {
         directories: Vec::new(),
         lease_ms: 3_000,
         prepare_ms: 30_000,
+        hold_ms: 60_000,
         seed: 1,
         incarnation: Incarnation(incarnation),
         limits,

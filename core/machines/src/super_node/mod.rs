@@ -69,6 +69,8 @@ pub struct SuperNode {
     going: Going,
     /// Told to stop: until then what groups there are is reported, and then the directory is asked to let us go.
     leave_at: Option<Time>,
+    /// When something was handled last.
+    turned: Option<Time>,
 }
 
 /// Makes a `Ctx` out of the node's fields, so that a part can be borrowed beside it.
@@ -106,6 +108,7 @@ impl SuperNode {
             home: Home::new(),
             going: Going::No,
             leave_at: None,
+            turned: None,
         }
     }
 
@@ -382,6 +385,11 @@ impl Machine for SuperNode {
     fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         if self.going == Going::Gone {
             return;
+        }
+        // A process that is attached to others is never still for so long by itself.
+        let last = self.turned.replace(now);
+        if let Some(last) = last.filter(|last| now.since_ms(*last) >= self.config.timing.lease_ms) {
+            self.edge.woke(ctx!(self, now, effects), last);
         }
         match input {
             Input::Start => {

@@ -30,6 +30,7 @@ impl Edge {
             adrift_since: None,
             round: 0,
             mark: Some(after),
+            term: Term::default(),
             list: ctx.ids.list(),
             seats: BTreeSet::new(),
             entering: Vec::new(),
@@ -177,10 +178,11 @@ impl Edge {
         let parting: BTreeSet<SessionId> = self.asked.values().filter(|asked| parting(asked)).map(|asked| asked.session).collect();
         let staying = seated.filter(|session| !parting.contains(&session.id));
         let rows: Vec<_> = staying.map(|session| (session.id, session.person.clone())).collect();
-        let (epoch, mark, parts) = (ctx.placement.epoch(), attachment.mark, rows.len().div_ceil(ROWS_MAX).max(1));
+        let (epoch, mark, term, parts) = (ctx.placement.epoch(), attachment.mark, attachment.term, rows.len().div_ceil(ROWS_MAX).max(1));
         for ix in 0..parts {
             let part = rows.chunks(ROWS_MAX).nth(ix).unwrap_or_default();
-            let command = PeerCommand::Attach { epoch, group: group.clone(), round, mark, last: ix + 1 == parts, sessions: part.to_vec() };
+            let command =
+                PeerCommand::Attach { epoch, group: group.clone(), round, mark, term, last: ix + 1 == parts, sessions: part.to_vec() };
             ctx.post_master(&to, command);
         }
     }
@@ -252,6 +254,9 @@ impl Edge {
         let first = missed.first().map_or(mark.seq, before_it);
         let seq = before.filter(|_| !lost && !reborn).map_or(first, |before| before.seq);
         attachment.mark = Some(Mark { birth: mark.birth, seq });
+        if lost || reborn {
+            attachment.term = Term::default();
+        }
         if reborn {
             attachment.forgotten = 0;
             attachment.behind.values_mut().for_each(|behind| behind.after = seq);
@@ -352,7 +357,7 @@ impl Edge {
         let (place, list) = (Mark { seq: entry.seq, ..*mark }, attachment.list);
         let entering = self.enlist(ctx, group, place, comes.then_some(entry.id.session));
         let Some(attachment) = self.attachments.get_mut(group) else { return };
-        attachment.mark = Some(place);
+        (attachment.mark, attachment.term) = (Some(place), entry.term);
         let entry = match &entry.content {
             Content::Again { birth, place, .. } if attachment.has_heard(Mark { birth: *birth, seq: *place }) => return,
             _ => as_said(entry),

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use super::ctx::{Ctx, Letter};
 use crate::entry::{Content, Entry, Person};
 use crate::event::{Code, Event, Push, Reply};
-use crate::ids::{Conn, EntryId, Epoch, ListId, ListenerId, SessionId, Ticket};
+use crate::ids::{Conn, EntryId, Epoch, ListId, ListenerId, SessionId, Term, Ticket};
 use crate::machine::{Effect, Level, Verdict};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::{LinkEvent, Mark, Op, Outcome, PeerCommand, ROWS_MAX, is_shown};
@@ -70,8 +70,9 @@ struct Attachment {
     /// Since when it is not live.
     adrift_since: Option<Time>,
     round: u64,
-    /// What was heard last.
+    /// What was heard last, and in which term it was said, where that is known.
     mark: Option<Mark>,
+    term: Term,
     list: ListId,
     seats: BTreeSet<Conn>,
     /// Who has a seat and is not on the list yet, because the stream has not come to where they begin to hear.

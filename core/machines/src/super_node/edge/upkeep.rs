@@ -151,6 +151,21 @@ impl Edge {
         self.sweep_at = busy.then_some(now + SWEEP_MS);
     }
 
+    /// The process has stood still since then: what others think of us they think as if our links had been silent all that time.
+    pub fn woke(&mut self, ctx: &mut Ctx<'_>, last: Time) {
+        let (since, me) = (last + ctx.config.timing.lease_ms, ctx.me().clone());
+        let far = |at: &Attachment| matches!(&at.standing, Standing::Live { to } | Standing::Attaching { to } if *to != me);
+        let claims = self.attachments.iter().filter(|(group, at)| group.is_person() && far(at));
+        let claims: Vec<GroupName> = claims.map(|(group, _)| group.clone()).collect();
+        for group in &claims {
+            if let Some(at) = self.attachments.get_mut(group) {
+                at.adrift_since = Some(at.adrift_since.map_or(since, |adrift| adrift.min(since)));
+            }
+            self.adrift(ctx, group);
+        }
+        self.sweep(ctx);
+    }
+
     pub(super) fn ping_the_silent(&mut self, ctx: &mut Ctx<'_>) {
         let (now, idle_ms) = (ctx.now, ctx.config.timing.idle_ms);
         let mut dead = Vec::new();

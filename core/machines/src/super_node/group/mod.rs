@@ -176,11 +176,11 @@ impl Group {
     }
 
     /// Whether a session came to where it is by an entry that whoever heard up to `mark` has not heard.
-    pub fn moved_behind(&self, mark: Option<Mark>, session: SessionId) -> bool {
-        let Some(mark) = mark.filter(|mark| mark.birth == self.birth) else { return false };
+    pub fn moved_behind(&self, mark: Option<Mark>, term: Term, session: SessionId) -> bool {
+        let Some(after) = mark.and_then(|mark| self.known_to(mark, term)) else { return false };
         let comes =
             |entry: &&Arc<Entry>| entry.id.session == session && matches!(entry.content, Content::Join { .. } | Content::Return { .. });
-        self.log.behind(mark.seq).any(|entry| comes(&entry))
+        self.log.behind(after).any(|entry| comes(&entry))
     }
 
     /// Its history, as far as kept.
@@ -188,7 +188,26 @@ impl Group {
         &self.log
     }
 
-    /// What someone has missed who last heard `mark`. Nothing is known to be missed without one.
+    /// Up to where whoever last heard `mark`, said in that term, knows what the log tells: in this life, or in the one that it goes on from. Two histories of one life that
+    /// have a place of the same term have the same before it.
+    fn known_to(&self, mark: Mark, term: Term) -> Option<u64> {
+        let has_it = || self.log.behind(mark.seq.saturating_sub(1)).next().is_some_and(|entry| (entry.seq, entry.term) == (mark.seq, term));
+        let is_before_the_fork = |former: Last| former.birth == mark.birth && mark.seq <= former.seq && has_it();
+        (mark.birth == self.birth || self.former.is_some_and(is_before_the_fork)).then_some(mark.seq)
+    }
+
+    /// What whoever comes back has missed: behind a fork something may be missing for good, but what is here is told.
+    pub fn missed_by(&self, mark: Option<Mark>, term: Term) -> Since {
+        match mark.and_then(|mark| Some((mark, self.known_to(mark, term)?))) {
+            Some((mark, after)) => {
+                let since = self.log.since(after, self.seq);
+                Since { lost: since.lost || mark.birth != self.birth, ..since }
+            }
+            None => Since { entries: Vec::new(), lost: mark.is_some() },
+        }
+    }
+
+    /// What someone has missed of this life who last heard `mark`. Nothing is known to be missed without one.
     pub fn missed(&self, mark: Option<Mark>) -> Since {
         match mark {
             Some(mark) if mark.birth == self.birth => self.log.since(mark.seq, self.seq),

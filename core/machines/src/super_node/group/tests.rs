@@ -182,3 +182,55 @@ fn what_was_said_is_said_once_though_the_order_changed() {
     check(&[1, u64::MAX, 1, u64::MAX - 1], &[1, u64::MAX, u64::MAX - 1]);
     check(&[100, 37, 36], &[100, 37]);
 }
+
+/// A group of the life 7 up to entry 5, that goes on in life 8 behind it; entry 3 and later are of term 2.
+fn forked() -> Group {
+    let (name, limits) = (GroupName::new("#a").unwrap(), NodeLimits::default());
+    let mut group = Group::new(name, Birth(7), Term::default(), Time(1), &limits);
+    for seq in 1..=7 {
+        group.term = Term { generation: 0, number: if seq < 3 { 1 } else { 2 } };
+        if seq == 6 {
+            group.begin_another_life(Birth(8));
+        }
+        group.append(Time(seq), EntryId { session: SessionId(1), counter: seq }, somebody(1), Content::Topic { text: "".into() });
+    }
+    group
+}
+
+#[test]
+fn behind_a_fork_is_told_what_follows_the_same_history() {
+    let group = forked();
+    let check = |mark: Option<(u64, u64)>, term: u64, expect: &[u64], lost: bool| {
+        let mark = mark.map(|(birth, seq)| Mark { birth: Birth(birth), seq });
+        let missed = group.missed_by(mark, Term { generation: 0, number: term });
+        let seqs: Vec<u64> = missed.entries.iter().map(|entry| entry.seq).collect();
+        assert_eq!((&seqs[..], missed.lost), (expect, lost), "{mark:?} of term {term}");
+    };
+    check(Some((8, 5)), 0, &[6, 7], false);
+    check(Some((7, 4)), 2, &[5, 6, 7], true);
+    check(Some((7, 2)), 1, &[3, 4, 5, 6, 7], true);
+    // Another history of that life, or it is not known which.
+    check(Some((7, 4)), 1, &[], true);
+    check(Some((7, 4)), 0, &[], true);
+    // Behind the fork that life went on without us.
+    check(Some((7, 6)), 2, &[], true);
+    check(Some((5, 4)), 2, &[], true);
+    check(None, 0, &[], false);
+}
+
+#[test]
+fn what_was_said_in_a_life_of_which_nothing_is_known_is_not_said_again() {
+    let mut group = forked();
+    let message = Content::Message { kind: SayKind::Message, text: "x".into() };
+    group.append(Time(9), EntryId { session: SessionId(1), counter: 9 }, somebody(1), message);
+    let check = |session: u64, birth: Option<u64>, expect: Option<Code>| {
+        let said = group.said_before(EntryId { session: SessionId(session), counter: 20 }, birth.map(Birth));
+        assert_eq!(said.map(|said| said.unwrap_err().code), expect, "{session} in {birth:?}");
+    };
+    check(2, None, None);
+    check(2, Some(8), None);
+    check(2, Some(7), None);
+    check(2, Some(6), Some(Code::Expired));
+    // Of whom something is known, all is known.
+    check(1, Some(6), None);
+}

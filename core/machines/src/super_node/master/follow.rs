@@ -255,7 +255,8 @@ impl Master {
                 // What it may claim, its master says.
                 let marked = if members.is_empty() { Term::default() } else { term };
                 (copy.group, copy.marked, copy.members, copy.whole) = (Some(Box::new(group)), marked, members, true);
-                copy.given = Vec::new();
+                // Until it is marked, whoever sent it may have gone on alone.
+                copy.given = if marked == Term::default() { vec![(from.clone(), term)] } else { Vec::new() };
                 self.keep_anew(ctx, name);
                 if self.followed(ctx, from, conn, term, name).is_some() {
                     self.confirm(ctx, conn, name, term, last.seq);

@@ -12,7 +12,7 @@ use super::outbox::Out;
 use super::reports::Due;
 use crate::entry::{Content, Entry, Person};
 use crate::event::Code;
-use crate::ids::{Conn, EntryId, ListId, SessionId};
+use crate::ids::{Conn, EntryId, ListId, SessionId, Term};
 use crate::machine::Effect;
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, Mark, NameRow};
@@ -141,7 +141,7 @@ impl Held {
         from: &NodeKey,
         conn: Option<Conn>,
         round: u64,
-        mark: Option<Mark>,
+        (mark, term): (Option<Mark>, Term),
         last: bool,
         sessions: Vec<(SessionId, Arc<Person>)>,
     ) {
@@ -152,13 +152,13 @@ impl Held {
         }
         let seen = edge.round;
         for (session, person) in sessions {
-            self.show(ctx, from, conn, seen, mark, session, person);
+            self.show(ctx, from, conn, seen, (mark, term), session, person);
         }
         if !last {
             return;
         }
         self.part_unseen(ctx, from);
-        let missed = self.group.missed(mark);
+        let missed = self.group.missed_by(mark, term);
         let (group, birth, seq) = (self.group.name.clone(), self.group.birth, self.group.seq);
         self.tell(ctx, conn, LinkEvent::Attached { group, round, birth, seq, missed: missed.entries, lost: missed.lost });
         if let Some(edge) = self.edges.get_mut(from)
@@ -175,7 +175,7 @@ impl Held {
         from: &NodeKey,
         conn: Option<Conn>,
         round: u32,
-        mark: Option<Mark>,
+        (mark, term): (Option<Mark>, Term),
         session: SessionId,
         person: Arc<Person>,
     ) {
@@ -199,7 +199,7 @@ impl Held {
                 return self.unseat(ctx, conn, session, code, text);
             }
             // They went elsewhere behind what this edge has heard: it hears so now, and gives the seat up by itself.
-            Some(_) if self.group.moved_behind(mark, session) => return,
+            Some(_) if self.group.moved_behind(mark, term, session) => return,
             // Elsewhere until now.
             Some(_) => Some(Content::Return { node: from.clone() }),
         };

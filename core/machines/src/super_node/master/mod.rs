@@ -385,9 +385,9 @@ impl Master {
                 desk.request(person, op);
                 self.settle(ctx, &group);
             }
-            PeerCommand::Attach { group, round, mark, last, sessions, .. } => {
+            PeerCommand::Attach { group, round, mark, term, last, sessions, .. } => {
                 let Some(held) = self.held(&group) else { return };
-                held.attach(ctx, &from, conn, round, mark, last, sessions);
+                held.attach(ctx, &from, conn, round, (mark, term), last, sessions);
                 self.settle(ctx, &group);
             }
             _ => {}

@@ -171,14 +171,16 @@ impl Opening {
             self.given(spans).filter(|(node, term)| *term > newest && !self.was_idle(node, *term)).collect();
         if is_all
             && doubts.is_empty()
-            && let Some(with) = most_of(of_members())
+            && let Some(with) = furthest(of_members(), &spans.me)
         {
             return Verdict::GoOn { with, forked: false };
         }
         let has_answered = |node: &NodeKey| *node == spans.me || self.idle.contains_key(node) || self.claims.contains_key(node);
         let nobody_else = doubts.iter().all(|(node, _)| has_answered(node)) && members.iter().all(|node| has_spoken(node));
         if nobody_else || waited_ms >= spans.takeover_ms {
-            let with = best_of(&mut self.promised());
+            // Of the life that is best known, whatever goes furthest.
+            let life = best_of(&mut self.promised()).and_then(|node| self.claims.get(&node)).map(|claim| claim.last.birth);
+            let with = furthest(self.promised().filter(|(_, claim)| Some(claim.last.birth) == life), &spans.me);
             return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: true });
         }
         Verdict::Wait("those who have all that was acknowledged to come back")
@@ -262,9 +264,9 @@ impl Opening {
     }
 }
 
-/// The one that goes furthest.
-fn most_of<'a>(claims: impl Iterator<Item = (&'a NodeKey, &'a Claim)>) -> Option<NodeKey> {
-    claims.max_by_key(|(_, claim)| (claim.last.term, claim.last.seq)).map(|(node, _)| node.clone())
+/// The one that goes furthest; our own, if others go no further.
+fn furthest<'a>(claims: impl Iterator<Item = (&'a NodeKey, &'a Claim)>, me: &NodeKey) -> Option<NodeKey> {
+    claims.max_by_key(|(node, claim)| (claim.last.term, claim.last.seq, *node == me)).map(|(node, _)| node.clone())
 }
 
 /// How long what is waited for.

@@ -269,6 +269,23 @@ fn who_comes_back_at_once_finds_neither_themselves_nor_another_group() {
 }
 
 #[test]
+fn a_crowd_that_lost_its_connections_comes_back_to_its_group() {
+    let mut bench = Bench::new(&[ME]);
+    let group = group("#a");
+    let conn = inside(&mut bench, &group);
+    bench.says(conn, "SESSION secret-token");
+    bench.says(conn, "TOPIC #a weather");
+    let birth = |bench: &Bench| bench.node.lives().find(|(name, ..)| **name == group).map(|(_, birth, _)| birth);
+    let before = birth(&bench);
+    bench.give(Input::Lost { conn });
+    assert_eq!(members(&mut bench, &group), 0);
+    bench.wait(59_000);
+    inside(&mut bench, &group);
+    bench.wait(10_000);
+    assert_eq!((birth(&bench), members(&mut bench, &group)), (before, 1));
+}
+
+#[test]
 fn the_directory_hears_in_the_end_which_groups_are_gone() {
     let mut bench = Bench::new(&[ME]);
     let conn = inside(&mut bench, &group("#a"));

@@ -71,7 +71,9 @@ fn a_copy_that_was_never_marked_claims_nothing() {
     let Followed { mut bench, theirs, .. } = followed(&[]);
     bench.ring(LATER);
     let third = bench.link(THIRD);
-    let claim = Claim { idle: Some(epoch(1)), ..theirs.claim(Term::default(), &[], bench.epoch()) };
+    // Its master may have gone on without us.
+    let given = vec![(key(OTHER), epoch(1))];
+    let claim = Claim { given, idle: Some(epoch(1)), ..theirs.claim(Term::default(), &[], bench.epoch()) };
     assert_eq!(offered(&mut bench, third), [(bench.epoch(), claim)]);
 }
 

@@ -159,6 +159,39 @@ fn when_all_who_have_it_are_back_it_goes_on() {
     assert_eq!(ends(&bench), [(true, theirs.last())]);
 }
 
+/// All who counted were out of the ring, and in between the fourth node was promised the group. It says since when it has not served it.
+#[track_caller]
+fn check_promised_in_between(idle_since: u64, same_life: bool) {
+    let mut bench = Bench::new(WITH_OTHER);
+    let group = ours_without_other();
+    let (other, third) = (bench.peer(OTHER, 1), bench.peer(THIRD, 1));
+    let (earlier, theirs) = (bench.epoch(), Theirs { birth: 7, seq: 3, term: bench.epoch() });
+    bench.ring_with_newcomer(WITHOUT, THIRD);
+    let present = bench.epoch();
+    let claim = |given: &[NodeKey]| Claim {
+        given: given.iter().map(|node| (node.clone(), present)).collect(),
+        ..theirs.claim(earlier, &[OTHER, THIRD], present)
+    };
+    offer(&mut bench, third, &group, present, claim(&[key(FOURTH)]));
+    // To ourselves is to nobody else.
+    offer(&mut bench, other, &group, present, claim(&[key(ME)]));
+    assert!(!is_served(&bench));
+    let fourth = bench.link(FOURTH);
+    assert_eq!(bench.posted(fourth), [PeerCommand::Ask { term: present, group: group.clone() }]);
+    bench.tell(fourth, LinkEvent::NotHeld { group: group.clone(), idle: Some(epoch(idle_since)) });
+    theirs.copy(&mut bench, third, &group, present, &[]);
+    theirs.copy(&mut bench, other, &group, present, &[]);
+    assert_eq!(births(&bench) == [7], same_life);
+    assert!(is_served(&bench));
+}
+
+#[test]
+fn whoever_was_promised_it_in_between_says_whether_they_went_on() {
+    check_promised_in_between(1, true);
+    check_promised_in_between(2, true);
+    check_promised_in_between(3, false);
+}
+
 /// A group that is of us in a ring that we will know only after another, in which it is not.
 #[test]
 fn what_is_offered_for_a_ring_that_we_do_not_know_yet_waits_for_that_ring() {
