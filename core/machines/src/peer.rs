@@ -109,6 +109,11 @@ impl Counted {
         counter <= self.counter && (below >= u64::from(u64::BITS) || self.heard & (1 << below) != 0)
     }
 
+    /// Whether it is certain that this counter was heard: of what is too far below it is not known.
+    pub fn has_heard_for_certain(&self, counter: u64) -> bool {
+        self.counter.checked_sub(counter).is_some_and(|below| below < u64::from(u64::BITS) && self.heard & (1 << below) != 0)
+    }
+
     /// This counter is heard, and got this place.
     pub fn hear(&mut self, counter: u64, seq: u64) {
         if counter > self.counter {

@@ -114,6 +114,9 @@ impl Client {
         if entry.id.session == self.session {
             self.outbox.heard(entry.id.counter, entry.seq);
         }
+        if !self.heard.is_new(entry.id) {
+            return;
+        }
         effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry.clone()))));
         self.check_removed(now, &entry, effects);
     }

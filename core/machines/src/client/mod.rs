@@ -20,6 +20,7 @@ mod asker;
 mod config;
 mod converse;
 mod errand;
+mod heard;
 mod outbox;
 mod seek;
 mod talk;
@@ -30,6 +31,7 @@ pub use asker::Asker;
 pub use config::{ClientConfig, ClientLimits, ClientTiming};
 
 use self::errand::{Errand, Tickets};
+use self::heard::Heard;
 use self::outbox::Outbox;
 use self::talk::{Asked, Stage, Talk};
 use crate::command::{ClientCommand, Command, TEXT_BYTES_MAX};
@@ -82,6 +84,7 @@ pub struct Client {
     seq: u64,
     /// Nothing is known of what follows that: in another life of the group the next entry may have a lower place.
     adrift: bool,
+    heard: Heard,
     outbox: Outbox,
     /// We were told to stop: when we go, whatever is left.
     stopping: Option<Time>,
@@ -126,6 +129,7 @@ impl Client {
             term: Term::default(),
             seq: 0,
             adrift: false,
+            heard: Heard::default(),
             outbox: Outbox::new(config.limits.outbox),
             stopping: None,
             config,

@@ -57,7 +57,13 @@ fn words_of(put: impl FnOnce(&mut Argv)) -> String {
 
 fn event(words: &[&str]) -> Event {
     let entry = |word: &str, seq: &str, who: &str, session: &str, rest: &str| {
-        format!("{word} #g {seq} 1.1 {session}-1 5000 {who} u h '' '' {rest}")
+        // What a native client says of itself is its first message; what others say is a new one each time.
+        let counter = match (word, session) {
+            ("message", "930bbdc51b6aed5c") => "1",
+            ("message", _) => seq,
+            _ => "0",
+        };
+        format!("{word} #g {seq} 1.1 {session}-{counter} 5000 {who} u h '' '' {rest}")
     };
     let line = match *words {
         ["view", epoch, ref nodes @ ..] => return Reply::Ring { view: view(epoch, nodes) }.into(),

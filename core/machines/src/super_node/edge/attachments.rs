@@ -16,7 +16,7 @@ impl Attachment {
     }
 
     /// Whether what was said at this place of another life was heard then.
-    fn has_heard(&self, place: Mark) -> bool {
+    pub(super) fn has_heard(&self, place: Mark) -> bool {
         self.past.iter().flat_map(|past| past.iter()).any(|mark| mark.birth == place.birth && place.seq <= mark.seq)
     }
 }

@@ -216,6 +216,11 @@ impl Edge {
             attachment.behind.remove(&conn);
         }
         told |= !page.is_empty();
+        let came_back = |entry: &Entry| match entry.content {
+            Content::Again { birth, place, .. } => attachment.has_heard(Mark { birth, seq: place }),
+            _ => false,
+        };
+        let page: Vec<Arc<Entry>> = page.into_iter().filter(|entry| !came_back(entry)).collect();
         for entry in page {
             if self.reads(conn, group, &entry) {
                 ctx.tell(conn, Event::Entry(group.clone(), super::attachments::as_said(entry)));

@@ -254,6 +254,11 @@ impl Group {
         Some(found.ok_or(Refusal { code: Code::Expired, text: "this was said too long ago to tell whether it was heard".into() }))
     }
 
+    /// Whether it is certain that this was said in this life, or before it in the one it goes on from.
+    pub fn was_said_for_certain(&self, id: EntryId) -> bool {
+        self.counters.get(&id.session).is_some_and(|counted| counted.has_heard_for_certain(id.counter))
+    }
+
     /// Whether what stood at this place of another life was said again in this one, as far as the log reaches back.
     pub fn has_returned(&self, birth: Birth, place: u64) -> bool {
         let is_it = |entry: &Arc<Entry>| matches!(entry.content, Content::Again { birth: of, place: at, .. } if (of, at) == (birth, place));

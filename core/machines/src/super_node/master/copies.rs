@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use super::held::Held;
 use super::pace::Pace;
 use super::transfer::{in_parts, send_copy};
-use crate::ids::{Birth, Epoch, Term};
+use crate::ids::{Birth, Epoch, Term, Ticket};
 use crate::keeping::Durability;
 use crate::names::NodeKey;
 use crate::peer::{Claim, Last, PeerCommand};
@@ -100,7 +100,11 @@ pub(super) struct Copies {
     /// Since when no copy counts but those that do now.
     since: Term,
     /// Grows when another set of copies counts.
-    number: u64,
+    pub(super) number: u64,
+    /// Tells this time of serving it from others.
+    pub(super) tenure: Ticket,
+    /// The newest set that our own disk knows of.
+    pub(super) kept_number: u64,
     /// It was begun anew before everyone had said what they have: someone may have another life of it.
     pub(super) in_doubt: bool,
     /// Up to here the states were compared.
@@ -108,7 +112,8 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    pub(super) fn new(ctx: &Ctx<'_>, point: u32, term: Term) -> Copies {
+    pub(super) fn new(ctx: &mut Ctx<'_>, point: u32, term: Term) -> Copies {
+        let tenure = ctx.ids.ticket();
         Copies {
             followers: BTreeMap::new(),
             office: ctx.office(),
@@ -116,6 +121,8 @@ impl Copies {
             began: term,
             since: term,
             number: 1,
+            tenure,
+            kept_number: 0,
             in_doubt: false,
             compared: 0,
         }
@@ -254,6 +261,7 @@ impl Held {
     }
 
     fn send_copies(&mut self, ctx: &mut Ctx<'_>, pace: &mut Pace) {
+        let may_tell = self.may_tell(ctx);
         let (group, now, members) = (&self.group, ctx.now, self.copies.members(ctx.me()));
         let alone = self.copies.followers.values().all(|follower| !follower.knows);
         for (node, follower) in &mut self.copies.followers {
@@ -261,7 +269,7 @@ impl Held {
                 && pace.may_begin(node, &group.name)
             {
                 // One that counts from the first entry on knows so from the first entry on.
-                let marked = if follower.counts && (follower.knows || alone) { members.clone() } else { Vec::new() };
+                let marked = if may_tell && follower.counts && (follower.knows || alone) { members.clone() } else { Vec::new() };
                 let bytes = send_copy(ctx, node, group.term, group, have.as_ref(), marked);
                 pace.begin(node, &group.name, bytes);
                 (follower.state, follower.moved) = (State::Copying { upto: group.seq, sent: group.seq }, now);
@@ -283,7 +291,15 @@ impl Held {
         }
     }
 
+    /// Whether who counts may be told so. Where the disk is believed after a restart it has to know first with whom we share what is acknowledged from then on.
+    fn may_tell(&self, ctx: &Ctx<'_>) -> bool {
+        ctx.config.durability != Durability::Disk || self.copies.kept_number >= self.copies.number
+    }
+
     fn mark(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.may_tell(ctx) {
+            return;
+        }
         let (number, members) = (self.copies.number, self.copies.members(ctx.me()));
         // Whoever believes to have all that counts hears first with whom it shares that: a successor that knows only them has to know of the newcomer, too.
         let older = |follower: &Follower| follower.knows && follower.counts && !follower.released;

@@ -22,8 +22,8 @@ pub(super) struct Kept {
     groups: BTreeMap<GroupName, KeptSoFar>,
     /// Something of these may be new.
     touched: BTreeSet<GroupName>,
-    /// Who waits for a ticket: which place of which life it is.
-    awaited: BTreeMap<Ticket, (GroupName, Birth, u64)>,
+    /// Who waits for a ticket: which place of which life it is, and which set of copies counted then.
+    awaited: BTreeMap<Ticket, (GroupName, Birth, u64, Option<(Ticket, u64)>)>,
     /// Copies that were promised, until the disk knows: before that the promise is not given. With the ticket it waits for.
     pledges: BTreeMap<GroupName, Option<Ticket>>,
     /// What is to be confirmed to a master when the disk has it.
@@ -104,9 +104,15 @@ impl Master {
             let standing = claim.into();
             let (birth, seq) = (group.birth, group.seq);
             let waits = ctx.config.durability == Durability::Disk;
+            let copies = match self.groups.get(&name) {
+                Some(Holding::Held(held)) => Some(&held.copies),
+                _ => None,
+            };
+            let is_untold = waits && copies.is_some_and(|copies| copies.kept_number < copies.number);
+            let set = copies.map(|copies| (copies.tenure, copies.number));
             let so_far = self.kept.groups.remove(&name).filter(|so_far| so_far.birth == birth);
             let (mut whats, so_far) = what_is_new(group, standing, so_far);
-            if whats.is_empty() && self.kept.pledges.get(&name) == Some(&None) {
+            if whats.is_empty() && (is_untold || self.kept.pledges.get(&name) == Some(&None)) {
                 // Nothing new: but when it is on the disk is not known.
                 whats.push(Keep::Standing(so_far.standing.clone()));
             }
@@ -114,7 +120,7 @@ impl Master {
             for (ix, what) in whats.into_iter().enumerate() {
                 let ticket = (waits && ix + 1 == count).then(|| ctx.ids.ticket());
                 if let Some(ticket) = ticket {
-                    self.kept.awaited.insert(ticket, (name.clone(), birth, seq));
+                    self.kept.awaited.insert(ticket, (name.clone(), birth, seq, set));
                     self.kept.pledges.entry(name.clone()).and_modify(|pledge| *pledge = Some(ticket));
                 }
                 ctx.effects.push(Effect::Keep { ticket, group: name.clone(), what });
@@ -125,7 +131,7 @@ impl Master {
 
     /// The disk has it.
     pub fn kept(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket) {
-        let Some((name, birth, seq)) = self.kept.awaited.remove(&ticket) else { return };
+        let Some((name, birth, seq, set)) = self.kept.awaited.remove(&ticket) else { return };
         if self.kept.pledges.get(&name) == Some(&Some(ticket)) {
             self.kept.pledges.remove(&name);
             self.unsettled.extend(ctx.placement.master(&name).filter(|master| *master != ctx.me()).cloned());
@@ -135,7 +141,12 @@ impl Master {
         match self.groups.get_mut(&name) {
             Some(Holding::Held(held)) if held.group.birth == birth => {
                 held.kept = held.kept.max(seq);
+                let newer = set.filter(|(tenure, number)| *tenure == held.copies.tenure && *number > held.copies.kept_number);
+                held.copies.kept_number = newer.map_or(held.copies.kept_number, |(_, number)| number);
                 held.reach(ctx);
+                if newer.is_some() {
+                    self.tend(ctx, &name);
+                }
                 self.forget_if_over(ctx, &name);
             }
             Some(Holding::Copy(_)) => {

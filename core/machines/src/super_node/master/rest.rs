@@ -65,7 +65,8 @@ impl Master {
             let is_new = match held.group.said_before(entry.id, None) {
                 None => true,
                 Some(Ok(_)) => false,
-                Some(Err(_)) => is_behind(),
+                // Out of the log, or too long ago to be told.
+                Some(Err(_)) => is_behind() && !held.group.was_said_for_certain(entry.id),
             };
             if is_new && !held.group.has_returned(birth, entry.seq) {
                 let content = Content::Again { kind: *kind, text: text.clone(), birth, place: entry.seq, said: entry.time };
