@@ -105,7 +105,10 @@ impl Client {
             self.nick = Some(now_called.clone());
         }
         if group != self.config.group {
-            return effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry))));
+            if self.heard.is_new(&group, entry.id) {
+                effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry))));
+            }
+            return;
         }
         if (entry.term, entry.seq) <= (self.term, self.seq) && !self.adrift {
             return;
@@ -114,7 +117,7 @@ impl Client {
         if entry.id.session == self.session {
             self.outbox.heard(entry.id.counter, entry.seq);
         }
-        if !self.heard.is_new(entry.id) {
+        if !self.heard.is_new(&group, entry.id) {
             return;
         }
         effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry.clone()))));
