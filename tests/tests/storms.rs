@@ -108,6 +108,16 @@ fn what_was_acknowledged_outlives_a_node_that_dies_in_mid_sentence() {
     assert_eq!(lost, [""; 0]);
 }
 
+/// Where an acknowledgement waits for the disk, one member reads nothing while others speak, the power fails everywhere at once, and the disks have lied.
+#[test]
+fn what_was_acknowledged_and_is_on_no_disk_is_noticed() {
+    let words: String = (0..4).map(|who| format!("+100 say {who} 0; ")).collect();
+    let line = format!("seed=1 nodes=3 irc=2 native=3 durability=2 : +8000 stall 8; {words}+1000 blackout 500 100; +0 unstall 8");
+    let plan: Plan = line.parse().expect("that is a plan");
+    assert_eq!(acknowledged::check(&plan.play().0), Ok(()));
+    assert!(acknowledged::check(&plan.with(Sabotage::LyingDisks).play().0).is_err());
+}
+
 #[test]
 fn edges_that_are_not_heard_by_masters_are_noticed() {
     check_canary(Sabotage::LostAttach, |_, home| home);

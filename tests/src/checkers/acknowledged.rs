@@ -22,7 +22,9 @@ pub fn check(world: &World) -> Result<(), String> {
     let people: Vec<(Pid, Presence<'_>)> = world
         .pids()
         .filter(|pid| world.is_alive(*pid))
-        .filter_map(|pid| world.ear(pid).map(|ear| (pid, Presence::of(ear, world, &mut is_safe))))
+        .filter_map(|pid| {
+            world.ear(pid).map(|ear| (pid, Presence::of(ear, world, matches!(world.role(pid), Role::Client { .. }), &mut is_safe)))
+        })
         .collect();
     let mut heard: BTreeMap<&str, Option<Birth>> = BTreeMap::new();
     people.iter().for_each(|(_, presence)| heard.extend(&presence.heard));
@@ -58,7 +60,8 @@ struct Presence<'a> {
 }
 
 impl<'a> Presence<'a> {
-    fn of(ear: &'a Ear, world: &World, is_safe: &mut dyn FnMut(&GroupName) -> bool) -> Presence<'a> {
+    /// A native client that is away takes up where it was: it is there all the time, as far as nobody tells it of a gap. Coming back it can't say which history of a life it knows, so behind a fork a gap is all it hears.
+    fn of(ear: &'a Ear, world: &World, native: bool, is_safe: &mut dyn FnMut(&GroupName) -> bool) -> Presence<'a> {
         let (mut since, mut heard) = (BTreeMap::new(), BTreeMap::new());
         for (at, sound) in &ear.sounds {
             match sound {
@@ -66,10 +69,10 @@ impl<'a> Presence<'a> {
                 Sound::In(group) => {
                     since.entry(group).or_insert(*at);
                 }
-                Sound::Out(group) => {
+                Sound::Out(group) if !native => {
                     since.remove(group);
                 }
-                Sound::Gap(group, reborn) if !reborn || !is_safe(group) => {
+                Sound::Gap(group, reborn) if native || !reborn || !is_safe(group) => {
                     since.entry(group).and_modify(|since| *since = *at);
                 }
                 Sound::Entry(group, entry) => {

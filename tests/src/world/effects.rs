@@ -19,6 +19,9 @@ use super::{Happening, Loss, Lost, Pid, Role, Sabotage, World};
 use crate::coverage;
 use crate::ear::Sound;
 
+/// Before that lying disks tell the truth.
+const LYING_MS: u64 = 3_000;
+
 impl World {
     pub(super) fn carry_out(&mut self, of: Pid, effect: Effect) {
         self.trace.line(|| format!("{} {}    -> {effect:?}", self.now.0, self.processes[of.0].name));
@@ -103,12 +106,13 @@ impl World {
 
     /// A super node's disk has what it was given, or can't take it.
     pub(super) fn written(&mut self, to: Pid, life: u32) {
+        let lies = self.options.sabotage == Sabotage::LyingDisks && self.now >= World::BEGINS + LYING_MS;
         let process = &mut self.processes[to.0];
         if !process.alive || process.life != life {
             return;
         }
         let Role::Node { disk, .. } = &mut process.role else { return };
-        let Written { tickets, health, more_ms } = disk.sync();
+        let Written { tickets, health, more_ms } = disk.sync(lies);
         if let Some(after_ms) = more_ms {
             self.write(to, after_ms);
         }
