@@ -84,7 +84,7 @@ fn homecoming(world: &World) -> Result<(), String> {
         let master = master_of(&view, &group);
         // Whoever can't be there stays where they are; who can is on their way sooner or later, and not home before they are there.
         let natives = people.iter().filter(|pid| matches!(world.role(**pid), Role::Client { .. }));
-        for (pid, at) in natives.map(|pid| (*pid, world.node_of(*pid))).filter(|(_, at)| *at != master) {
+        if let Some((pid, at)) = natives.map(|pid| (*pid, world.node_of(*pid))).find(|(_, at)| *at != master) {
             return Err(format!("everyone home: {} is at {at:?}, and the master of {group} is {master:?}", world.name(pid)));
         }
         let serving: Vec<NodeKey> =

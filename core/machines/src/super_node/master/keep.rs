@@ -16,14 +16,16 @@ use crate::super_node::config::NodeLimits;
 use crate::super_node::ctx::Ctx;
 use crate::super_node::group::{CopyBody, Group};
 
+/// What waits for a ticket: which place of which life it is, and which set of copies counted then, in which time of serving it.
+type Awaited = (GroupName, Birth, u64, Option<(Ticket, u64)>);
+
 /// What the disk was given.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     groups: BTreeMap<GroupName, KeptSoFar>,
     /// Something of these may be new.
     touched: BTreeSet<GroupName>,
-    /// Who waits for a ticket: which place of which life it is, and which set of copies counted then.
-    awaited: BTreeMap<Ticket, (GroupName, Birth, u64, Option<(Ticket, u64)>)>,
+    awaited: BTreeMap<Ticket, Awaited>,
     /// Copies that were promised, until the disk knows: before that the promise is not given. With the ticket it waits for.
     pledges: BTreeMap<GroupName, Option<Ticket>>,
     /// What is to be confirmed to a master when the disk has it.

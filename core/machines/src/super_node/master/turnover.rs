@@ -54,7 +54,7 @@ impl Master {
     }
 
     /// These nodes are out of the ring by the view that comes. Unless their links broke they may live, and what they have of groups that were theirs may be all there is.
-    pub fn put_out(&mut self, ctx: &Ctx<'_>, nodes: Vec<NodeKey>, ring: &Arc<Ring>) {
+    pub fn put_out(&mut self, ctx: &mut Ctx<'_>, nodes: Vec<NodeKey>, ring: &Arc<Ring>) {
         let until = ctx.now + ctx.config.timing.lease_ms;
         let may_live = nodes.into_iter().filter(|node| !self.fell_silent.contains(node));
         self.put_out.extend(may_live.map(|node| (node, (until, ring.clone()))));
