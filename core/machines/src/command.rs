@@ -3,7 +3,7 @@
 //! Parser, permissions, help, completion and docs/protocol.md all read [`ClientCommand::WORDS`]. What nodes say to each other is in [`crate::peer`].
 
 use crate::entry::{Modes, SayKind};
-use crate::ids::Birth;
+use crate::ids::{Birth, Term};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::PeerCommand;
 use crate::wire::{Argv, Bad, Field, Given, Reader, Rest, Text};
@@ -127,9 +127,9 @@ wire_enum! {
         "QUIT" Quit { reason: Option<Text> },
 
         /// Joins a group at its master; refused with MOVED where that is another node.
-        /// With birth and seq of what was last heard, missed entries come first.
+        /// With birth and seq of what was last heard, missed entries come first; with its term, too, also those of a later life of the group that goes on from there.
         [Session SuperNode "0.1"]
-        "JOIN" Join { group: GroupName, key: Option<Text>, birth: Option<Birth>, seq: Option<u64> },
+        "JOIN" Join { group: GroupName, key: Option<Text>, birth: Option<Birth>, seq: Option<u64>, term: Option<Term> },
 
         /// Joins a group through this node, whoever is its master.
         [Session SuperNode "0.1"]

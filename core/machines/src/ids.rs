@@ -101,8 +101,24 @@ pub type Term = Epoch;
 pub struct EntryId {
     /// Who said it.
     pub session: SessionId,
-    /// The session's own count. 0 where nobody retries (a part because the connection broke).
+    /// The session's own count, below 2^63, or that of the node which it said this to ([`node_counter`]). 0 where nobody retries (a part because the connection broke).
     pub counter: u64,
+}
+
+/// Where a node begins to count what a connection says without a counter of its own. A session that goes on elsewhere, or also counts by itself, must not meet its own numbers again: each connection has a series, named
+/// by the upper half.
+pub fn node_counter(connection: SessionId) -> u64 {
+    (1 << 63) | ((connection.0 & 0x7fff_ffff) << 32)
+}
+
+impl EntryId {
+    /// The series of the counter: 0 is the session's own.
+    pub fn series(&self) -> u32 {
+        match self.counter >> 63 {
+            0 => 0,
+            _ => (self.counter >> 32) as u32,
+        }
+    }
 }
 
 impl fmt::Display for EntryId {

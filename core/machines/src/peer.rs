@@ -129,8 +129,8 @@ impl Counted {
 wire_enum! {
     /// What an edge wants a group's master to do for a session.
     pub enum Op {
-        /// Join. Missed entries since the mark are in the answer.
-        "join" Join { key: Option<Text>, mark: Option<Mark>, names: bool },
+        /// Join. Missed entries since the mark, which was said in that term, are in the answer.
+        "join" Join { key: Option<Text>, mark: Option<Mark>, term: Term, names: bool },
         /// Leave.
         "part" Part { reason: Text },
         /// Say something. Retried with the same counter until answered; `birth`: it was said before, in that life of the group.

@@ -69,7 +69,7 @@ impl Client {
 
     fn ask_join(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let (group, key, birth) = (self.config.group.clone(), self.config.key.clone(), self.birth);
-        let join = ClientCommand::Join { group, key, birth, seq: birth.map(|_| self.seq) };
+        let join = ClientCommand::Join { group, key, birth, seq: birth.map(|_| self.seq), term: birth.map(|_| self.term) };
         if let Phase::Talking(talk) = &mut self.phase {
             talk.ask(now, Asked::Join, join, effects);
         }

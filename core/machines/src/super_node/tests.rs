@@ -16,7 +16,7 @@ use crate::command::Command;
 use crate::entry::Person;
 use crate::event::Event;
 use crate::handshake::{Accepting, Dialling, Identity};
-use crate::ids::{Conn, Epoch, Incarnation, ListenerId, SessionId, Ticket};
+use crate::ids::{Conn, Epoch, Incarnation, ListenerId, SessionId, Term, Ticket};
 use crate::machine::{Effect, Input, Machine};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::{LinkEvent, Op, Outcome, PeerCommand};
@@ -417,5 +417,5 @@ impl Bench {
 }
 
 fn join() -> Op {
-    Op::Join { key: None, mark: None, names: false }
+    Op::Join { key: None, mark: None, term: Term::default(), names: false }
 }

@@ -58,7 +58,7 @@ fn a_lost_master() {
          answer error ERR not_answered:_127.0.0.1_is_lost
          away: 127.0.0.1 is lost
          {BACK}
-         c4 JOIN #g '' 00000000000000aa 12
+         c4 JOIN #g '' 00000000000000aa 12 1.1
          > c4 said 13 bob missed
          heard 13 message
          > c4 joined #g 00000000000000aa 14 1.5 2
@@ -86,7 +86,7 @@ fn what_was_heard_is_not_said_again() {
          sent 1 at 12
          away: 127.0.0.1 is lost
          {BACK}
-         c4 JOIN #g '' 00000000000000aa 12
+         c4 JOIN #g '' 00000000000000aa 12 1.1
          > c4 joined #g 00000000000000bb 1 1.5 2
          joined 127.0.0.2 2
          c4 MSG #g b 2
@@ -103,7 +103,7 @@ fn a_group_that_began_anew() {
          > lost c2
          away: 127.0.0.1 is lost
          {BACK}
-         c4 JOIN #g '' 00000000000000aa 12
+         c4 JOIN #g '' 00000000000000aa 12 1.1
          > c4 joined #g 00000000000000ab 1 1.5 1
          joined 127.0.0.2 1
          > c4 gap #g ? history_is_lost
@@ -121,7 +121,7 @@ fn moved_while_in_the_group() {
          close c2
          away: the group is at 127.0.0.2 now
          {BACK}
-         c4 JOIN #g '' 00000000000000aa 10"
+         c4 JOIN #g '' 00000000000000aa 10 0.0"
     ));
 }
 
@@ -132,10 +132,10 @@ fn asked_to_wait() {
         "{way}> c2 error TRYAGAIN #g2_is_away:_try_again_in_300_ms
          > wait 299
          > wait 201
-         c2 JOIN #g '' '' ''
+         c2 JOIN #g '' '' '' ''
          > c2 error TRYAGAIN soon
          > wait 800
-         c2 JOIN #g '' '' ''"
+         c2 JOIN #g '' '' '' ''"
     ));
     check_in(
         "> say 1 a
@@ -150,7 +150,7 @@ fn asked_to_wait() {
          c2 MSG #g b 2",
     );
     let greeting = IN.rsplit_once("> c2 ok OK").unwrap().0;
-    check(&format!("{greeting}> c2 error TRYAGAIN 100\n> wait 300\nc2 NICK joe\n> c2 ok OK\nc2 JOIN #g '' '' ''"));
+    check(&format!("{greeting}> c2 error TRYAGAIN 100\n> wait 300\nc2 NICK joe\n> c2 ok OK\nc2 JOIN #g '' '' '' ''"));
 }
 
 #[test]

@@ -214,7 +214,7 @@ const IN: &str = "
     > c2 ok OK
     > c2 hello server chatring
     > c2 ok OK
-    c2 JOIN #g '' '' ''
+    c2 JOIN #g '' '' '' ''
     > c2 joined #g 00000000000000aa 10 1.4 3
     joined 127.0.0.1 3
 ";

@@ -12,7 +12,7 @@ use super::{Asked, Edge, Query};
 use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk};
 use crate::entry::{Person, SayKind};
 use crate::event::{Code, Event, Push, Reply};
-use crate::ids::{Birth, Conn, Ticket};
+use crate::ids::{Birth, Conn, Term, Ticket};
 use crate::machine::{Ask, Effect, Verdict};
 use crate::names::{GroupName, Nick};
 use crate::peer::{Mark, Op, PeerCommand};
@@ -25,7 +25,7 @@ use crate::wire::{At, Bad, Caller, Given, Rest, Text};
 const FAILURES_MAX: u8 = 3;
 /// Groups in one SUBSCRIBE, nicks in one ISON or USERHOST.
 const WORDS_MAX: usize = 32;
-/// The highest counter a program may give: there is always room to count on from it.
+/// The highest counter a program may give: above are those of nodes.
 const COUNTER_MAX: u64 = u64::MAX / 2;
 /// Longest user, real and account name, in bytes.
 const NAME_MAX: usize = 64;
@@ -208,10 +208,11 @@ impl Edge {
                 self.say(ctx, conn, Event::ok());
                 self.close(ctx, conn, reason.as_deref().unwrap_or("quit"));
             }
-            ClientCommand::Join { group, key, birth, seq } => {
-                self.join_native(ctx, conn, group, key, birth.zip(seq).map(|(birth, seq)| Mark { birth, seq }))
+            ClientCommand::Join { group, key, birth, seq, term } => {
+                let mark = birth.zip(seq).map(|(birth, seq)| Mark { birth, seq });
+                self.join_native(ctx, conn, group, key, (mark, term.unwrap_or_default()))
             }
-            ClientCommand::Enter { group, key } => self.join(ctx, conn, group, key, None, JoinStyle::Enter),
+            ClientCommand::Enter { group, key } => self.join(ctx, conn, group, key, (None, Term::default()), JoinStyle::Enter),
             ClientCommand::Subscribe { groups: Rest(groups) } => self.subscribe(ctx, conn, groups),
             ClientCommand::Unsubscribe { groups: Rest(groups) } => self.unsubscribe(ctx, conn, groups),
             ClientCommand::Part { group, reason } => {
@@ -290,8 +291,10 @@ impl Edge {
         }
         let Some(session) = self.session(conn) else { return };
         session.echo = echo;
-        let counter = counter.unwrap_or(session.counter + 1);
-        session.counter = session.counter.max(counter);
+        let counter = counter.unwrap_or_else(|| {
+            session.counter += 1;
+            session.counter
+        });
         let op = Op::Say { kind, text, counter, birth };
         self.question(ctx, conn, group, op, purpose);
     }
@@ -327,7 +330,7 @@ impl Edge {
         ctx.effects.push(Effect::Close { conn });
     }
 
-    fn join_native(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, key: Option<Text>, mark: Option<Mark>) {
+    fn join_native(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, key: Option<Text>, heard: (Option<Mark>, Term)) {
         let owner = ctx.placement.master(&group).cloned();
         if let Some(owner) = owner.as_ref().filter(|owner| self.is_believed_dead(ctx.now, owner)) {
             let text = format!("{owner} is not in reach, and the ring is about to change: try again in {} ms", super::MOVING_MS);
@@ -347,13 +350,13 @@ impl Edge {
                     let text = format!("many come at once: try again in {ms} ms");
                     return self.say(ctx, conn, Event::error_about(Code::TryAgain, text, [group.as_str().into()]));
                 }
-                self.join(ctx, conn, group, key, mark, JoinStyle::Native);
+                self.join(ctx, conn, group, key, heard, JoinStyle::Native);
             }
             None => self.say(ctx, conn, Event::error(Code::TryAgain, "the ring is empty: no super node is known yet")),
         }
     }
 
-    fn join(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, key: Option<Text>, mark: Option<Mark>, style: JoinStyle) {
+    fn join(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, key: Option<Text>, heard: (Option<Mark>, Term), style: JoinStyle) {
         let groups_max = ctx.config.limits.groups_per_session;
         let Some(session) = self.session(conn) else { return };
         if group.is_person() {
@@ -367,15 +370,15 @@ impl Edge {
             let text = format!("you are in {groups_max} groups already");
             return self.say(ctx, conn, Event::error_about(Code::TooMany, text, [group.as_str().into()]));
         }
-        let names = style == JoinStyle::Enter;
-        self.question(ctx, conn, group, Op::Join { key, mark, names }, Purpose::Join { style });
+        let ((mark, term), names) = (heard, style == JoinStyle::Enter);
+        self.question(ctx, conn, group, Op::Join { key, mark, term, names }, Purpose::Join { style });
     }
 
     fn subscribe(&mut self, ctx: &mut Ctx<'_>, conn: Conn, groups: Vec<GroupName>) {
         if groups.is_empty() || groups.len() > WORDS_MAX {
             return self.say(ctx, conn, Event::error(Code::Syntax, format!("SUBSCRIBE takes 1 to {WORDS_MAX} groups")));
         }
-        groups.into_iter().for_each(|group| self.join(ctx, conn, group, None, None, JoinStyle::Subscribe));
+        groups.into_iter().for_each(|group| self.join(ctx, conn, group, None, (None, Term::default()), JoinStyle::Subscribe));
     }
 
     fn unsubscribe(&mut self, ctx: &mut Ctx<'_>, conn: Conn, mut groups: Vec<GroupName>) {
@@ -436,7 +439,7 @@ impl Edge {
         if session.registers && !session.named && !session.renamed {
             self.pause(ctx, conn);
         }
-        let op = Op::Join { key: None, mark: None, names: false };
+        let op = Op::Join { key: None, mark: None, term: Term::default(), names: false };
         let purpose = Purpose::Claim { person: person.clone(), then };
         self.ask(ctx, Asked { conn: Some(conn), slot, session: id, person, group, op, purpose, to: None, since: ctx.now });
     }

@@ -10,7 +10,7 @@ use super::answers::Claim;
 use crate::command::ClientCommand;
 use crate::entry::Person;
 use crate::event::Event;
-use crate::ids::{Conn, ListenerId, SessionId};
+use crate::ids::{Conn, ListenerId, SessionId, node_counter};
 use crate::names::{GroupName, Nick};
 use crate::time::Time;
 use crate::wire::Text;
@@ -84,7 +84,7 @@ pub(super) struct Session {
     pub person: Arc<Person>,
     pub peer: IpAddr,
     pub heard: Time,
-    /// The last counter we gave something they said without one.
+    /// The last counter we gave something they said without one, in the series of this connection.
     pub counter: u64,
     pub gate: Gate,
     pub slots: Slots,
@@ -123,7 +123,7 @@ impl Session {
             person: Arc::new(person),
             peer,
             heard: now,
-            counter: 0,
+            counter: node_counter(id),
             gate: Gate::Shut,
             slots: Slots::default(),
             groups: SmallVec::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::config::NodeLimits;
 use super::{Group, Member, SEQ_MAX};
 use crate::entry::{Entry, MemberRow, Rank};
-use crate::ids::{SessionId, Term};
+use crate::ids::{EntryId, SessionId, Term};
 use crate::names::GroupName;
 use crate::peer::{CopyHead, Counted, Last};
 use crate::wire::{Argv, Field};
@@ -38,7 +38,8 @@ impl Group {
         for (MemberRow { session, person, node, since }, rank) in members {
             group.members.insert(session, Box::new(Member { person, node, since, rank, round: 0, fresh: false }));
         }
-        group.counters.extend(counters);
+        let series = |session, counted: &Counted| EntryId { session, counter: counted.counter }.series();
+        group.counters.extend(counters.into_iter().map(|(session, counted)| ((session, series(session, &counted)), counted)));
         entries.into_iter().for_each(|entry| group.log.push(entry));
         Some(group)
     }
@@ -68,7 +69,7 @@ impl Group {
 
     /// What sessions said, as a copy has it.
     pub fn counter_rows(&self) -> Vec<(SessionId, Counted)> {
-        self.counters.iter().map(|(session, counted)| (*session, *counted)).collect()
+        self.counters.iter().map(|((session, _), counted)| (*session, *counted)).collect()
     }
 
     /// Which entry is the last.

@@ -83,7 +83,8 @@ pub struct Group {
     pub settings: Settings,
     /// Boxed, because a map's smallest node has room for eleven and a person's own group has one.
     members: BTreeMap<SessionId, Box<Member>>,
-    counters: BTreeMap<SessionId, Counted>,
+    /// By session and series.
+    counters: BTreeMap<(SessionId, u32), Counted>,
     invited: Vec<Nick>,
     away: Text,
     last_time: Time,
@@ -240,7 +241,7 @@ impl Group {
 
     /// A retry of something said, first in this life of the group if that is known: the place it got, or why that isn't known any more. `None` if it is new.
     pub fn said_before(&self, id: EntryId, birth: Option<Birth>) -> Option<Result<u64, Refusal>> {
-        let known = self.counters.get(&id.session).filter(|_| id.counter > 0);
+        let known = self.counters.get(&(id.session, id.series())).filter(|_| id.counter > 0);
         let lives_on = |birth: Birth| birth == self.birth || self.former.is_some_and(|former| former.birth == birth);
         if known.is_none() && birth.is_some_and(|birth| !lives_on(birth)) {
             let text = "the group has begun anew since this was said: whether it was heard is not known".into();
@@ -256,7 +257,7 @@ impl Group {
 
     /// Whether it is certain that this was said in this life, or before it in the one it goes on from.
     pub fn was_said_for_certain(&self, id: EntryId) -> bool {
-        self.counters.get(&id.session).is_some_and(|counted| counted.has_heard_for_certain(id.counter))
+        self.counters.get(&(id.session, id.series())).is_some_and(|counted| counted.has_heard_for_certain(id.counter))
     }
 
     /// Whether what stood at this place of another life was said again in this one, as far as the log reaches back.
@@ -318,7 +319,7 @@ impl Group {
     fn count(&mut self, entry: &Entry) {
         if entry.id.counter > 0 {
             let new = Counted { counter: entry.id.counter, seq: entry.seq, at: entry.time, heard: 0 };
-            let counted = self.counters.entry(entry.id.session).or_insert(new);
+            let counted = self.counters.entry((entry.id.session, entry.id.series())).or_insert(new);
             counted.at = entry.time;
             counted.hear(entry.id.counter, entry.seq);
         }
@@ -419,10 +420,11 @@ impl Group {
         self.pruned = later(self.pruned);
     }
 
-    /// Forgets counters of sessions that left long ago. By the time of an entry: whoever applies the same entries forgets the same.
+    /// Forgets counters of sessions that left long ago, and of connections that nothing was said over for as long. By the time of an entry: whoever applies the same entries forgets the same.
     fn forget_counters(&mut self, now: Time) {
         let members = &self.members;
-        self.counters.retain(|session, counted| members.contains_key(session) || now.since_ms(counted.at) < COUNTER_KEPT_MS);
+        let counts_on = |session: &SessionId, series: u32| series == 0 && members.contains_key(session);
+        self.counters.retain(|(session, series), counted| counts_on(session, *series) || now.since_ms(counted.at) < COUNTER_KEPT_MS);
         self.pruned = now;
     }
 

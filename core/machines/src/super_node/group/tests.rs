@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::entry::SayKind;
+use crate::ids::node_counter;
 use crate::time::Jitter;
 
 /// Someone says things with these counters; which of them are new, in the order they come?
@@ -179,7 +180,10 @@ fn what_was_said_is_said_once_though_the_order_changed() {
     check(&[2, 1, 1, 2], &[2, 1]);
     check(&[5, 9, 6, 5, 9, 6], &[5, 9, 6]);
     check(&[1, 70, 2, 7, 7], &[1, 70, 7]);
-    check(&[1, u64::MAX, 1, u64::MAX - 1], &[1, u64::MAX, u64::MAX - 1]);
+    check(&[1, u64::MAX / 2, 1, u64::MAX / 2 - 1], &[1, u64::MAX / 2, u64::MAX / 2 - 1]);
+    // What nodes count for a session is apart from what it counts itself, at each node.
+    let (here, there) = (node_counter(SessionId(1)), node_counter(SessionId(2)));
+    check(&[9, here + 1, 7, there + 1, here + 2, here + 1, there + 1, 7], &[9, here + 1, 7, there + 1, here + 2]);
     check(&[100, 37, 36], &[100, 37]);
 }
 

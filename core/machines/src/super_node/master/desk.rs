@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::held::Held;
 use crate::entry::{Content, Person};
 use crate::event::Code;
-use crate::ids::{Birth, Conn, EntryId, SessionId, Ticket};
+use crate::ids::{Birth, Conn, EntryId, SessionId, Term, Ticket};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, Mark, Op, Outcome};
 use crate::super_node::ctx::Ctx;
@@ -28,7 +28,7 @@ impl Desk<'_, '_> {
     pub(super) fn request(&mut self, person: Arc<Person>, op: Op) {
         let group = &self.held.group;
         match op {
-            Op::Join { mark, names, .. } => self.join(person, &op, mark, names),
+            Op::Join { mark, term, names, .. } => self.join(person, &op, (mark, term), names),
             Op::Say { counter, birth, .. } => self.say(person, &op, counter, birth),
             Op::ShowTopic {} => self.answer(Outcome::Topic { topic: group.settings.topic.clone() }),
             Op::ShowModes {} if group.members().is_empty() => {
@@ -85,14 +85,14 @@ impl Desk<'_, '_> {
     }
 
     /// The answer goes out before the entry: an edge seats the session and then hears it come.
-    fn join(&mut self, person: Arc<Person>, op: &Op, mark: Option<Mark>, names: bool) {
+    fn join(&mut self, person: Arc<Person>, op: &Op, (mark, term): (Option<Mark>, Term), names: bool) {
         let content = match self.held.group.decide(self.session, &person, self.from, op, &self.ctx.config.limits) {
             Ok(content) => content,
             Err(refusal) => return self.refused(refusal),
         };
         self.dismiss_ghost(&person);
         let returned = self.held.group.members().get(&self.session).map(|member| member.node.clone());
-        let missed = self.held.group.missed(mark);
+        let missed = self.held.group.missed_by(mark, term);
         let group = &self.held.group;
         let (birth, seq, topic) = (group.birth, group.seq, group.settings.topic.clone());
         let coming = u64::from(returned.is_none());
