@@ -4,41 +4,25 @@
 //! Everything happens in a namespace that the test makes for itself, so nothing of it is left or seen outside.
 
 use super::common::network::groups_where;
-use super::fleet::{self, Fleet};
+use super::fleet::Fleet;
 use super::log::Kind;
+use super::namespace;
 use super::publisher::Publisher;
-use super::scene::{CAST, PACE, PATIENCE, Scene, seed, skipped};
-use std::process::{Command, Stdio};
+use super::scene::{CAST, PACE, PATIENCE, Scene, seed};
+use std::process::Command;
 use std::time::Duration;
 
 const HOSTS: [u16; 3] = [1, 1, 1];
 const GROUPS: usize = 9;
-/// Set for the test program that runs inside.
-const INSIDE: &str = "CHAOS_INSIDE";
 /// A network card that nobody has.
 const NOBODY: &str = "02:00:00:00:00:99";
 
-/// Runs a test in a namespace of its own, if the machine lets us.
+/// Runs a test where it may make hosts of its own.
 #[track_caller]
 fn inside(name: &str, test: impl FnOnce()) {
-    if std::env::var_os(INSIDE).is_some() {
-        return test();
-    }
-    let quiet = |command: &mut Command| command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let try_it =
         "mount -t tmpfs none /run && ip netns add x && ip link add br9 type bridge && ip link add v9 type veth peer name e9 netns x";
-    let may = quiet(Command::new("unshare").args(["--net", "--mount", "sh", "-c", try_it]));
-    if !may.is_ok_and(|status| status.success()) {
-        return skipped(&format!("{name}: this machine does not let us make network namespaces; nothing was cut"));
-    }
-    let program = std::env::current_exe().expect("this program has a path");
-    let _alone = fleet::alone();
-    let mut command = Command::new("unshare");
-    command.args(["--net", "--mount", "--fork", "--kill-child"]).arg(program);
-    command.args(["--exact", name, "--nocapture"]).env(INSIDE, "1").stdin(Stdio::null());
-    let output = command.output().expect("it just worked");
-    println!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    namespace::inside(name, &["--net", "--mount"], try_it, test);
 }
 
 /// `ip`, which has to work.

@@ -13,11 +13,12 @@ mod common;
 mod check;
 mod crowd;
 mod cut;
+mod disk;
 mod failover;
-
 mod fleet;
 mod kills;
 mod log;
+mod namespace;
 mod native;
 mod pauses;
 mod person;

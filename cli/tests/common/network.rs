@@ -26,7 +26,7 @@ pub struct Network {
     _taken: TcpListener,
     /// What every configuration begins with, beside the network itself.
     pub preamble: String,
-    /// What every super node's table ends with.
+    /// What every super node's table ends with; `{name}` is the node's.
     pub node_settings: String,
     /// Further tables of a super node's configuration.
     pub node_tables: String,
@@ -132,7 +132,9 @@ impl Network {
         format!(
             "[[super_node]]\nname = '{name}'\naddress = '{native}'\n{}[super_node.timing]\nlease = '{}ms'\n\
              [[listener]]\nname = 'irc-{name}'\nsuper_node = '{name}'\ntransport = 'irc'\naddress = '{irc}'\n{}",
-            self.node_settings, self.lease_ms, self.node_tables
+            self.node_settings.replace("{name}", name),
+            self.lease_ms,
+            self.node_tables
         )
     }
 
