@@ -51,7 +51,9 @@ impl Ear {
             now,
             match event {
                 Event::Entry(group, entry) => Sound::Entry(group.clone(), entry.clone()),
-                Event::Push(Push::Gap { group, reason, .. }) => Sound::Gap(group.clone(), reason.contains("history")),
+                Event::Push(Push::Gap { group, reason, .. }) => {
+                    Sound::Gap(group.clone(), reason.contains("history") && !reason.contains("log keeps"))
+                }
                 event => Sound::Other(event.clone()),
             },
         );

@@ -303,12 +303,12 @@ impl Person {
                 }
             }
             Event::Reply(Reply::Entered { group, .. }) => self.came_in(now, &group, effects),
-            Event::Reply(Reply::Error { code, subject, .. }) => self.refused(now, code, &subject.0, effects),
+            Event::Reply(Reply::Error { code, subject, .. }) => self.refused(now, code, &subject.0),
             _ => {}
         }
     }
 
-    fn refused(&mut self, now: Time, code: Code, subject: &[Text], effects: &mut Vec<Effect>) {
+    fn refused(&mut self, now: Time, code: Code, subject: &[Text]) {
         self.published = None;
         if let Phase::Registering { since, .. } = &mut self.phase {
             // The claim of the connection we lost lingers, or no master is in reach: again in a moment.
@@ -322,8 +322,7 @@ impl Person {
                 self.asked.remove(&group);
                 self.repair_at.get_or_insert(now + AGAIN_MS);
             }
-            // We wanted to leave a group that we are not in.
-            Code::NotMember if !self.wanted.contains(&group) => self.went_out(now, &group, effects),
+            // NOTMEMBER says nothing of a leaving: UNSUBSCRIBE is answered by `unsubscribe`, and IRC's 442 names no command. Who left hears their own part, or that it is over.
             Code::Banned | Code::InviteOnly | Code::BadKey | Code::Full if !self.inside.contains(&group) => {
                 self.wanted.remove(&group);
                 self.asked.remove(&group);

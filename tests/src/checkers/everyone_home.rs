@@ -44,6 +44,7 @@ pub fn demand(world: &mut World, within_ms: u64) -> Result<(), String> {
     world.run_for(REACH_MS);
     // Only what is on its way this moment.
     wait(world, LOOK_MS * 4)?;
+    answered(world, within_ms)?;
     probe(world)
 }
 
@@ -105,6 +106,11 @@ fn homecoming(world: &World) -> Result<(), String> {
         }
     }
     for pid in world.pids().filter(|pid| world.is_alive(*pid)) {
+        if matches!(world.role(pid), Role::Person(_))
+            && let Some(group) = world.inside(pid).iter().find(|group| !world.wanted(pid).contains(*group))
+        {
+            return Err(format!("everyone home: {} is still in {group}", world.name(pid)));
+        }
         match world.role(pid) {
             Role::Client { gave_up: Some(why), .. } => return Err(format!("everyone home: {} gave up: {why}", world.name(pid))),
             // One message after the other: a probe would have to wait its turn.
@@ -115,6 +121,26 @@ fn homecoming(world: &World) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Answers go out in the order of their commands: whoever hears the one to a ping has heard all that they waited for. A probe would have to wait its turn.
+fn answered(world: &mut World, within_ms: u64) -> Result<(), String> {
+    const WORD: &str = "all answered";
+    let until = world.now() + within_ms;
+    let is_raw = |world: &World, pid: &Pid| world.is_alive(*pid) && matches!(world.role(*pid), Role::Person(_));
+    let mut waiting: Vec<Pid> = world.pids().filter(|pid| is_raw(world, pid)).collect();
+    let has_word = |sound: &Sound| matches!(sound, Sound::Other(Event::Reply(Reply::Pong { text })) if text.0.as_deref() == Some(WORD));
+    let heard = |world: &World, pid: &Pid| world.ear(*pid).is_some_and(|ear| ear.sounds.iter().any(|(_, sound)| has_word(sound)));
+    loop {
+        waiting.retain(|pid| world.is_alive(*pid) && !heard(world, pid));
+        let Some(first) = waiting.first() else { return Ok(()) };
+        if world.now() >= until {
+            return Err(format!("everyone home: {} has commands that are not answered", world.name(*first)));
+        }
+        // Again, since the connection may have been lost meanwhile.
+        waiting.iter().for_each(|pid| world.types(*pid, &["PING", WORD]));
+        world.run_for(REACH_MS);
+    }
 }
 
 /// Everyone speaks once in every group; every member hears each once, and NAMES lists as many as there are.

@@ -18,6 +18,11 @@ pub fn excused(world: &World, group: &GroupName) -> bool {
     if world.options().durability == Durability::Disk && !gone {
         return false;
     }
+    all_copies_lost(world, group)
+}
+
+/// The same, whatever disks bring back later: for what is not waited for.
+pub fn all_copies_lost(world: &World, group: &GroupName) -> bool {
     all_lost(world.losses(), group, &Heard::of(world, group))
 }
 

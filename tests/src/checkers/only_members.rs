@@ -24,13 +24,15 @@ pub fn check(world: &World) -> Result<(), String> {
                 Sound::In(group) => {
                     out.remove(group);
                 }
-                Sound::Entry(group, entry) if out.contains(group) && entry.seq > 0 => {
+                Sound::Entry(group, entry) if out.contains(group) => {
                     let comes = matches!(entry.content, Content::Join { .. });
                     let own = names.contains(entry.sender.nick.as_str()) || entry.sender.nick.as_str().starts_with("guest-");
-                    if !(comes && own) {
+                    // What has no place is for them alone.
+                    if comes && own {
+                        out.remove(group);
+                    } else if entry.seq > 0 {
                         return Err(format!("only members: at {} {} heard {group} {} and is not in it", at.0, ear.name, entry.seq));
                     }
-                    out.remove(group);
                 }
                 _ => {}
             }

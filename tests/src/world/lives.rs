@@ -1,14 +1,14 @@
-//! Which life of its group an entry belongs to, known by watching who says it first: the machine that orders the group, which says what life it serves.
+//! Which life of its group an entry belongs to, known by watching who lets it out first: the machine that orders the group, which says what life it serves. What was only sent to copies may never be heard in that life,
+//! and another may go on with it.
 
 use std::collections::BTreeMap;
 
-use chatring_machines::command::Command;
 use chatring_machines::entry::Entry;
 use chatring_machines::event::Event;
 use chatring_machines::ids::{Birth, EntryId, Term};
 use chatring_machines::machine::Effect;
 use chatring_machines::names::GroupName;
-use chatring_machines::peer::{LinkEvent, PeerCommand};
+use chatring_machines::peer::LinkEvent;
 use chatring_machines::super_node::SuperNode;
 use chatring_machines::time::Time;
 
@@ -30,8 +30,7 @@ impl Lives {
         for effect in effects {
             let (Effect::Tell { event, .. } | Effect::TellAll { event, .. }) = effect else { continue };
             match event {
-                Event::Entry(group, entry) => self.said(node, group, std::slice::from_ref(entry)),
-                Event::Command(Command::Peer(PeerCommand::Append { group, entries, .. })) => self.said(node, group, entries),
+                Event::Entry(group, entry) => self.said(node, group, entry),
                 Event::Link(LinkEvent::Attached { group, birth, missed, .. }) => {
                     missed.iter().for_each(|entry| self.is_of(group, entry, *birth));
                 }
@@ -40,16 +39,14 @@ impl Lives {
         }
     }
 
-    fn said<E: AsRef<Entry>>(&mut self, node: &SuperNode, group: &GroupName, entries: &[E]) {
-        for entry in entries.iter().map(AsRef::as_ref) {
-            // An edge passes on what a master said before.
-            let known = self.0.get(group).is_some_and(|known| known.contains_key(&mark(entry)));
-            if entry.seq > 0
-                && !known
-                && let Some((_, birth, _)) = node.lives().find(|(held, ..)| *held == group)
-            {
-                self.is_of(group, entry, birth);
-            }
+    fn said(&mut self, node: &SuperNode, group: &GroupName, entry: &Entry) {
+        // An edge passes on what a master said before.
+        let known = self.0.get(group).is_some_and(|known| known.contains_key(&mark(entry)));
+        if entry.seq > 0
+            && !known
+            && let Some((_, birth, _)) = node.lives().find(|(held, ..)| *held == group)
+        {
+            self.is_of(group, entry, birth);
         }
     }
 
