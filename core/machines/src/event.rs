@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::entry::Entry;
-use crate::ids::Epoch;
+use crate::ids::{Epoch, Term};
 use crate::names::{GroupName, Nick};
 use crate::peer::LinkEvent;
 use crate::time::Time;
@@ -244,7 +244,7 @@ wire_enum! {
         /// Answers LOGIN.
         "welcome" Welcome { nick: Nick, user: Text, host: Text, node: Text, network: Text, version: Text, created: Time },
         /// Answers JOIN.
-        "joined" Joined { group: GroupName, birth: crate::ids::Birth, seq: u64, epoch: Epoch, members: u64 },
+        "joined" Joined { group: GroupName, birth: crate::ids::Birth, seq: u64, epoch: Epoch, members: u64, term: Term },
         /// Answers ENTER.
         "entered" Entered { group: GroupName, birth: crate::ids::Birth, seq: u64, members: u64, topic: Text, by: Text, time: Time },
         /// Members of a group: ranks and nick, alternating. Not done: more of them follow.

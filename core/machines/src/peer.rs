@@ -183,9 +183,9 @@ wire_enum! {
         "done" Done {},
         /// Not done.
         "refused" Refused { code: Code, text: Text },
-        /// A member from here on: entries after `seq` follow on the stream. `missed` lie between the mark and `seq`; `lost` says that
+        /// A member from here on: entries after `seq`, which is of this term, follow on the stream. `missed` lie between the mark and `seq`; `lost` says that
         /// some of them are no longer known; `coming` that the join itself is the first of the stream.
-        "joined" Joined { coming: bool, birth: Birth, seq: u64, members: u64, topic: Option<Topic>, missed: Vec<Arc<Entry>>, lost: bool, names: Vec<NameRow> },
+        "joined" Joined { coming: bool, birth: Birth, seq: u64, term: Term, members: u64, topic: Option<Topic>, missed: Vec<Arc<Entry>>, lost: bool, names: Vec<NameRow> },
         /// In the log, and heard by so many.
         "said" Said { seq: u64, heard: u64, away: Text },
         /// The topic.
@@ -358,8 +358,8 @@ wire_enum! {
 
         /// To an edge: the answer to a request.
         "answer" Answer { ticket: Ticket, group: GroupName, outcome: Outcome },
-        /// To an edge: its sessions are members; entries after `seq` follow on the stream. `lost`: some between its mark and the `missed` are gone.
-        "attached" Attached { group: GroupName, round: u64, birth: Birth, seq: u64, missed: Vec<Arc<Entry>>, lost: bool },
+        /// To an edge: its sessions are members; entries after `seq`, which is of this term, follow on the stream. `lost`: some between its mark and the `missed` are not known any more.
+        "attached" Attached { group: GroupName, round: u64, birth: Birth, seq: u64, term: Term, missed: Vec<Arc<Entry>>, lost: bool },
         /// To an edge: what the log has behind the place it asked for. `lost`: not all that was between is known any more; `newest` is the last place that was given out.
         "fetched" Fetched { ticket: Ticket, group: GroupName, birth: Birth, entries: Vec<Arc<Entry>>, lost: bool, newest: u64 },
         /// To an edge: this session can't be a member (its nick belongs to someone else by now, say).

@@ -68,8 +68,10 @@ impl Client {
     }
 
     fn ask_join(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let (group, key, birth) = (self.config.group.clone(), self.config.key.clone(), self.birth);
-        let join = ClientCommand::Join { group, key, birth, seq: birth.map(|_| self.seq), term: birth.map(|_| self.term) };
+        let (group, key) = (self.config.group.clone(), self.config.key.clone());
+        let known = self.before.or(self.birth.map(|birth| (birth, self.term, self.seq)));
+        let (birth, term, seq) = known.map_or((None, None, None), |(birth, term, seq)| (Some(birth), Some(term), Some(seq)));
+        let join = ClientCommand::Join { group, key, birth, seq, term };
         if let Phase::Talking(talk) = &mut self.phase {
             talk.ask(now, Asked::Join, join, effects);
         }
@@ -113,7 +115,7 @@ impl Client {
         if (entry.term, entry.seq) <= (self.term, self.seq) && !self.adrift {
             return;
         }
-        (self.term, self.seq, self.adrift) = (entry.term, entry.seq, false);
+        (self.term, self.seq, self.adrift, self.before) = (entry.term, entry.seq, false, None);
         if entry.id.session == self.session {
             self.outbox.heard(entry.id.counter, entry.seq);
         }
@@ -184,9 +186,9 @@ impl Client {
                     self.ask_join(now, effects);
                 }
             }
-            (Some(Asked::Join), Reply::Joined { group, birth, seq, epoch, members }) if group == self.config.group => {
+            (Some(Asked::Join), Reply::Joined { group, birth, seq, epoch, members, term }) if group == self.config.group => {
                 talk.stage = Stage::In { since: now, epoch, seq };
-                self.joined(birth, seq, members, effects);
+                self.joined(birth, (term, seq), members, effects);
             }
             (Some(Asked::Say), Reply::Sent { seq, .. }) => {
                 effects.extend(self.outbox.done().map(|number| Effect::Note(Note::Sent { number, seq })));
@@ -195,11 +197,17 @@ impl Client {
         }
     }
 
-    fn joined(&mut self, birth: Birth, seq: u64, members: u64, effects: &mut Vec<Effect>) {
+    fn joined(&mut self, birth: Birth, (term, seq): (Term, u64), members: u64, effects: &mut Vec<Effect>) {
         let Phase::Talking(talk) = &self.phase else { return };
-        // In the life that we know, what was missed comes before or after this answer. In another there is nothing to go on from.
+        // In the life that we know, what was missed comes before or after this answer. In another the gap comes next, and what is known of it behind the place that we know.
         if self.birth != Some(birth) {
-            (self.term, self.seq, self.adrift) = (Term::default(), seq, false);
+            let before = self.before.take().or(self.birth.map(|birth| (birth, self.term, self.seq)));
+            (self.term, self.seq, self.adrift) = match before {
+                Some((known, term, seq)) if known == birth => (term, seq, false),
+                Some(_) => (term, seq, true),
+                None => (term, seq, false),
+            };
+            self.before = before.filter(|(known, ..)| *known != birth);
         }
         self.birth = Some(birth);
         self.hops = 0;

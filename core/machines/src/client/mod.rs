@@ -82,6 +82,8 @@ pub struct Client {
     /// The last entry heard: in which term, and its place.
     term: Term,
     seq: u64,
+    /// What we knew of the life before, until something of this one came: the gap, and what was missed, may be lost with the connection.
+    before: Option<(Birth, Term, u64)>,
     /// Nothing is known of what follows that: in another life of the group the next entry may have a lower place.
     adrift: bool,
     heard: Heard,
@@ -128,6 +130,7 @@ impl Client {
             birth: None,
             term: Term::default(),
             seq: 0,
+            before: None,
             adrift: false,
             heard: Heard::default(),
             outbox: Outbox::new(config.limits.outbox),

@@ -61,7 +61,7 @@ fn a_lost_master() {
          c4 JOIN #g '' 00000000000000aa 12 1.1
          > c4 said 13 bob missed
          heard 13 message
-         > c4 joined #g 00000000000000aa 14 1.5 2
+         > c4 joined #g 00000000000000aa 14 1.5 2 1.1
          joined 127.0.0.2 2
          c4 MSG #g a 1 00000000000000aa
          > c4 said 14 bob missed
@@ -87,7 +87,7 @@ fn what_was_heard_is_not_said_again() {
          away: 127.0.0.1 is lost
          {BACK}
          c4 JOIN #g '' 00000000000000aa 12 1.1
-         > c4 joined #g 00000000000000bb 1 1.5 2
+         > c4 joined #g 00000000000000bb 1 1.5 2 1.1
          joined 127.0.0.2 2
          c4 MSG #g b 2
          > c4 sent #g 3
@@ -104,7 +104,7 @@ fn a_group_that_began_anew() {
          away: 127.0.0.1 is lost
          {BACK}
          c4 JOIN #g '' 00000000000000aa 12 1.1
-         > c4 joined #g 00000000000000ab 1 1.5 1
+         > c4 joined #g 00000000000000ab 1 1.5 1 1.1
          joined 127.0.0.2 1
          > c4 gap #g ? history_is_lost
          heard gap #g ? history_is_lost
@@ -121,7 +121,7 @@ fn moved_while_in_the_group() {
          close c2
          away: the group is at 127.0.0.2 now
          {BACK}
-         c4 JOIN #g '' 00000000000000aa 10 0.0"
+         c4 JOIN #g '' 00000000000000aa 10 1.1"
     ));
 }
 

@@ -215,7 +215,7 @@ const IN: &str = "
     > c2 hello server chatring
     > c2 ok OK
     c2 JOIN #g '' '' '' ''
-    > c2 joined #g 00000000000000aa 10 1.4 3
+    > c2 joined #g 00000000000000aa 10 1.4 3 1.1
     joined 127.0.0.1 3
 ";
 

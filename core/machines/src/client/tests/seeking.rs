@@ -276,7 +276,7 @@ const SILENT: &str = "
     > c4 ok OK
     > c4 hello server chatring
     > c4 ok OK
-    c4 JOIN #g '' 00000000000000aa 10 0.0
+    c4 JOIN #g '' 00000000000000aa 10 1.1
     > c4 error MOVED 1.4_127.0.0.1:7411
 ";
 
@@ -284,8 +284,8 @@ const SILENT: &str = "
 fn nobody_s_word_leads_back_to_a_node_that_fell_silent() {
     super::check_in(&format!(
         "{SILENT}> due
-         c4 JOIN #g '' 00000000000000aa 10 0.0
-         > c4 joined #g 00000000000000aa 10 1.5 3
+         c4 JOIN #g '' 00000000000000aa 10 1.1
+         > c4 joined #g 00000000000000aa 10 1.5 3 1.1
          joined 127.0.0.2 3
          > c4 moved #g 1.5 127.0.0.1:7411"
     ));
@@ -293,7 +293,7 @@ fn nobody_s_word_leads_back_to_a_node_that_fell_silent() {
     let lives = "> wait 1000\nc4 ALIVE\n> c4 alive\n".repeat(3);
     super::check_in(&format!(
         "{SILENT}> due
-         c4 JOIN #g '' 00000000000000aa 10 0.0
+         c4 JOIN #g '' 00000000000000aa 10 1.1
          {lives}> c4 error MOVED 1.4_127.0.0.1:7411
          close c4
          dial 5 127.0.0.1:7411"

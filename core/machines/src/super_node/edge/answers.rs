@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::attachments::as_said;
 use super::session::Session;
-use super::{Asked, Edge, Entering, HISTORY_LOST};
+use super::{Asked, Edge, Entering, why_lost};
 use crate::command::GroupOrNick;
 use crate::entry::{Content, Entry, Mode, Person, SayKind, Settings, Topic};
 use crate::event::{Code, Event, Push, Reply};
-use crate::ids::{Conn, EntryId, Ticket};
+use crate::ids::{Conn, EntryId, Term, Ticket};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::{GroupLine, LinkEvent, Mark, NameRow, Op, Outcome, is_shown};
 use crate::redis;
@@ -127,8 +127,8 @@ impl Edge {
         };
         match outcome {
             Outcome::Refused { code, text } => self.refused(ctx, conn, asked, code, text),
-            Outcome::Joined { coming, birth, seq, members, topic, missed, lost, names } => {
-                let joined = Joined { from, coming, mark: Mark { birth, seq }, members, topic, missed, lost, names };
+            Outcome::Joined { coming, birth, seq, term, members, topic, missed, lost, names } => {
+                let joined = Joined { from, coming, mark: Mark { birth, seq }, term, members, topic, missed, lost, names };
                 match asked.purpose.clone() {
                     Purpose::Claim { person, then } => self.claimed(ctx, conn, asked, joined, person, then),
                     Purpose::Join { style } => self.joined(ctx, conn, asked, joined, style),
@@ -255,6 +255,7 @@ struct Joined<'a> {
     from: &'a NodeKey,
     coming: bool,
     mark: Mark,
+    term: Term,
     members: u64,
     topic: Option<Topic>,
     missed: Vec<Arc<Entry>>,
@@ -274,7 +275,17 @@ impl Edge {
         let Mark { birth, seq } = joined.mark;
         let mut events: Vec<Event> = match style {
             JoinStyle::Native => {
-                vec![Reply::Joined { group: group.clone(), birth, seq, epoch: ctx.placement.epoch(), members: joined.members }.into()]
+                vec![
+                    Reply::Joined {
+                        group: group.clone(),
+                        birth,
+                        seq,
+                        epoch: ctx.placement.epoch(),
+                        members: joined.members,
+                        term: joined.term,
+                    }
+                    .into(),
+                ]
             }
             JoinStyle::Subscribe => vec![Push::Subscribed { group: group.clone(), count }.into()],
             JoinStyle::Enter => {
@@ -286,21 +297,23 @@ impl Edge {
         };
         if style == JoinStyle::Native {
             // A native client takes up where it was: first the answer, then what it missed, then the stream.
-            if joined.lost {
-                let reborn = matches!(asked.op, Op::Join { mark: Some(mark), .. } if mark.birth != birth);
-                let reason = if reborn { HISTORY_LOST } else { "it is older than what the group's log keeps" }.into();
+            let reborn = matches!(asked.op, Op::Join { mark: Some(mark), .. } if mark.birth != birth);
+            if joined.lost || reborn {
+                let reason = why_lost(reborn, joined.lost).into();
                 events.push(Push::Gap { group: group.clone(), lost: "?".into(), reason }.into());
             }
             let shown = joined.missed.into_iter().filter(|entry| is_shown(&entry.content));
             events.extend(shown.map(|entry| Event::Entry(group.clone(), as_said(entry))));
             self.reply(ctx, conn, asked.slot, events);
-            let entering = Entering { session: asked.session, conn, slot: None, events: vec![], after: joined.mark, told: true };
+            let entering =
+                Entering { session: asked.session, conn, slot: None, events: vec![], after: joined.mark, term: joined.term, told: true };
             self.seat(ctx, joined.from, &group, entering, joined.coming);
             // The ring may have changed while the answer was on its way.
             self.point_native(ctx, &group, conn);
             return self.rename_latecomer(ctx, conn, group, &asked.person);
         }
-        let entering = Entering { session: asked.session, conn, slot: asked.slot, events, after: joined.mark, told: false };
+        let entering =
+            Entering { session: asked.session, conn, slot: asked.slot, events, after: joined.mark, term: joined.term, told: false };
         self.seat(ctx, joined.from, &group, entering, joined.coming);
         self.rename_latecomer(ctx, conn, group, &asked.person);
     }
@@ -315,6 +328,10 @@ impl Edge {
 
     /// The nick is theirs: in their own group, in the groups they are in, and the old one is free.
     fn claimed(&mut self, ctx: &mut Ctx<'_>, conn: Conn, asked: Asked, joined: Joined<'_>, person: Arc<Person>, then: Claim) {
+        // The master says that it is theirs: whoever else has it here has lost it.
+        let others = self.attachments.get(&asked.group).into_iter().flat_map(|at| &at.seats).filter(|seat| **seat != conn);
+        let others: Vec<Conn> = others.copied().collect();
+        others.into_iter().for_each(|other| self.rename_to_guest(ctx, other));
         let Some(session) = self.session(conn) else { return };
         let (old, was_named, id) = (session.person.clone(), session.named, session.id);
         // Account and names may have been shown since the claim was made.
@@ -331,7 +348,7 @@ impl Edge {
             self.unseat(ctx, &old.nick.group(), conn);
             self.release(ctx, id, old.clone(), old.nick.group(), "took another nick");
         }
-        let entering = Entering { session: id, conn, slot: None, events: vec![], after: joined.mark, told: false };
+        let entering = Entering { session: id, conn, slot: None, events: vec![], after: joined.mark, term: joined.term, told: false };
         self.seat(ctx, joined.from, &own, entering, joined.coming);
         let mut events = Vec::new();
         match then {

@@ -125,18 +125,27 @@ impl Edge {
         self.dead.insert(node.clone(), ctx.now + ctx.config.timing.lease_ms);
     }
 
+    fn is_asked_of(&self, ticket: Ticket, node: &NodeKey) -> bool {
+        self.asked.get(&ticket).is_some_and(|asked| asked.to.as_ref() == Some(node))
+    }
+
+    /// This asks for a place, and someone waits for it.
+    fn has_a_join(&self, ticket: Ticket) -> bool {
+        self.asked.get(&ticket).is_some_and(|asked| matches!(asked.op, Op::Join { .. }) && !self.is_forsaken(asked))
+    }
+
     /// Answers from masters.
     pub fn hear(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, event: LinkEvent) {
         match event {
             LinkEvent::Answer { ticket, outcome, .. } => match outcome {
+                // Of a former master. The present one has been asked, or is about to be, and may have given the place to someone else by now.
+                Outcome::NotMine { .. } | Outcome::TryAgain { .. } if !self.is_asked_of(ticket, from) => {}
+                Outcome::Joined { .. } | Outcome::Refused { .. } if !self.is_asked_of(ticket, from) && self.has_a_join(ticket) => {}
                 // They know a newer ring, which the directory is about to tell us, too, or they are behind and will catch up.
                 Outcome::NotMine { .. } => self.again(ctx, ticket, RETRY_MS),
                 Outcome::TryAgain { ms } => self.again(ctx, ticket, ms.clamp(10, 5_000)),
                 // They are in it themselves: its new master has not been shown them yet.
                 Outcome::Refused { code: Code::NoSuchGroup, .. } if self.is_asked_from_a_seat(ticket) => self.again(ctx, ticket, RETRY_MS),
-                // Of a former master. The present one has been asked, or is about to be, and may have given the place to someone else by now.
-                Outcome::Joined { .. }
-                    if self.asked.get(&ticket).is_some_and(|asked| asked.to.as_ref() != Some(from) && !self.is_forsaken(asked)) => {}
                 outcome => {
                     if let Some(asked) = self.asked.remove(&ticket) {
                         let outcome = if asked.purpose.fits(&outcome) { outcome } else { strange(ctx, from) };
@@ -144,8 +153,8 @@ impl Edge {
                     }
                 }
             },
-            LinkEvent::Attached { group, round, birth, seq, missed, lost } => {
-                self.attached(ctx, from, group, round, Mark { birth, seq }, missed, lost)
+            LinkEvent::Attached { group, round, birth, seq, term, missed, lost } => {
+                self.attached(ctx, from, group, round, (Mark { birth, seq }, term), missed, lost)
             }
             LinkEvent::Fetched { ticket, group, birth, entries, lost, newest } => {
                 self.fetched(ctx, from, ticket, &group, birth, entries, lost, newest)

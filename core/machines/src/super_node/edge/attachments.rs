@@ -24,13 +24,14 @@ impl Attachment {
 impl Edge {
     /// Gives a session its seat. It is enlisted when the stream is where it begins to hear, which is most often at once.
     pub(super) fn seat(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, entering: Entering, coming: bool) {
-        let after = entering.after;
+        let (after, term) = (entering.after, entering.term);
         let attachment = self.attachments.entry(group.clone()).or_insert_with(|| Attachment {
             standing: Standing::Live { to: from.clone() },
             adrift_since: None,
             round: 0,
+            first_round: 0,
             mark: Some(after),
-            term: Term::default(),
+            term,
             list: ctx.ids.list(),
             seats: BTreeSet::new(),
             entering: Vec::new(),
@@ -60,28 +61,34 @@ impl Edge {
         let Some(attachment) = self.attachments.get_mut(group) else { return };
         let Some(heard) = attachment.mark else { return };
         if !entering.told {
-            ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
-            return self.show_in(ctx, group, entering);
+            let list = attachment.list;
+            self.show_join(ctx, group, &entering);
+            ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
+            return self.deliver(ctx, entering.conn, entering.slot, entering.events);
         }
         if entering.after.birth != heard.birth {
-            ctx.tell(entering.conn, Push::Gap { group: group.clone(), lost: "?".into(), reason: HISTORY_LOST.into() });
+            ctx.tell(entering.conn, Push::Gap { group: group.clone(), lost: "?".into(), reason: why_lost(true, false).into() });
         } else if entering.after.seq < heard.seq {
             return self.reads_on(ctx, group, entering.conn, entering.after.seq);
         }
         ctx.effects.push(Effect::Enlist { list: attachment.list, conn: entering.conn });
     }
 
-    /// Someone is in a group without having heard their own join: they were a member already, as far as its master knows. Whose program waits for it hears one of their own.
+    /// Someone is in a group without having heard their own join: they were a member already, as far as its master knows.
     fn show_in(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entering: Entering) {
-        let Entering { conn, slot, mut events, .. } = entering;
-        let waits = matches!(events.first(), Some(Event::Reply(Reply::Entered { .. })));
-        if let Some(session) = self.session(conn).filter(|_| waits) {
+        self.show_join(ctx, group, &entering);
+        self.deliver(ctx, entering.conn, entering.slot, entering.events);
+    }
+
+    /// Whose program waits for their own join hears one of theirs alone; at once, as they would have heard the other, whatever they are still to be answered before they are told that they are in.
+    fn show_join(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entering: &Entering) {
+        let waits = matches!(entering.events.first(), Some(Event::Reply(Reply::Entered { .. }) | Event::Push(Push::Subscribed { .. })));
+        if let Some(session) = self.session(entering.conn).filter(|_| waits) {
             let (id, sender) = (EntryId { session: session.id, counter: 0 }, session.person.clone());
             let content = Content::Join { node: ctx.me().clone() };
             let entry = Entry { seq: 0, term: ctx.placement.epoch(), id, time: ctx.now, sender, content };
-            events.insert(0, Event::Entry(group.clone(), Arc::new(entry)));
+            ctx.tell(entering.conn, Event::Entry(group.clone(), Arc::new(entry)));
         }
-        self.deliver(ctx, conn, slot, events);
     }
 
     /// The edge is where the master is: whoever waits for that, or for their own join to be heard, is in.
@@ -170,7 +177,10 @@ impl Edge {
         self.rounds += 1;
         let round = self.rounds;
         attachment.round = round;
-        attachment.standing = Standing::Attaching { to: to.clone() };
+        let attaching = Standing::Attaching { to: to.clone() };
+        if std::mem::replace(&mut attachment.standing, attaching.clone()) != attaching {
+            attachment.first_round = round;
+        }
         attachment.adrift_since.get_or_insert(ctx.now);
         let sessions = &self.sessions;
         let seated = attachment.seats.iter().filter_map(|conn| sessions.get(conn.slot as usize)?.as_deref());
@@ -220,20 +230,27 @@ impl Edge {
         from: &NodeKey,
         group: GroupName,
         round: u64,
-        mark: Mark,
+        (mark, term): (Mark, Term),
         missed: Vec<Arc<Entry>>,
         lost: bool,
     ) {
         let Some(attachment) = self.attachments.get_mut(&group) else { return };
-        if attachment.round != round || attachment.standing != (Standing::Attaching { to: from.clone() }) {
+        let is_answer = (attachment.first_round..=attachment.round).contains(&round);
+        if is_answer
+            && attachment.standing == (Standing::Live { to: from.clone() })
+            && attachment.mark.is_some_and(|heard| heard.birth != mark.birth)
+        {
+            // It has begun another life of it since it answered an earlier round.
+            return self.attach(ctx, &group);
+        }
+        if !is_answer || attachment.standing != (Standing::Attaching { to: from.clone() }) {
             return;
         }
         let before = attachment.mark;
         let before_it = |first: &Arc<Entry>| first.seq.saturating_sub(1);
         let reborn = before.is_some_and(|before| before.birth != mark.birth);
-        // A person's group has no history worth a word: what was said to them has been heard.
-        if lost || (reborn && !group.is_person()) {
-            let why = if reborn { HISTORY_LOST } else { "it is older than what the group's log keeps" };
+        if lost || reborn {
+            let why = why_lost(reborn, lost);
             let known = if reborn {
                 None
             } else {
@@ -255,7 +272,8 @@ impl Edge {
         let seq = before.filter(|_| !lost && !reborn).map_or(first, |before| before.seq);
         attachment.mark = Some(Mark { birth: mark.birth, seq });
         if lost || reborn {
-            attachment.term = Term::default();
+            // Of the place before what was missed it is not known.
+            attachment.term = if missed.is_empty() { term } else { Term::default() };
         }
         if reborn {
             attachment.forgotten = 0;
@@ -340,6 +358,11 @@ impl Edge {
 
     /// An entry of a group, from its master's stream. A former master that has not heard of the new ring yet may still send some.
     pub fn entry(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, entry: Arc<Entry>) {
+        let comes_here = |content: &Content| matches!(content, Content::Join { node } | Content::Return { node } if node == ctx.me());
+        if !self.attachments.contains_key(group) && comes_here(&entry.content) {
+            // Someone of ours came for whom nobody waits any more, and nobody else of ours is there.
+            return self.give_back(ctx, group, &entry);
+        }
         self.pass_on(ctx, from, group, entry, &BTreeSet::new());
     }
 
@@ -419,10 +442,11 @@ impl Edge {
                 }
             }
             Content::Join { node } | Content::Return { node } if node == ctx.me() => self.give_back(ctx, group, entry),
-            // The session goes on over another connection, at another node. This one is not worth a part.
+            // The session goes on over another connection, at another node. This one is not worth a part; but should it be the newer one, whoever has it comes again.
             Content::Join { .. } | Content::Return { .. } => {
                 if let Some(conn) = sender() {
                     self.unseat(ctx, group, conn);
+                    self.say_that_it_is_elsewhere(ctx, group, conn);
                 }
             }
             Content::Call { group: called } => {
@@ -443,6 +467,13 @@ impl Edge {
         }
         let Some(count) = self.session(conn).filter(|session| !session.native).map(|session| session.groups.len() as u64) else { return };
         ctx.tell(conn, Push::Unsubscribed { group: Some(group.clone()), count });
+    }
+
+    fn say_that_it_is_elsewhere(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn) {
+        let count = self.session(conn).map(|session| session.groups.len() as u64);
+        if let Some(count) = count.filter(|_| !group.is_person()) {
+            ctx.tell(conn, Push::Unsubscribed { group: Some(group.clone()), count });
+        }
     }
 
     /// Whether this is how a group's master knows a session: it may not have heard yet that they are called something else.

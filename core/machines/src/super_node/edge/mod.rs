@@ -33,8 +33,14 @@ use history::{Behind, History};
 pub(super) use session::GUEST_PREFIX;
 use session::Session;
 
-/// Why a gap is one, when a group began a new life.
-const HISTORY_LOST: &str = "the group's history was lost with its master";
+/// Why a gap is one: the group began a new life, or its log is too short for what was missed.
+fn why_lost(reborn: bool, is_old: bool) -> &'static str {
+    match (reborn, is_old) {
+        (true, false) => "the group's history was lost with its master",
+        (true, true) => "the group's history was lost with its master, and what followed is older than what its log keeps",
+        (false, _) => "it is older than what the group's log keeps",
+    }
+}
 /// Pause before something is asked again that could not be answered or sent.
 const RETRY_MS: u64 = 50;
 /// How often what waits too long is looked for.
@@ -53,7 +59,7 @@ const JUDGE_MS: u64 = 15_000;
 /// How long the directory may take for an answer.
 const DIRECTORY_MS: u64 = 3_000;
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Standing {
     /// Nobody to attach to, or waiting to try again.
     Adrift,
@@ -69,7 +75,9 @@ struct Attachment {
     standing: Standing,
     /// Since when it is not live.
     adrift_since: Option<Time>,
+    /// The newest round in which our sessions were shown, and the first of those to this master over this link: what it answers to any of them is good.
     round: u64,
+    first_round: u64,
     /// What was heard last, and in which term it was said, where that is known.
     mark: Option<Mark>,
     term: Term,
@@ -95,6 +103,8 @@ struct Entering {
     events: Vec<Event>,
     /// Where the group was when they were let in.
     after: Mark,
+    /// The term of that place.
+    term: Term,
     /// They have their answer, so all that follows the place is theirs to hear, whoever the master is by then. Others begin with their own join, which is the next entry, and are answered then.
     told: bool,
 }

@@ -190,22 +190,27 @@ impl Group {
     }
 
     /// Up to where whoever last heard `mark`, said in that term, knows what the log tells: in this life, or in the one that it goes on from. Two histories of one life that
-    /// have a place of the same term have the same before it.
+    /// have a place of the same term have the same before it, since one master gave out the places of a term.
     fn known_to(&self, mark: Mark, term: Term) -> Option<u64> {
-        let has_it = || self.log.behind(mark.seq.saturating_sub(1)).next().is_some_and(|entry| (entry.seq, entry.term) == (mark.seq, term));
+        let has_it = || self.log.behind(mark.seq.saturating_sub(1)).next().is_some_and(|entry| entry.term == term);
         let is_before_the_fork = |former: Last| former.birth == mark.birth && mark.seq <= former.seq && has_it();
         (mark.birth == self.birth || self.former.is_some_and(is_before_the_fork)).then_some(mark.seq)
     }
 
-    /// What whoever comes back has missed: behind a fork something may be missing for good, but what is here is told.
+    /// What whoever comes back has missed, as far as it is here. `lost`: the log is too short for all of it. What is missing for good between two lives is nobody's to tell.
+    ///
+    /// Of another life, or another history of this one, places say nothing; terms do: whoever heard something of a term has heard nothing of a later one.
     pub fn missed_by(&self, mark: Option<Mark>, term: Term) -> Since {
-        match mark.and_then(|mark| Some((mark, self.known_to(mark, term)?))) {
-            Some((mark, after)) => {
-                let since = self.log.since(after, self.seq);
-                Since { lost: since.lost || mark.birth != self.birth, ..since }
-            }
-            None => Since { entries: Vec::new(), lost: mark.is_some() },
+        let Some(mark) = mark else { return Since { entries: Vec::new(), lost: false } };
+        if let Some(after) = self.known_to(mark, term) {
+            return self.log.since(after, self.seq);
         }
+        if term == Term::default() {
+            return Since { entries: Vec::new(), lost: true };
+        }
+        let is_later = |entry: &&Arc<Entry>| term < entry.term;
+        let lost = self.log.iter().next().is_some_and(|oldest| is_later(&oldest) && oldest.seq > 1);
+        Since { entries: self.log.iter().filter(is_later).cloned().collect(), lost }
     }
 
     /// What someone has missed of this life who last heard `mark`. Nothing is known to be missed without one.

@@ -187,12 +187,21 @@ fn what_was_said_is_said_once_though_the_order_changed() {
     check(&[100, 37, 36], &[100, 37]);
 }
 
-/// A group of the life 7 up to entry 5, that goes on in life 8 behind it; entry 3 and later are of term 2.
-fn forked() -> Group {
-    let (name, limits) = (GroupName::new("#a").unwrap(), NodeLimits::default());
+/// A group of the life 7 up to entry 5, that goes on in life 8 behind it; entries 3 to 5 are of term 2, the later ones of term 3. It keeps so many of them.
+fn forked(log_entries: usize) -> Group {
+    let (name, limits) = (GroupName::new("#a").unwrap(), NodeLimits { log_entries, ..NodeLimits::default() });
     let mut group = Group::new(name, Birth(7), Term::default(), Time(1), &limits);
     for seq in 1..=7 {
-        group.term = Term { generation: 0, number: if seq < 3 { 1 } else { 2 } };
+        group.term = Term {
+            generation: 0,
+            number: if seq < 3 {
+                1
+            } else if seq < 6 {
+                2
+            } else {
+                3
+            },
+        };
         if seq == 6 {
             group.begin_another_life(Birth(8));
         }
@@ -203,28 +212,37 @@ fn forked() -> Group {
 
 #[test]
 fn behind_a_fork_is_told_what_follows_the_same_history() {
-    let group = forked();
-    let check = |mark: Option<(u64, u64)>, term: u64, expect: &[u64], lost: bool| {
+    let (group, short) = (forked(9), forked(2));
+    let look = |group: &Group, mark: Option<(u64, u64)>, term: u64, expect: &[u64], lost: bool| {
         let mark = mark.map(|(birth, seq)| Mark { birth: Birth(birth), seq });
         let missed = group.missed_by(mark, Term { generation: 0, number: term });
         let seqs: Vec<u64> = missed.entries.iter().map(|entry| entry.seq).collect();
         assert_eq!((&seqs[..], missed.lost), (expect, lost), "{mark:?} of term {term}");
     };
+    let check = |mark, term, expect: &[u64], lost| look(&group, mark, term, expect, lost);
     check(Some((8, 5)), 0, &[6, 7], false);
-    check(Some((7, 4)), 2, &[5, 6, 7], true);
-    check(Some((7, 2)), 1, &[3, 4, 5, 6, 7], true);
-    // Another history of that life, or it is not known which.
-    check(Some((7, 4)), 1, &[], true);
+    check(Some((7, 4)), 2, &[5, 6, 7], false);
+    check(Some((7, 2)), 1, &[3, 4, 5, 6, 7], false);
+    // Another history of that life: nothing of a later term was heard in it.
+    check(Some((7, 4)), 1, &[3, 4, 5, 6, 7], false);
+    // It is not known which.
     check(Some((7, 4)), 0, &[], true);
-    // Behind the fork that life went on without us.
-    check(Some((7, 6)), 2, &[], true);
-    check(Some((5, 4)), 2, &[], true);
+    // Behind the fork that life went on without us; and another one, of which nothing is known here.
+    check(Some((7, 6)), 2, &[6, 7], false);
+    check(Some((5, 4)), 2, &[6, 7], false);
+    check(Some((5, 4)), 3, &[], false);
+    // Where the log begins with what is later there was more of it.
+    look(&short, Some((5, 4)), 2, &[6, 7], true);
+    look(&short, Some((8, 5)), 2, &[6, 7], false);
+    look(&short, Some((8, 4)), 2, &[6, 7], true);
+    // Of the place itself nothing is left: what follows it is of the same master.
+    look(&forked(3), Some((7, 3)), 2, &[5, 6, 7], true);
     check(None, 0, &[], false);
 }
 
 #[test]
 fn what_was_said_in_a_life_of_which_nothing_is_known_is_not_said_again() {
-    let mut group = forked();
+    let mut group = forked(9);
     let message = Content::Message { kind: SayKind::Message, text: "x".into() };
     group.append(Time(9), EntryId { session: SessionId(1), counter: 9 }, somebody(1), message);
     let check = |session: u64, birth: Option<u64>, expect: Option<Code>| {

@@ -9,7 +9,7 @@ use crate::entry::{Content, Person};
 use crate::event::Code;
 use crate::ids::{Birth, Conn, EntryId, SessionId, Term, Ticket};
 use crate::names::NodeKey;
-use crate::peer::{LinkEvent, Mark, Op, Outcome};
+use crate::peer::{Last, LinkEvent, Mark, Op, Outcome};
 use crate::super_node::ctx::Ctx;
 use crate::super_node::edge::GUEST_PREFIX;
 use crate::super_node::group::Refusal;
@@ -94,7 +94,7 @@ impl Desk<'_, '_> {
         let returned = self.held.group.members().get(&self.session).map(|member| member.node.clone());
         let missed = self.held.group.missed_by(mark, term);
         let group = &self.held.group;
-        let (birth, seq, topic) = (group.birth, group.seq, group.settings.topic.clone());
+        let (Last { birth, seq, term }, topic) = (group.last(), group.settings.topic.clone());
         let coming = u64::from(returned.is_none());
         let members = group.members().len() as u64 + coming;
         let mut rows = if names { group.names() } else { Vec::new() };
@@ -106,7 +106,7 @@ impl Desk<'_, '_> {
         }
         let unmoved = returned.as_ref().is_some_and(|node| node == self.from);
         let joined =
-            Outcome::Joined { coming: !unmoved, birth, seq, members, topic, missed: missed.entries, lost: missed.lost, names: rows };
+            Outcome::Joined { coming: !unmoved, birth, seq, term, members, topic, missed: missed.entries, lost: missed.lost, names: rows };
         match unmoved {
             true => self.answer(joined),
             false => {

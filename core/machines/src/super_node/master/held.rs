@@ -15,7 +15,7 @@ use crate::event::Code;
 use crate::ids::{Conn, EntryId, ListId, SessionId, Term};
 use crate::machine::Effect;
 use crate::names::NodeKey;
-use crate::peer::{LinkEvent, Mark, NameRow};
+use crate::peer::{Last, LinkEvent, Mark, NameRow};
 use crate::super_node::ctx::Ctx;
 use crate::super_node::group::{Group, Member, Went};
 use crate::time::Time;
@@ -159,8 +159,8 @@ impl Held {
         }
         self.part_unseen(ctx, from);
         let missed = self.group.missed_by(mark, term);
-        let (group, birth, seq) = (self.group.name.clone(), self.group.birth, self.group.seq);
-        self.tell(ctx, conn, LinkEvent::Attached { group, round, birth, seq, missed: missed.entries, lost: missed.lost });
+        let (group, Last { birth, seq, term }) = (self.group.name.clone(), self.group.last());
+        self.tell(ctx, conn, LinkEvent::Attached { group, round, birth, seq, term, missed: missed.entries, lost: missed.lost });
         if let Some(edge) = self.edges.get_mut(from)
             && !std::mem::replace(&mut edge.attached, true)
         {

@@ -114,8 +114,9 @@ impl Master {
             let set = copies.map(|copies| (copies.tenure, copies.number));
             let so_far = self.kept.groups.remove(&name).filter(|so_far| so_far.birth == birth);
             let (mut whats, so_far) = what_is_new(group, standing, so_far);
-            if whats.is_empty() && (is_untold || self.kept.pledges.get(&name) == Some(&None)) {
-                // Nothing new: but when it is on the disk is not known.
+            let is_asked = self.kept.pledges.get(&name) == Some(&None) || self.kept.unconfirmed.contains_key(&name);
+            if whats.is_empty() && (is_untold || is_asked) {
+                // Nothing new: but when it is on the disk is not known, or someone who was told of it has not heard so.
                 whats.push(Keep::Standing(so_far.standing.clone()));
             }
             let count = whats.len();
@@ -151,7 +152,7 @@ impl Master {
                 }
                 self.forget_if_over(ctx, &name);
             }
-            Some(Holding::Copy(_)) => {
+            Some(Holding::Copy(copy)) if copy.group.as_ref().is_some_and(|group| group.birth == birth) => {
                 if let Some((conn, term, upto)) = self.kept.unconfirmed.get(&name).copied() {
                     if upto <= seq {
                         self.kept.unconfirmed.remove(&name);

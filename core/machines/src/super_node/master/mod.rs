@@ -432,7 +432,7 @@ impl Master {
         self.empties.forget(held.empty_since, name);
         held.release_all(ctx, &mut self.pace);
         held.disband(ctx);
-        self.served.note(name, held.group.term);
+        self.served.note_end(name, held.group.birth, held.group.term);
         self.touch(ctx, name);
         if !name.is_person() {
             self.bid_farewell(report);
@@ -448,8 +448,10 @@ impl Master {
                 Holding::Opening(opening) => opening.waiting.retain(|waiting| waiting.from != *node),
                 Holding::Held(held) => {
                     if let Some(edge) = held.edges.get_mut(node) {
+                        // It was here until now, whatever it was waited for before.
+                        let was_here = edge.conn.is_some() && edge.attached;
                         (edge.conn, edge.attached) = (None, false);
-                        edge.lost.get_or_insert(ctx.now);
+                        edge.lost = edge.lost.filter(|_| !was_here).or(Some(ctx.now));
                         edge.round += 1;
                         held.group.settle_members(node);
                     }

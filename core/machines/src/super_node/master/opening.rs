@@ -162,9 +162,9 @@ impl Opening {
             return Verdict::Wait("all nodes to say what they have");
         }
         let of_members = || self.promised().filter(|(node, _)| members.contains(node));
-        // What was fetched meanwhile is nobody's share of what they had together.
-        let has_its_share =
-            |node: &NodeKey| of_members().any(|(other, claim)| other == node && claim.whole && claim.marked > Term::default());
+        // What was fetched meanwhile is nobody's share of what they had together; a copy that was there all the time and never told that it counts is.
+        let was_there = |claim: &Claim| claim.marked > Term::default() || claim.idle.is_some_and(|idle| idle <= newest);
+        let has_its_share = |node: &NodeKey| of_members().any(|(other, claim)| other == node && claim.whole && was_there(claim));
         let is_all = members.iter().all(|node| has_its_share(node));
         // Since they were marked they have promised it to someone who may have gone on with it.
         let doubts: Vec<(&NodeKey, Term)> =

@@ -2,14 +2,20 @@
 //!
 //! A copy that was promised to us, out of our sight, may have been what we went on from. A later master asks: did you? To say no, a node has to remember what it gave away. Bounded: of what
 //! was forgotten it is taken that it was served until the last that was forgotten.
+//!
+//! A life that came to its end here is over: a copy of it that was not told so, because the word was lost, is nothing to wait for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::ids::Term;
-use crate::names::GroupName;
+use crate::ids::{Birth, Term};
+use crate::names::{GroupName, NodeKey};
+use crate::peer::Claim;
 
 /// Groups remembered.
 const SERVED_MAX: usize = 100_000;
+/// Groups of which the lives that ended are remembered, and lives of each: the last ones.
+const ENDED_MAX: usize = 10_000;
+const LIVES_MAX: usize = 8;
 
 /// The last term of each, in this life of the process.
 #[derive(Debug, Default)]
@@ -17,6 +23,8 @@ pub(super) struct Served {
     last: BTreeMap<GroupName, Term>,
     /// Of those that were forgotten.
     floor: Term,
+    /// Lives that ended here, and in which term.
+    ended: BTreeMap<GroupName, VecDeque<(Birth, Term)>>,
 }
 
 impl Served {
@@ -27,6 +35,27 @@ impl Served {
         {
             self.floor = self.floor.max(forgotten);
         }
+    }
+
+    /// Everyone had left, nothing was worth keeping, and nobody was to keep a copy any more.
+    pub(super) fn note_end(&mut self, name: &GroupName, birth: Birth, term: Term) {
+        self.note(name, term);
+        let lives = self.ended.entry(name.clone()).or_default();
+        lives.push_back((birth, term));
+        if lives.len() > LIVES_MAX {
+            lives.pop_front();
+        }
+        if self.ended.len() > ENDED_MAX {
+            self.ended.pop_first();
+        }
+    }
+
+    /// Whether a copy is of a life that ended here, and nobody else can have gone on with it since.
+    pub(super) fn has_ended(&self, me: &NodeKey, name: &GroupName, claim: &Claim) -> bool {
+        let given = claim.given.iter().filter(|(node, _)| node != me).map(|(_, term)| *term);
+        let newest = given.fold(claim.marked.max(claim.last.term), Term::max);
+        let is_it = |(birth, term): &(Birth, Term)| *birth == claim.last.birth && newest <= *term;
+        self.ended.get(name).is_some_and(|lives| lives.iter().any(is_it))
     }
 
     /// The first term in which a group was not served here any more.

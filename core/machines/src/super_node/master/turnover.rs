@@ -203,6 +203,12 @@ impl Master {
         if ctx.office().is_none() || !ctx.is_mine(name) {
             return;
         }
+        if self.served.has_ended(ctx.me(), name, &claim) {
+            // Told so once, and the word was lost.
+            let (epoch, term) = (ctx.placement.epoch(), claim.promised);
+            ctx.post_master(from, PeerCommand::Release { epoch, term, group: name.clone() });
+            return self.not_held(ctx, from, name, None);
+        }
         match self.groups.get_mut(name) {
             Some(Holding::Opening(_)) => self.claimed(ctx, from, name, claim),
             Some(Holding::Held(held)) if held.is_overtaken_by(from, &claim) => {

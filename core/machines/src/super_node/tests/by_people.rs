@@ -122,7 +122,8 @@ fn admit(bench: &mut Bench, conn: Conn, coming: bool, seq: u64) -> Vec<SessionId
     for command in bench.asked(conn) {
         if let PeerCommand::Request { ticket, group, session, op: Op::Join { .. }, .. } = command {
             let (birth, missed, names) = (Birth(7), vec![], vec![]);
-            let outcome = Outcome::Joined { coming, birth, seq, members: 1, topic: None, missed, lost: false, names };
+            let outcome =
+                Outcome::Joined { coming, birth, seq, term: Term::default(), members: 1, topic: None, missed, lost: false, names };
             bench.tell(conn, LinkEvent::Answer { ticket, group, outcome });
             sessions.push(session);
         }
@@ -374,7 +375,18 @@ fn what_comes_back_from_another_life_is_heard_by_who_has_not_heard_it() {
             .rev()
             .find_map(|command| if let PeerCommand::Attach { round, .. } = command { Some(round) } else { None });
         let (round, birth_now) = (shown.expect("the edge shows its sessions"), Birth(8));
-        bench.tell(other, LinkEvent::Attached { group: group.clone(), round, birth: birth_now, seq: 3, missed: vec![], lost: true });
+        bench.tell(
+            other,
+            LinkEvent::Attached {
+                group: group.clone(),
+                round,
+                birth: birth_now,
+                seq: 3,
+                term: Term::default(),
+                missed: vec![],
+                lost: true,
+            },
+        );
         bench.effects.clear();
         let content = Content::Again { kind: SayKind::Message, text: "x".into(), birth: Birth(birth), place, said: Time(1) };
         let entry = Entry { content, ..(*said(4, "")).clone() };

@@ -55,7 +55,7 @@ impl Rig {
 
     fn answers(&mut self, ticket: Ticket, seq: u64, coming: bool) {
         let (birth, missed, names) = (Birth(7), vec![], vec![]);
-        let outcome = Outcome::Joined { coming, birth, seq, members: 2, topic: None, missed, lost: false, names };
+        let outcome = Outcome::Joined { coming, birth, seq, term: Term::default(), members: 2, topic: None, missed, lost: false, names };
         self.bench.tell(self.other, LinkEvent::Answer { ticket, group: self.group.clone(), outcome });
     }
 
@@ -98,7 +98,7 @@ fn check(coming: bool, answered_first: bool) {
     }
     let seq = missed.last().map_or(0, |last| last.seq);
     let group = rig.group.clone();
-    rig.bench.tell(rig.other, LinkEvent::Attached { group, round, birth: Birth(7), seq, missed, lost: false });
+    rig.bench.tell(rig.other, LinkEvent::Attached { group, round, birth: Birth(7), seq, term: Term::default(), missed, lost: false });
     if !answered_first {
         rig.answers(ticket, 8, coming);
     }

@@ -14,7 +14,17 @@ struct Pair {
 }
 
 fn joined(seq: u64) -> Outcome {
-    Outcome::Joined { coming: false, birth: Birth(7), seq, members: 1, topic: None, missed: vec![], lost: false, names: vec![] }
+    Outcome::Joined {
+        coming: false,
+        birth: Birth(7),
+        seq,
+        term: Term::default(),
+        members: 1,
+        topic: None,
+        missed: vec![],
+        lost: false,
+        names: vec![],
+    }
 }
 
 impl Bench {

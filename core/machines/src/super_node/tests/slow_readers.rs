@@ -47,7 +47,17 @@ impl Rig {
             for command in bench.asked(rig.other) {
                 let PeerCommand::Request { ticket, group, session, .. } = command else { continue };
                 let (birth, missed, names) = (Birth(7), vec![], vec![]);
-                let outcome = Outcome::Joined { coming: false, birth, seq: 5, members: 1, topic: None, missed, lost: false, names };
+                let outcome = Outcome::Joined {
+                    coming: false,
+                    birth,
+                    seq: 5,
+                    term: Term::default(),
+                    members: 1,
+                    topic: None,
+                    missed,
+                    lost: false,
+                    names,
+                };
                 bench.tell(rig.other, LinkEvent::Answer { ticket, group, outcome });
                 rig.sessions.push(session);
             }
@@ -108,7 +118,7 @@ impl Rig {
                 let (group, missed, seq) = (self.group.clone(), self.entries(missed), seq.parse().unwrap());
                 self.at = seq;
                 let birth = Birth(birth.parse().unwrap());
-                self.bench.tell(self.other, LinkEvent::Attached { group, round, birth, seq, missed, lost: false });
+                self.bench.tell(self.other, LinkEvent::Attached { group, round, birth, seq, term: Term::default(), missed, lost: false });
             }
             ["stuck", name, ms, bytes] => {
                 let Some(ticket) =
