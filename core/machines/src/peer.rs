@@ -84,6 +84,8 @@ wire_struct! {
         log_from: u64,
         /// Where the life that this one goes on from ended, as far as was known: of what was acknowledged behind it in that life something may come back.
         former: Option<Last>,
+        /// It was begun anew before everyone had said what they have: the same of any other life.
+        in_doubt: bool,
     }
 }
 

@@ -290,7 +290,7 @@ impl Directory {
 
     /// Someone's connection to this node broke: has a look, now or as soon as the last look is long enough ago.
     fn suspect(&mut self, now: Time, key: &NodeKey, effects: &mut Vec<Effect>) {
-        self.pulses.suspect(key);
+        self.pulses.suspect(now, key);
         if !self.stopping && self.pulses.probe_due(now, key) {
             self.probe(now, key, effects);
         }

@@ -40,6 +40,7 @@ impl Directory {
 
     /// Makes what is ready, and begins what is next.
     pub(super) fn advance(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.grant_fulfilled(now, effects);
         while !self.stopping
             && self.agenda.current.is_none()
             && !self.ring_is_changing()
@@ -48,6 +49,20 @@ impl Directory {
             self.begin(now, wish, effects);
         }
         self.decide(now, effects);
+    }
+
+    /// What is so already waits for no turn: who is before it may wait for this very node.
+    fn grant_fulfilled(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let queue = std::mem::take(&mut self.agenda.queue);
+        let is_so = |wish: &Wish| match &wish.plan {
+            Plan::Join { node } => {
+                self.state.view().node(&node.key).is_some_and(|there| there.incarnation == node.incarnation) && !self.is_changing(&node.key)
+            }
+            _ => false,
+        };
+        let (so, rest): (Vec<Wish>, _) = queue.into_iter().partition(is_so);
+        self.agenda.queue = rest.into();
+        so.into_iter().for_each(|wish| self.begin(now, wish, effects));
     }
 
     fn begin(&mut self, now: Time, wish: Wish, effects: &mut Vec<Effect>) {

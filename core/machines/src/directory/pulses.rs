@@ -39,7 +39,7 @@ pub(super) struct Pulse {
     heard: Time,
     durable: bool,
     unread: bool,
-    suspected: bool,
+    suspected: Option<Time>,
     probing: bool,
     probed: Option<Time>,
     due: Option<Time>,
@@ -69,7 +69,7 @@ impl Pulses {
             heard: now,
             durable: false,
             unread: false,
-            suspected: false,
+            suspected: None,
             probing: false,
             probed: None,
             due: None,
@@ -80,7 +80,7 @@ impl Pulses {
 
     /// A node is out, or will be.
     pub(super) fn end(&mut self, key: &NodeKey) {
-        self.update(key, |pulse| (pulse.durable, pulse.suspected) = (false, false));
+        self.update(key, |pulse| (pulse.durable, pulse.suspected) = (false, None));
         self.nodes.remove(key);
     }
 
@@ -156,13 +156,13 @@ impl Pulses {
     }
 
     /// Someone doubts that it lives: it is due for a probe as soon as it may be.
-    pub(super) fn suspect(&mut self, key: &NodeKey) {
-        self.update(key, |pulse| pulse.suspected = true);
+    pub(super) fn suspect(&mut self, now: Time, key: &NodeKey) {
+        self.update(key, |pulse| pulse.suspected = pulse.suspected.or(Some(now)));
     }
 
     /// A probe begins.
     pub(super) fn probe(&mut self, now: Time, key: &NodeKey) {
-        self.update(key, |pulse| (pulse.suspected, pulse.probing, pulse.probed) = (false, true, Some(now)));
+        self.update(key, |pulse| (pulse.suspected, pulse.probing, pulse.probed) = (None, true, Some(now)));
     }
 
     /// A probe of this start of the node ended. False when that start is gone.
@@ -225,7 +225,7 @@ impl Pulses {
 impl Pulse {
     /// How its operator sees it.
     pub(super) fn state(&self) -> &'static str {
-        match (self.suspected || self.probing, self.conn) {
+        match (self.suspected.is_some() || self.probing, self.conn) {
             (true, _) => "suspected",
             (false, Some(_)) => "alive",
             (false, None) => "silent",
@@ -237,7 +237,7 @@ impl Pulse {
     }
 
     fn next_probe(&self) -> Option<Time> {
-        let wanted = self.suspected && !self.probing && self.durable;
-        wanted.then(|| self.probed.map_or(Time(0), |probed| probed + PROBE_GAP_MS))
+        let since = self.suspected.filter(|_| !self.probing && self.durable)?;
+        Some(self.probed.map_or(since, |probed| since.max(probed + PROBE_GAP_MS)))
     }
 }

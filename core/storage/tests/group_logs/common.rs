@@ -50,8 +50,17 @@ fn person(text: &Text) -> Arc<Person> {
 /// An image with so many members and counters.
 pub fn image(birth: u64, seq: u64, log_from: u64, rows: u64) -> Keep {
     let (settings, away) = (Settings::new(Time(1)), "".into());
-    let head =
-        CopyHead { seq, time: Time(1), pruned: Time(1), settings, invited: vec![Nick::new("bob").unwrap()], away, log_from, former: None };
+    let head = CopyHead {
+        seq,
+        time: Time(1),
+        pruned: Time(1),
+        settings,
+        invited: vec![Nick::new("bob").unwrap()],
+        away,
+        log_from,
+        former: None,
+        in_doubt: false,
+    };
     let member = |n| {
         let node = NodeKey::new("192.0.2.1").unwrap();
         let row = MemberRow { session: SessionId(n), person: person(&"nul\0inside".into()), node, since: Time(n) };

@@ -34,7 +34,7 @@ impl Group {
         }
         let mut group = Group::new(name, last.birth, term, head.time, limits);
         (group.seq, group.settings, group.invited, group.away) = (head.seq, head.settings, head.invited, head.away);
-        (group.last_term, group.pruned, group.former) = (last.term, head.pruned, head.former);
+        (group.last_term, group.pruned, group.former, group.in_doubt) = (last.term, head.pruned, head.former, head.in_doubt);
         for (MemberRow { session, person, node, since }, rank) in members {
             group.members.insert(session, Box::new(Member { person, node, since, rank, round: 0, fresh: false }));
         }
@@ -55,6 +55,7 @@ impl Group {
             away: self.away.clone(),
             log_from: self.log.iter().next().map_or(self.seq + 1, |entry| entry.seq),
             former: self.former,
+            in_doubt: self.in_doubt,
         }
     }
 

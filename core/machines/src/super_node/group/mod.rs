@@ -92,6 +92,8 @@ pub struct Group {
     last_term: Term,
     /// Where the life that this one goes on from ended, as far as was known.
     pub former: Option<Last>,
+    /// It was begun anew before everyone had said what they have: someone may have another life of it.
+    pub in_doubt: bool,
     /// Counters were looked through for old ones at this time of an entry.
     pruned: Time,
     log: Log,
@@ -113,6 +115,7 @@ impl Group {
             last_time: now,
             last_term: Term::default(),
             former: None,
+            in_doubt: false,
             pruned: now,
             log: Log::new(limits.log_entries, limits.log_bytes),
         }

@@ -105,8 +105,6 @@ pub(super) struct Copies {
     pub(super) tenure: Ticket,
     /// The newest set that our own disk knows of.
     pub(super) kept_number: u64,
-    /// It was begun anew before everyone had said what they have: someone may have another life of it.
-    pub(super) in_doubt: bool,
     /// Up to here the states were compared.
     pub(super) compared: u64,
 }
@@ -123,7 +121,6 @@ impl Copies {
             number: 1,
             tenure,
             kept_number: 0,
-            in_doubt: false,
             compared: 0,
         }
     }
@@ -159,7 +156,7 @@ fn standby(ctx: &Ctx<'_>, point: u32) -> Option<(NodeKey, Epoch)> {
 impl Held {
     /// From where on this life of the group may lack something of another; `None` where that one is over, as far as is known.
     pub(super) fn lacks(&self, birth: Birth) -> Option<Last> {
-        let of_doubt = self.copies.in_doubt.then(|| Last { birth, ..Last::default() });
+        let of_doubt = self.group.in_doubt.then(|| Last { birth, ..Last::default() });
         self.group.former.filter(|former| former.birth == birth).or(of_doubt)
     }
 

@@ -14,7 +14,6 @@
 //! Knows nodes by their keys; the links carry the letters.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 mod check;
 mod copies;
@@ -49,14 +48,13 @@ use pace::Pace;
 use planned::Preparing;
 use reports::Due;
 use served::Served;
-use turnover::Early;
+use turnover::{Early, PutOut};
 
 use super::ctx::Ctx;
 use super::group::Group;
 use crate::ids::{Birth, Conn, Epoch, Term, Ticket};
 use crate::names::{GroupName, NodeKey};
-use crate::peer::{Claim, GroupReport, LinkEvent, Outcome, PeerCommand};
-use crate::ring::Ring;
+use crate::peer::{Claim, GroupReport, LinkEvent, Op, Outcome, PeerCommand};
 use crate::time::{Time, earlier};
 
 /// What an edge is told to wait when the group can't be served this moment.
@@ -119,8 +117,8 @@ pub(super) struct Master {
     pace: Pace,
     /// Up to which ring each node has told us all that it has for us.
     settled: BTreeMap<NodeKey, Epoch>,
-    /// Nodes that were put out of the ring and may live, with that ring, and until when they are waited for like those in it. After that a group that is begun anew may lack what they have.
-    put_out: BTreeMap<NodeKey, (Time, Arc<Ring>)>,
+    /// Nodes that were put out of the ring and may live, or come back with what they have.
+    put_out: BTreeMap<NodeKey, PutOut>,
     /// Nodes whose link to us broke, and that were not heard since.
     fell_silent: BTreeSet<NodeKey>,
     early: Early,
@@ -317,6 +315,10 @@ impl Opening {
     /// An edge that grew impatient shows its sessions again, all of them: that takes the place of what it showed before, ahead of
     /// what they have asked for since.
     fn queue(&mut self, waiting: Waiting) {
+        let has_heard_it = |command: &PeerCommand| {
+            matches!(command, PeerCommand::Attach { mark: Some(_), .. } | PeerCommand::Request { op: Op::Join { mark: Some(_), .. }, .. })
+        };
+        self.was_there |= has_heard_it(&waiting.command);
         let PeerCommand::Attach { round: newest, .. } = waiting.command else { return self.waiting.push_back(waiting) };
         let overtaken = |earlier: &Waiting| {
             earlier.from == waiting.from && matches!(earlier.command, PeerCommand::Attach { round, .. } if round != newest)
@@ -441,7 +443,9 @@ impl Master {
 
     /// A node's link to us is gone: its members have until the lapse to come back.
     pub fn lost_edge(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
-        self.put_out.remove(node);
+        if let Some(out) = self.put_out.get_mut(node) {
+            out.is_silent = true;
+        }
         self.fell_silent.insert(node.clone());
         for holding in self.groups.values_mut() {
             match holding {

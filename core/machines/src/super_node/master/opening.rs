@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::copies::{Follower, State};
 use super::follow::Copy;
 use super::transfer::Incoming;
+use super::turnover::PutOut;
 use super::{Holding, Master, Waiting};
 use crate::ids::{Birth, Epoch, Term, Ticket};
 use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{Claim, GroupRecord, PeerCommand};
-use crate::ring::Ring;
 use crate::super_node::ctx::{Ctx, Letter, Placement};
 use crate::super_node::group::Group;
 use crate::time::Time;
@@ -57,6 +57,8 @@ pub(super) struct Opening {
     /// Who was asked for their promise, or whether they have served it, and when.
     asked_promise: BTreeMap<NodeKey, Time>,
     memory: Memory,
+    /// Someone has heard it in a former life: it was not founded by who asks for it.
+    pub(super) was_there: bool,
     /// Whose copy we asked for, and when.
     asked: Option<(NodeKey, Time)>,
     pub(super) incoming: Option<Incoming>,
@@ -237,7 +239,8 @@ impl Opening {
     }
 
     fn verdict_without_claims(&self, waited_ms: u64, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> Verdict {
-        if !self.all_have_settled(place, has_settled, spans) && waited_ms < spans.settle_ms {
+        let wait_ms = if self.was_there { spans.takeover_ms } else { spans.settle_ms };
+        if !self.all_have_settled(place, has_settled, spans) && waited_ms < wait_ms {
             return Verdict::Wait("all nodes to say what they have");
         }
         match &self.memory {
@@ -291,9 +294,13 @@ impl Master {
         let settle_ms = if name.is_person() { timing.lapse_ms.max(timing.lease_ms) } else { timing.lease_ms };
         // A nick that nobody can claim is worse than messages to it that only lost copies have.
         let takeover_ms = if name.is_person() { settle_ms.min(timing.takeover_ms) } else { timing.takeover_ms };
-        let point = crate::ring::point(name.as_str());
-        let had_it = |node: &NodeKey, ring: &Ring| [ring.master_of(point), ring.standby_of(point)].contains(&Some(node));
-        let put_out = self.put_out.iter().filter(|(node, (until, ring))| ctx.now < *until && had_it(node, ring));
+        let was_there = matches!(self.groups.get(name), Some(Holding::Opening(opening)) if opening.was_there);
+        // Whoever is heard of no more is not waited for, but where it is known that there was something.
+        let may_come = |out: &PutOut| match was_there {
+            true => ctx.now.since_ms(out.at) < takeover_ms,
+            false => ctx.now.since_ms(out.at) < timing.lease_ms && !out.is_silent,
+        };
+        let put_out = self.put_out_with(crate::ring::point(name.as_str())).filter(|(_, out)| may_come(out));
         let put_out = put_out.map(|(node, _)| node.clone()).collect();
         Spans { me: ctx.me().clone(), idle: self.idle_since(name), put_out, takeover_ms, settle_ms }
     }
@@ -320,6 +327,7 @@ impl Master {
             idle: BTreeMap::new(),
             asked_promise: BTreeMap::new(),
             memory,
+            was_there: false,
             asked: None,
             incoming: None,
             former: None,
@@ -476,13 +484,13 @@ impl Master {
         let wanted = !opening.waiting.is_empty();
         let term = opening.term;
         let has_settled = |node: &NodeKey| self.settled.get(node) == Some(&ctx.placement.epoch());
-        let in_doubt = is_silent || !ctx.others().iter().chain(self.put_out.keys()).all(has_settled);
+        let put_out: Vec<&NodeKey> = self.put_out_with(crate::ring::point(name.as_str())).map(|(node, _)| node).collect();
+        // Of what was before the first ring that we knew we know nothing.
+        let in_doubt = is_silent || self.began == Some(term) || !ctx.others().iter().chain(put_out).all(has_settled);
         let Some(record) = record else {
-            let group = Group::new(name.clone(), birth, term, now, limits);
-            self.begin(ctx, group, |held| {
-                held.copies.in_doubt = in_doubt;
-                held.begin_in_two_places(now);
-            });
+            let mut group = Group::new(name.clone(), birth, term, now, limits);
+            group.in_doubt = in_doubt;
+            self.begin(ctx, group, |held| held.begin_in_two_places(now));
             // If nobody comes into it, it goes.
             return self.look_again(ctx.now);
         };

@@ -14,12 +14,23 @@ use crate::names::{GroupName, NodeKey};
 use crate::peer::{Claim, LinkEvent, PeerCommand, ROWS_MAX};
 use crate::ring::Ring;
 use crate::super_node::ctx::Ctx;
+use crate::time::Time;
 
 /// Offers of a ring that we do not know yet; past it they are dropped, and come again with the next check.
 const EARLY_MAX: usize = 100_000;
 
 /// Nodes that were put out of the ring and are remembered; past it the oldest are forgotten.
 const PUT_OUT_MAX: usize = 256;
+
+/// A node that was put out of the ring.
+#[derive(Debug)]
+pub(super) struct PutOut {
+    pub(super) at: Time,
+    /// Its link to us broke: it is most likely dead.
+    pub(super) is_silent: bool,
+    /// The last ring that it was in.
+    pub(super) ring: Arc<Ring>,
+}
 
 /// Offers for which we do not know the ring yet.
 pub(super) type Early = BTreeMap<(GroupName, NodeKey), (Epoch, Claim)>;
@@ -35,7 +46,7 @@ impl Master {
         }
         self.put_out.retain(|node, _| !ctx.placement.contains(node));
         while self.put_out.len() > PUT_OUT_MAX
-            && let Some((node, _)) = self.put_out.iter().min_by_key(|(_, (until, _))| *until)
+            && let Some((node, _)) = self.put_out.iter().min_by_key(|(_, out)| out.at)
         {
             let oldest = node.clone();
             self.put_out.remove(&oldest);
@@ -55,9 +66,15 @@ impl Master {
 
     /// These nodes are out of the ring by the view that comes. Unless their links broke they may live, and what they have of groups that were theirs may be all there is.
     pub fn put_out(&mut self, ctx: &mut Ctx<'_>, nodes: Vec<NodeKey>, ring: &Arc<Ring>) {
-        let until = ctx.now + ctx.config.timing.lease_ms;
-        let may_live = nodes.into_iter().filter(|node| !self.fell_silent.contains(node));
-        self.put_out.extend(may_live.map(|node| (node, (until, ring.clone()))));
+        for node in nodes {
+            let out = PutOut { at: ctx.now, is_silent: self.fell_silent.contains(&node), ring: ring.clone() };
+            self.put_out.insert(node, out);
+        }
+    }
+
+    /// Those of them who had a group.
+    pub(super) fn put_out_with(&self, point: u32) -> impl Iterator<Item = (&NodeKey, &PutOut)> {
+        self.put_out.iter().filter(move |(node, out)| [out.ring.master_of(point), out.ring.standby_of(point)].contains(&Some(*node)))
     }
 
     /// Looks at one group that we hold: in which part are we in it now?
@@ -153,27 +170,34 @@ impl Master {
     /// Looks at each copy once, however many nodes there are.
     fn settle_with_these(&mut self, ctx: &mut Ctx<'_>, nodes: BTreeSet<NodeKey>) {
         let mut theirs: BTreeMap<NodeKey, Vec<(GroupName, Claim)>> = nodes.into_iter().map(|node| (node, Vec::new())).collect();
+        self.unsettled.retain(|node| !theirs.contains_key(node));
         for (name, holding) in &self.groups {
             let (Holding::Copy(copy), Some(master)) = (holding, ctx.placement.master(name)) else { continue };
+            let Some(offers) = theirs.get_mut(master) else { continue };
+            offers.extend(self.offer_of(name, copy));
             if !self.is_pledged(name) {
-                // Said when the disk has it.
-                theirs.remove(master);
                 self.unsettled.insert(master.clone());
-            } else if let Some(offers) = theirs.get_mut(master) {
-                let idle = self.idle_since(name);
-                offers.extend(copy.claim().map(|claim| (name.clone(), Claim { idle, ..claim })));
             }
         }
-        theirs.iter().for_each(|(node, offers)| self.say_that_is_all(ctx, node, offers));
+        theirs.iter().for_each(|(node, offers)| self.say_what_is_here(ctx, node, offers));
     }
 
-    fn say_that_is_all(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey, offers: &[(GroupName, Claim)]) {
-        self.unsettled.remove(node);
+    /// What we may claim of a copy. As long as the disk does not have what was promised, that is no promise yet, but whoever opens the group knows that there is something.
+    fn offer_of(&self, name: &GroupName, copy: &Copy) -> Option<(GroupName, Claim)> {
+        let claim = Claim { idle: self.idle_since(name), ..copy.claim()? };
+        let promised = if self.is_pledged(name) { claim.promised } else { Term::default() };
+        Some((name.clone(), Claim { promised, ..claim }))
+    }
+
+    /// And that it is all, if it is.
+    fn say_what_is_here(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey, offers: &[(GroupName, Claim)]) {
         let epoch = ctx.placement.epoch();
         for part in offers.chunks(ROWS_MAX) {
             ctx.post_master(node, PeerCommand::Offer { epoch, offers: part.to_vec() });
         }
-        ctx.post_master(node, PeerCommand::Settled { epoch });
+        if !self.unsettled.contains(node) {
+            ctx.post_master(node, PeerCommand::Settled { epoch });
+        }
     }
 
     /// A node has nothing more for us as of this epoch.
@@ -252,17 +276,11 @@ impl Master {
             copy.master = ctx.placement.admitted(from).map(|office| (from.clone(), office));
             self.pledge(ctx, name);
         }
-        let (is_pledged, idle) = (self.is_pledged(name), self.idle_since(name));
-        match self.groups.get_mut(name) {
+        let idle = self.idle_since(name);
+        match self.groups.get(name) {
             Some(Holding::Copy(copy)) => {
-                if let Some(claim) = copy.claim().filter(|_| is_pledged) {
-                    ctx.post_master(
-                        from,
-                        PeerCommand::Offer {
-                            epoch: ctx.placement.epoch().min(term),
-                            offers: vec![(name.clone(), Claim { idle, ..claim })],
-                        },
-                    );
+                if let Some(offer) = self.offer_of(name, copy) {
+                    ctx.post_master(from, PeerCommand::Offer { epoch: ctx.placement.epoch().min(term), offers: vec![offer] });
                 }
             }
             // We are its master, as far as we know the ring. Who knows a newer one asks again.

@@ -16,7 +16,7 @@ pub(super) fn entry_of(seq: u64, term: Term, session: SessionId, counter: u64) -
 
 pub(super) fn head(seq: u64) -> CopyHead {
     let settings = Settings::new(Time(1));
-    CopyHead { seq, time: Time(1), pruned: Time(1), settings, invited: vec![], away: "".into(), log_from: 1, former: None }
+    CopyHead { seq, time: Time(1), pruned: Time(1), settings, invited: vec![], away: "".into(), log_from: 1, former: None, in_doubt: false }
 }
 
 /// A group as the tests' other nodes have it: of this life, entries up to a place, all of one term, and nobody in it.
