@@ -283,8 +283,8 @@ wire_enum! {
         /// In order, from after a name on. Answered by `orphans`.
         "ORPHANS" Orphans { ticket: Ticket, master: NodeKey, after: Option<GroupName> },
 
-        /// Is someone there? Answered by `here`. Sent when nothing else was sent, or heard, for a while.
-        "PROBE" Probe {},
+        /// Is someone there, and what ring do they know? Answered by `here`. Sent when nothing else was sent, or heard, for a while; and when the sender can't be sure that it is in the ring itself.
+        "PROBE" Probe { sent: Time },
 
         /// An edge asks a master. Answered by `answer`.
         "REQUEST" Request { ticket: Ticket, epoch: Epoch, group: GroupName, session: SessionId, person: Arc<Person>, op: Op },
@@ -355,8 +355,8 @@ wire_enum! {
         /// The next groups whose master is gone; none when there are no more.
         "orphans" Orphans { ticket: Ticket, groups: Vec<GroupName> },
 
-        /// Someone is there.
-        "here" Here {},
+        /// Someone is there, was asked at that time by the asker's clock, and knows of no newer ring than this.
+        "here" Here { asked: Time, epoch: Epoch },
 
         /// To an edge: the answer to a request.
         "answer" Answer { ticket: Ticket, group: GroupName, outcome: Outcome },

@@ -150,7 +150,7 @@ impl Links {
         let Some(to) = self.out_conns.get(&conn).cloned() else { return Ok(None) };
         if let Some(Out::Up { pulse, .. }) = self.out.get_mut(&to) {
             (pulse.heard, pulse.probed) = (ctx.now, None);
-            return Ok(if event == Event::Link(LinkEvent::Here {}) { None } else { Some((to, event)) });
+            return Ok(Some((to, event)));
         }
         match self.out.remove(&to) {
             Some(Out::Shaking { dialling, queue, since, .. }) => match challenged(&dialling, identity, &event) {
@@ -284,15 +284,19 @@ impl Links {
     fn probe(&mut self, ctx: &mut Ctx<'_>) -> Vec<Change> {
         let (now, timing) = (ctx.now, ctx.config.timing);
         let patience_ms = timing.lease_ms.saturating_sub(timing.probe_ms);
+        // What others know of the ring counts where the directory does not say that we are in it.
+        let is_unsure = ctx.placement.lease_until.since_ms(now) < timing.lease_ms / 2;
         let mut silent = Vec::new();
         for (to, out) in &mut self.out {
             let Out::Up { conn, pulse, .. } = out else { continue };
             if pulse.probed.is_some_and(|at| now.since_ms(at) >= patience_ms) {
                 silent.push((to.clone(), *conn));
-            } else if now.since_ms(pulse.sent.min(pulse.heard)) >= timing.probe_ms && now.since_ms(pulse.asked) >= timing.probe_ms {
+            } else if (is_unsure || now.since_ms(pulse.sent.min(pulse.heard)) >= timing.probe_ms)
+                && now.since_ms(pulse.asked) >= timing.probe_ms
+            {
                 pulse.probed.get_or_insert(now);
                 (pulse.sent, pulse.asked) = (now, now);
-                ctx.tell(*conn, Event::Command(Command::Peer(PeerCommand::Probe {})));
+                ctx.tell(*conn, Event::Command(Command::Peer(PeerCommand::Probe { sent: now })));
             }
         }
         let mut changes: Vec<Change> = silent.into_iter().map(|(to, conn)| self.give_up(ctx, conn, to, "it is silent")).collect();

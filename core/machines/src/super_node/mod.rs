@@ -155,8 +155,9 @@ impl SuperNode {
                     let change = self.links.supersede(ctx!(self, now, effects), conn);
                     return self.link_changed(now, change, effects);
                 };
-                if command == (PeerCommand::Probe {}) {
-                    return effects.push(Effect::Tell { conn, event: LinkEvent::Here {}.into() });
+                if let PeerCommand::Probe { sent } = command {
+                    let epoch = self.master.newest_ring(&ctx!(self, now, effects));
+                    return effects.push(Effect::Tell { conn, event: LinkEvent::Here { asked: sent, epoch }.into() });
                 }
                 self.master.hear(ctx!(self, now, effects), from, Some(conn), command);
             }
@@ -214,12 +215,14 @@ impl SuperNode {
                 | LinkEvent::Released { .. }
                 | LinkEvent::Compared { .. }
                 | LinkEvent::Rest { .. }
+                | LinkEvent::Here { .. }
                 | LinkEvent::NotHeld { .. }),
             ) => {
                 // What another start of it has is not what this one had, whatever it says: the ring will tell.
                 let in_ring = self.placement.view.as_ref().and_then(|view| view.node(from)).map(|node| node.incarnation);
                 let is_other = in_ring.is_some_and(|there| self.links.incarnation_of(from) != Some(there));
-                let vouches = matches!(event, LinkEvent::Appended { .. } | LinkEvent::Marked { .. } | LinkEvent::Released { .. });
+                use LinkEvent::{Appended, Here, Marked, Released};
+                let vouches = matches!(event, Appended { .. } | Marked { .. } | Released { .. } | Here { .. });
                 if !(is_other && vouches) {
                     self.master.told(ctx!(self, now, effects), from, event);
                 }

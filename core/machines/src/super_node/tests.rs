@@ -205,17 +205,25 @@ impl Bench {
 
     /// Other nodes live.
     fn live(&mut self) {
+        let epoch = self.epoch();
+        for (conn, asked) in self.probes() {
+            self.tell(conn, LinkEvent::Here { asked, epoch });
+        }
+        for conn in self.peers.clone() {
+            self.hear(conn, PeerCommand::Probe { sent: self.now });
+            self.effects.retain(|effect| !matches!(effect, Effect::Tell { event: Event::Link(LinkEvent::Here { .. }), .. }));
+        }
+    }
+
+    /// Whom the node has asked whether they are there, and when; as if it had not.
+    fn probes(&mut self) -> Vec<(Conn, Time)> {
         let asked = |effect: &Effect| match effect {
-            Effect::Tell { conn, event: Event::Command(Command::Peer(PeerCommand::Probe {})) } => Some(*conn),
+            Effect::Tell { conn, event: Event::Command(Command::Peer(PeerCommand::Probe { sent })) } => Some((*conn, *sent)),
             _ => None,
         };
-        let conns: Vec<Conn> = self.effects.iter().filter_map(asked).collect();
+        let probes = self.effects.iter().filter_map(asked).collect();
         self.effects.retain(|effect| asked(effect).is_none());
-        conns.into_iter().for_each(|conn| self.tell(conn, LinkEvent::Here {}));
-        for conn in self.peers.clone() {
-            self.hear(conn, PeerCommand::Probe {});
-            self.effects.retain(|effect| *effect != Effect::Tell { conn, event: LinkEvent::Here {}.into() });
-        }
+        probes
     }
 
     /// The directory is well.

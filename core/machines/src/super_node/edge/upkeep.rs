@@ -154,7 +154,9 @@ impl Edge {
     /// The process has stood still since then: what others think of us they think as if our links had been silent all that time.
     pub fn woke(&mut self, ctx: &mut Ctx<'_>, last: Time) {
         let (since, me) = (last + ctx.config.timing.lease_ms, ctx.me().clone());
-        let far = |at: &Attachment| matches!(&at.standing, Standing::Live { to } | Standing::Attaching { to } if *to != me);
+        // Our own master is where it was, unless it was put out of a ring with others in it.
+        let is_sure = ctx.has_lease() || ctx.others().is_empty();
+        let far = |at: &Attachment| matches!(&at.standing, Standing::Live { to } | Standing::Attaching { to } if *to != me || !is_sure);
         let claims = self.attachments.iter().filter(|(group, at)| group.is_person() && far(at));
         let claims: Vec<GroupName> = claims.map(|(group, _)| group.clone()).collect();
         for group in &claims {

@@ -55,12 +55,28 @@ pub(super) struct Held {
     /// Since when nobody is in it; and whether that was long enough.
     pub(super) empty_since: Option<Time>,
     pub(super) is_forsaken: bool,
+    /// Someone else may be the master of it by now.
+    pub(super) is_doubtful: bool,
 }
 
 impl Held {
     pub(super) fn new(group: Group, point: u32, edges: BTreeMap<NodeKey, Box<EdgeAt>>, due: Due, copies: Copies) -> Held {
         let (safe, kept, kept_back) = (0, 0, VecDeque::new());
-        Held { group, point, edges, list: None, here: false, due, copies, safe, kept, kept_back, empty_since: None, is_forsaken: false }
+        Held {
+            group,
+            point,
+            edges,
+            list: None,
+            here: false,
+            due,
+            copies,
+            safe,
+            kept,
+            kept_back,
+            empty_since: None,
+            is_forsaken: false,
+            is_doubtful: false,
+        }
     }
 
     /// Gives content its place and lets everyone hear it.

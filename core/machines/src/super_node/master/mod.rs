@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 mod check;
 mod copies;
 mod desk;
+mod doubt;
 mod empties;
 mod follow;
 mod held;
@@ -38,6 +39,7 @@ mod upkeep;
 use check::{CheckWait, Moves};
 use copies::Copies;
 use desk::Desk;
+use doubt::Vouched;
 use empties::Empties;
 use follow::Copy;
 use held::{EdgeAt, Held};
@@ -61,6 +63,9 @@ use crate::time::{Time, earlier};
 const TRY_AGAIN_MS: u64 = 50;
 /// What an edge is told to wait when too much waits already.
 const BUSY_MS: u64 = 1_000;
+/// What an edge is told to wait when someone else may be the master by now.
+const DOUBT_MS: u64 = 300;
+
 /// A request that waits for its group to open.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -121,6 +126,10 @@ pub(super) struct Master {
     put_out: BTreeMap<NodeKey, PutOut>,
     /// Nodes whose link to us broke, and that were not heard since.
     fell_silent: BTreeSet<NodeKey>,
+    /// When it is looked whether someone else may be the master of a nick.
+    doubt_at: Option<Time>,
+    vouched: Vouched,
+    has_doubts: bool,
     early: Early,
     served: Served,
     /// The first ring that we knew: in no term before it was anything served by this life of the process.
@@ -261,6 +270,7 @@ impl Master {
             LinkEvent::Rest { group, birth, entries } => self.rest(ctx, from, &group, birth, entries, false),
             LinkEvent::Deposed { group, promised } => self.deposed(ctx, from, &group, promised),
             LinkEvent::NotHeld { group, idle } => self.not_held(ctx, from, &group, idle),
+            LinkEvent::Here { asked, epoch } => self.vouched(ctx, from, epoch, asked),
             _ => {}
         }
     }
@@ -275,6 +285,7 @@ impl Master {
             return Admit::Not(Outcome::NotMine { epoch: ctx.placement.epoch() });
         }
         match self.groups.get(group) {
+            Some(Holding::Held(held)) if held.is_doubtful => Admit::Not(Outcome::TryAgain { ms: DOUBT_MS }),
             Some(Holding::Held(held)) if held.is_full() => Admit::Not(Outcome::TryAgain { ms: BUSY_MS }),
             Some(Holding::Held(_)) => Admit::Serve,
             Some(Holding::Opening(_)) => Admit::Wait,
@@ -301,6 +312,7 @@ impl Master {
 
     /// What has a lease acknowledges again.
     pub fn lease_renewed(&mut self, ctx: &mut Ctx<'_>) {
+        self.is_sure_until(ctx.placement.lease_until);
         for holding in self.groups.values_mut() {
             if let Holding::Held(held) = holding
                 && !held.kept_back.is_empty()

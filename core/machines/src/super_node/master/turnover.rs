@@ -250,7 +250,7 @@ impl Master {
     }
 
     /// The newest ring there is, as far as we have heard.
-    pub(super) fn newest_ring(&self, ctx: &Ctx<'_>) -> Epoch {
+    pub fn newest_ring(&self, ctx: &Ctx<'_>) -> Epoch {
         self.newest.max(ctx.placement.epoch())
     }
 

@@ -24,6 +24,7 @@ impl Master {
             self.check_at,
             self.report_at,
             self.sweep_at,
+            self.doubt_at,
             checks,
             self.flush_at,
             self.gather_until,
@@ -55,6 +56,9 @@ impl Master {
         }
         if self.sweep_at.is_some_and(|at| at <= ctx.now) {
             self.sweep(ctx);
+        }
+        if self.doubt_at.is_some_and(|at| at <= ctx.now) {
+            self.look_for_doubts(ctx);
         }
         self.forsake_empty(ctx);
         self.answer_checks(ctx);

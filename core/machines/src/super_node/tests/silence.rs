@@ -61,15 +61,14 @@ impl Pair {
     fn second(&mut self, out: bool, inward: bool) {
         for _ in 0..4 {
             self.bench.wait(250);
-            let probe = Effect::Tell { conn: self.out, event: Event::Command(Command::Peer(PeerCommand::Probe {})) };
-            let probed = self.bench.effects.contains(&probe);
-            self.bench.effects.retain(|effect| *effect != probe);
-            if probed && out {
-                self.bench.tell(self.out, LinkEvent::Here {});
+            for (conn, asked) in self.bench.probes() {
+                if out && conn == self.out {
+                    self.bench.tell(conn, LinkEvent::Here { asked, epoch: self.bench.epoch() });
+                }
             }
         }
         if inward && !self.bench.is_closed(self.inward) {
-            self.bench.hear(self.inward, PeerCommand::Probe {});
+            self.bench.hear(self.inward, PeerCommand::Probe { sent: self.bench.now });
         }
     }
 
@@ -107,13 +106,8 @@ fn a_silent_link_is_given_up_by_whoever_misses_it() {
 #[test]
 fn a_node_is_asked_once_a_second() {
     let mut pair = Pair::new();
-    let probes = |bench: &Bench| {
-        let is_probe =
-            |effect: &&Effect| matches!(effect, Effect::Tell { event: Event::Command(Command::Peer(PeerCommand::Probe {})), .. });
-        bench.effects.iter().filter(is_probe).count()
-    };
     pair.bench.wait(2_900);
-    assert!(matches!(probes(&pair.bench), 1..=3));
+    assert!(matches!(pair.bench.probes().len(), 1..=3));
 }
 
 #[test]
