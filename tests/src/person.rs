@@ -143,7 +143,6 @@ impl Person {
     /// Leaves a group for good.
     pub fn part(&mut self, now: Time, group: &GroupName, effects: &mut Vec<Effect>) {
         self.wanted.remove(group);
-        self.asked.remove(group);
         self.reconcile(now, effects);
     }
 
@@ -253,8 +252,8 @@ impl Person {
     }
 
     fn went_out(&mut self, now: Time, group: &GroupName, effects: &mut Vec<Effect>) {
-        self.asked.remove(group);
         if self.inside.remove(group) {
+            self.asked.remove(group);
             self.ear.add(now, Sound::Out(group.clone()));
         }
         self.reconcile(now, effects);
@@ -265,13 +264,19 @@ impl Person {
         (self.heard, self.pinged) = (now, false);
         match event {
             Event::Entry(group, entry) => match &entry.content {
-                Content::Join { .. }
-                    if self.session.is_none() && self.asked.contains_key(&group) && self.names.contains(entry.sender.nick.as_str()) =>
-                {
-                    self.session = Some(entry.id.session);
-                }
-                Content::Join { .. } if self.session.is_none() => {
-                    self.came.insert(entry.sender.nick.to_string(), entry.id.session);
+                Content::Join { .. } => {
+                    let nick = entry.sender.nick.as_str();
+                    // A program hears nothing of a group before it is in it.
+                    let comes = if self.style == Style::Irc { !self.inside.contains(&group) } else { self.asked.contains_key(&group) };
+                    if self.session.is_none() && comes && self.names.contains(nick) {
+                        self.session = Some(entry.id.session);
+                    } else if self.session.is_none() {
+                        self.came.insert(nick.to_string(), entry.id.session);
+                    }
+                    // IRC has no line for `entered`: its programs are in by their own join. An answer may be older than a parting that they have heard.
+                    if self.style == Style::Irc && self.session == Some(entry.id.session) {
+                        self.came_in(now, &group, effects);
+                    }
                 }
                 Content::Part { .. } if self.is_us(&entry) => self.went_out(now, &group, effects),
                 Content::Kick { nick, .. } if self.names.contains(nick.as_str()) => {
@@ -302,7 +307,6 @@ impl Person {
                     self.acked.insert(text, now);
                 }
             }
-            Event::Reply(Reply::Entered { group, .. }) => self.came_in(now, &group, effects),
             Event::Reply(Reply::Error { code, subject, .. }) => self.refused(now, code, &subject.0),
             _ => {}
         }

@@ -158,12 +158,14 @@ pub enum Effect {
         /// Whom.
         conn: Conn,
     },
-    /// Take a connection off a list: it still hears all that was told until here.
+    /// Take a connection off a list: it still hears all that was told until here. Should it have fallen from the list, and [`Input::Fell`] be on its way, that does not come any more, and the connection is told this instead.
     Delist {
         /// Which list.
         list: ListId,
         /// Whom.
         conn: Conn,
+        /// What it hears in place of what it did not take.
+        missed: Option<Box<Event>>,
     },
     /// The list is not used any more; whoever is on it still hears all that was told until here. Its id may be used again.
     Disband {

@@ -30,9 +30,12 @@ impl Driver {
                     self.fanout.enlist(list, conn.slot);
                 }
             }
-            Effect::Delist { list, conn } => {
-                if self.connections.named(conn).is_some() {
-                    self.fanout.delist(list, conn.slot);
+            Effect::Delist { list, conn, missed } => {
+                if self.connections.named(conn).is_some()
+                    && self.fanout.delist(list, conn.slot)
+                    && let Some(missed) = missed
+                {
+                    self.tell(conn, &missed);
                 }
             }
             Effect::Disband { list } => self.fanout.disband(list),

@@ -37,8 +37,18 @@ impl World {
                 self.processes[of.0].enlist(list, conn);
             }
             Effect::Delist { .. } if self.options.sabotage == Sabotage::Lingering => {}
-            Effect::Delist { list, conn } => self.processes[of.0].delist(list, conn),
-            Effect::Disband { list } => self.processes[of.0].disband(list),
+            Effect::Delist { list, conn, missed } => {
+                self.leaves(of, list, conn);
+                if self.processes[of.0].delist(list, conn)
+                    && let Some(missed) = missed
+                {
+                    self.tell(of, conn, &missed);
+                }
+            }
+            Effect::Disband { list } => {
+                self.processes[of.0].recipients(list).into_iter().for_each(|conn| self.leaves(of, list, conn));
+                self.processes[of.0].disband(list);
+            }
             Effect::Await { conn } => self.awaits(of, conn),
             Effect::Survey { ticket } => {
                 let input = Input::Surveyed { ticket, lags: Vec::new() };
@@ -234,6 +244,14 @@ impl World {
             Event::Push(Push::Moved { .. }) => self.count("client is shown a better node"),
             Event::Reply(Reply::Error { code, .. }) => self.count(code.as_str()),
             _ => {}
+        }
+    }
+
+    /// What waits for someone who leaves a list is not of that list any more: its id may be used for another.
+    fn leaves(&mut self, of: Pid, list: ListId, conn: Conn) {
+        let Some(end) = self.processes[of.0].end(conn) else { return };
+        if let Some(wire) = &mut self.wires[end.wire] {
+            wire.ways[1 - end.side].leave(list);
         }
     }
 

@@ -397,6 +397,12 @@ impl Way {
         Some((first, count as u64))
     }
 
+    /// What was told to a list stays, and counts no more as of that list.
+    pub fn leave(&mut self, list: ListId) {
+        let of_list = |packet: &&mut Packet| packet.list.is_some_and(|(of, _)| of == list);
+        self.queue.iter_mut().filter(of_list).for_each(|packet| packet.list = None);
+    }
+
     /// Nobody reads it any more.
     pub fn clear(&mut self) {
         self.queue.clear();

@@ -231,12 +231,13 @@ impl Process {
         self.fallen.remove(&(list, conn))
     }
 
-    /// Takes it off.
-    pub fn delist(&mut self, list: ListId, conn: Conn) {
-        self.fallen.remove(&(list, conn));
+    /// Takes it off. Says whether it had fallen, and the machine does not know yet.
+    pub fn delist(&mut self, list: ListId, conn: Conn) -> bool {
+        let fell = self.fallen.remove(&(list, conn));
         if let Some(members) = self.lists.get_mut(&list) {
             members.remove(&conn);
         }
+        fell
     }
 
     /// Forgets a list.

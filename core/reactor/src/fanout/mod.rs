@@ -154,17 +154,19 @@ impl Fanout {
         }
     }
 
-    /// Takes a recipient off a list: it still hears all that was told until here.
-    pub fn delist(&mut self, list: ListId, slot: u32) {
+    /// Takes a recipient off a list: it still hears all that was told until here. Says whether it had fallen, and nobody knows yet: that is not reported any more.
+    pub fn delist(&mut self, list: ListId, slot: u32) -> bool {
         for place in self.reader(slot).places() {
             let sub = &self.reader(slot).subs[place as usize];
             if sub.list == list.0 {
                 self.release(slot, place);
             }
         }
+        let falls = self.falls.len();
         if self.reader(slot).fell {
             self.falls.retain(|fall| (fall.slot, fall.list) != (slot, list));
         }
+        self.falls.len() < falls
     }
 
     /// Takes a recipient off all lists, and has it flushed even if it has read everything: its end is near.

@@ -53,7 +53,7 @@ impl Puppet {
                 effects.push(Effect::Tell { conn, event: Self::text("in") });
             }
             ClientCommand::Part { .. } => {
-                effects.push(Effect::Delist { list: ALL, conn });
+                effects.push(Effect::Delist { list: ALL, conn, missed: None });
                 effects.push(Effect::Tell { conn, event: Self::text("out") });
             }
             ClientCommand::Away { text } => {

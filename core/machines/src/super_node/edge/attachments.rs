@@ -111,21 +111,15 @@ impl Edge {
         untold.into_iter().for_each(|entering| self.show_in(ctx, group, entering));
     }
 
-    /// The stream is about to come to this place: those who were told that they are in before it hear it, and so does whoever's join is there. Gives their answer, which goes out after the entry.
+    /// The stream is about to come to this place: those who were told that they are in before it hear it. Gives whoever's join is there: they hear it alone, what follows from the list, and their answer.
     fn enlist(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, place: Mark, comes: Option<SessionId>) -> Option<Entering> {
         let attachment = self.attachments.get_mut(group).filter(|attachment| !attachment.entering.is_empty())?;
         let begins = |entering: &Entering| entering.hears(place) && (entering.told || Some(entering.session) == comes);
         let (begin, wait): (Vec<_>, _) = std::mem::take(&mut attachment.entering).into_iter().partition(begins);
-        let list = attachment.list;
         attachment.entering = wait;
         let mut arrives = None;
         for entering in begin {
-            if entering.told {
-                self.come_in(ctx, group, entering);
-            } else {
-                ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
-                arrives = Some(entering);
-            }
+            if entering.told { self.come_in(ctx, group, entering) } else { arrives = Some(entering) }
         }
         arrives
     }
@@ -151,13 +145,16 @@ impl Edge {
         let (gone, entering): (Vec<_>, _) =
             std::mem::take(&mut attachment.entering).into_iter().partition(|entering| entering.conn == conn);
         attachment.entering = entering;
+        if gone.is_empty() {
+            let reason = "you read too slowly, and left the group meanwhile".into();
+            let missed = Push::Gap { group: group.clone(), lost: "?".into(), reason };
+            ctx.effects.push(Effect::Delist { list, conn, missed: Some(Box::new(missed.into())) });
+        }
         if attachment.seats.is_empty() {
             ctx.effects.push(Effect::Disband { list });
             ctx.ids.free(list);
             self.lists.remove(&list);
             self.attachments.remove(group);
-        } else if gone.is_empty() {
-            ctx.effects.push(Effect::Delist { list, conn });
         }
         // They never heard that they were in it, and still wait for their answer.
         for Entering { conn, slot, .. } in gone.into_iter().filter(|entering| entering.slot.is_some()) {
@@ -393,16 +390,27 @@ impl Edge {
             return;
         }
         let shown = is_shown(&entry.content) && (!group.is_person() || matches!(entry.content, Content::Message { .. }));
-        if shown {
+        // Who goes hears it alone, as does who comes: of what a list is told it may lose something that it does not take in time.
+        let goes = matches!(entry.content, Content::Part { .. } | Content::Kick { .. });
+        if goes {
+            self.follow(ctx, group, &entry);
+        }
+        if shown && self.attachments.get(group).is_some_and(|attachment| attachment.list == list) {
             let skip = self.skipped(group, &entry);
             ctx.effects.push(Effect::TellAll { list, event: Event::Entry(group.clone(), entry.clone()), skip });
         }
-        match entering {
-            Some(Entering { conn, slot, events, .. }) if shown => self.deliver(ctx, conn, slot, events),
-            Some(entering) => self.show_in(ctx, group, entering),
-            None => {}
+        if let Some(entering) = entering {
+            if shown {
+                ctx.tell(entering.conn, Event::Entry(group.clone(), entry.clone()));
+            } else {
+                self.show_join(ctx, group, &entering);
+            }
+            ctx.effects.push(Effect::Enlist { list, conn: entering.conn });
+            self.deliver(ctx, entering.conn, entering.slot, entering.events);
         }
-        self.follow(ctx, group, &entry);
+        if !goes {
+            self.follow(ctx, group, &entry);
+        }
     }
 
     /// Who on the list does not hear this entry: a sender who did not ask for an echo, and who changed their own nick (they were told).
@@ -426,7 +434,6 @@ impl Edge {
                     self.rename_to_guest(ctx, conn)
                 } else {
                     self.hear_last(ctx, group, conn, entry);
-                    self.unseat(ctx, group, conn);
                     self.say_that_it_is_over(ctx, group, conn, entry.id.session);
                 }
             }
@@ -438,7 +445,6 @@ impl Edge {
                 };
                 if let Some(conn) = attachment.seats.iter().find(is_kicked).copied() {
                     self.hear_last(ctx, group, conn, entry);
-                    self.unseat(ctx, group, conn);
                 }
             }
             Content::Join { node } | Content::Return { node } if node == ctx.me() => self.give_back(ctx, group, entry),

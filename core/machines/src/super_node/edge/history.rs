@@ -313,9 +313,13 @@ impl Edge {
         true
     }
 
-    /// The entry that puts someone out of a group is for them, too, wherever they are reading.
+    /// The entry that puts someone out of a group is the last they hear of it, wherever they are reading; unless they never heard that they were in it.
     pub(super) fn hear_last(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn, entry: &Entry) {
-        if self.cut_short(ctx, group, conn, entry.seq.saturating_sub(1)) {
+        let is_in = |at: &Attachment| at.seats.contains(&conn) && at.entering.iter().all(|entering| entering.told || entering.conn != conn);
+        let hears = self.attachments.get(group).is_some_and(is_in);
+        self.cut_short(ctx, group, conn, entry.seq.saturating_sub(1));
+        self.unseat(ctx, group, conn);
+        if hears {
             ctx.tell(conn, Event::Entry(group.clone(), Arc::new(entry.clone())));
         }
     }

@@ -10,6 +10,7 @@
 //! In a ring of one, with no copy on its way to one that is about to come, there is nobody who could have taken over, as far as is known here.
 
 use super::held::Held;
+use super::outbox::Out;
 use super::{Holding, Master};
 use crate::ids::Epoch;
 use crate::names::NodeKey;
@@ -79,6 +80,8 @@ impl Held {
             ctx.tell_edge(edge.conn, LinkEvent::Elsewhere { group: self.group.name.clone(), epoch });
             (edge.attached, edge.lost) = (false, Some(ctx.now));
         }
+        // Nor does anyone hear it who was about to.
+        self.kept_back.retain(|(_, out)| !matches!(out, Out::Enlist(..) | Out::Delist(_) | Out::Here(_)));
         self.here = false;
         self.disband(ctx);
     }

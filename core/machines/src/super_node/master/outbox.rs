@@ -96,7 +96,7 @@ impl Held {
             Out::Here(here) => self.here = here,
             Out::Delist(conn) => {
                 if let Some(list) = self.list {
-                    ctx.effects.push(Effect::Delist { list, conn });
+                    ctx.effects.push(Effect::Delist { list, conn, missed: None });
                 }
             }
         }

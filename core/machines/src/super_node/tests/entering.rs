@@ -73,7 +73,7 @@ impl Rig {
         for effect in &self.bench.effects {
             match effect {
                 Effect::Enlist { list: on, conn } if *on == list => hearers.push(*conn),
-                Effect::Delist { list: off, conn } if *off == list => hearers.retain(|hearer| hearer != conn),
+                Effect::Delist { list: off, conn, .. } if *off == list => hearers.retain(|hearer| hearer != conn),
                 _ => {}
             }
         }
