@@ -4,6 +4,7 @@
 
 mod by_peers;
 mod by_people;
+mod doubt;
 mod entering;
 mod following;
 mod opening;
@@ -14,7 +15,7 @@ mod slow_readers;
 
 use crate::command::Command;
 use crate::entry::Person;
-use crate::event::Event;
+use crate::event::{Event, Push};
 use crate::handshake::{Accepting, Dialling, Identity};
 use crate::ids::{Conn, Epoch, Incarnation, ListenerId, SessionId, Term, Ticket};
 use crate::machine::{Effect, Input, Machine};

@@ -68,6 +68,7 @@ impl Served {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::Last;
 
     #[test]
     fn what_is_forgotten_was_served_until_the_last_that_was() {
@@ -78,5 +79,35 @@ mod tests {
         assert_eq!((served.until(&group(7)), served.until(&group(8))), (term(5), Term::default()));
         (8..=SERVED_MAX + 7).for_each(|n| served.note(&group(n), term(2)));
         assert_eq!((served.until(&group(7)), served.until(&group(8))), (term(5), term(5)));
+    }
+
+    /// A claim to a copy of a life, told that it counts in one term, and promised to a node in another.
+    fn claim(birth: u64, marked: u64, given: Option<(&str, u64)>) -> Claim {
+        let (term, key) = (|number| Term { generation: 1, number }, |node: &str| NodeKey::new(node).expect("a key"));
+        Claim {
+            last: Last { birth: Birth(birth), seq: 1, term: term(1) },
+            marked: term(marked),
+            members: vec![],
+            promised: term(9),
+            given: given.into_iter().map(|(node, number)| (key(node), term(number))).collect(),
+            idle: None,
+            whole: true,
+        }
+    }
+
+    #[test]
+    fn a_life_that_ended_here_is_over_unless_someone_else_went_on_with_it() {
+        let (me, group) = (NodeKey::new("10.0.0.1").expect("a key"), GroupName::new("#g").expect("a name"));
+        let mut served = Served::default();
+        assert!(!served.has_ended(&me, &group, &claim(1, 2, None)));
+        served.note_end(&group, Birth(1), Term { generation: 1, number: 4 });
+        assert!(served.has_ended(&me, &group, &claim(1, 2, None)));
+        assert!(served.has_ended(&me, &group, &claim(1, 2, Some(("10.0.0.1", 7)))), "to us");
+        assert!(served.has_ended(&me, &group, &claim(1, 2, Some(("10.0.0.2", 3)))), "before it ended");
+        assert!(!served.has_ended(&me, &group, &claim(1, 2, Some(("10.0.0.2", 5)))));
+        assert!(!served.has_ended(&me, &group, &claim(1, 5, None)), "it counted later");
+        assert!(!served.has_ended(&me, &group, &claim(2, 2, None)), "another life");
+        (2..=LIVES_MAX as u64 + 1).for_each(|birth| served.note_end(&group, Birth(birth), Term { generation: 1, number: 4 }));
+        assert!(!served.has_ended(&me, &group, &claim(1, 2, None)), "long ago");
     }
 }
