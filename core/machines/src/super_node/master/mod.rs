@@ -35,6 +35,7 @@ mod served;
 mod transfer;
 mod turnover;
 mod upkeep;
+mod verdict;
 
 use check::{CheckWait, Moves};
 use copies::Copies;

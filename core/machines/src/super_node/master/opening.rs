@@ -1,10 +1,7 @@
 //! Groups that are ours by the ring, while we find out what was before.
 //!
-//! Whoever has a copy offers it, and with that promises to follow nobody of a lower term. A copy that was *marked* and has been in the ring without a break since has everything that was acknowledged; when the others
-//! that counted with it, and are still there, have promised too, nobody can acknowledge anything behind our back, and we go on with what they have. Who has nothing says so by `SETTLED`.
-//!
-//! Where no such copy shows up we wait for those who are missing, and then begin another life of the group from the best there is: a *fork*. Members hear a gap. A group of which nobody has anything is new, or known to
-//! the directory only. Requests that come meanwhile wait, in order and bounded.
+//! Whoever has a copy offers it, and with that promises to follow nobody of a lower term. Who has nothing says so by `SETTLED`. What follows from what was offered so far is in `verdict`; what that takes is fetched and asked for
+//! here. Requests that come meanwhile wait, in order and bounded.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,6 +9,7 @@ use super::copies::{Follower, State};
 use super::follow::Copy;
 use super::transfer::Incoming;
 use super::turnover::PutOut;
+use super::verdict::{Look, Verdict};
 use super::{Holding, Master, Waiting};
 use crate::ids::{Birth, Epoch, Term, Ticket};
 use crate::machine::Level;
@@ -30,7 +28,7 @@ const COPY_WAIT_MS: u64 = 2_000;
 
 /// What the directory remembers of the group.
 #[derive(Debug)]
-enum Memory {
+pub(super) enum Memory {
     /// It was asked.
     Asked,
     /// It did not answer in time.
@@ -49,14 +47,14 @@ pub(super) struct Opening {
     own: Option<Box<Copy>>,
     /// The term in which we will serve it: what is offered counts with the promise to take nothing of a lower one.
     pub(super) term: Term,
-    claims: BTreeMap<NodeKey, Claim>,
+    pub(super) claims: BTreeMap<NodeKey, Claim>,
     /// They have a copy, and have not offered it.
     pub(super) unheard: BTreeSet<NodeKey>,
     /// They have nothing, and have not served it in any term from this one on.
-    idle: BTreeMap<NodeKey, Term>,
+    pub(super) idle: BTreeMap<NodeKey, Term>,
     /// Who was asked for their promise, or whether they have served it, and when.
     asked_promise: BTreeMap<NodeKey, Time>,
-    memory: Memory,
+    pub(super) memory: Memory,
     /// Someone has heard it in a former life: it was not founded by who asks for it.
     pub(super) was_there: bool,
     /// Whose copy we asked for, and when.
@@ -64,19 +62,6 @@ pub(super) struct Opening {
     pub(super) incoming: Option<Incoming>,
     /// What we had of another life than the one that goes on.
     former: Option<Box<Group>>,
-}
-
-/// What is to be done about an opening group.
-#[derive(Debug, PartialEq)]
-enum Verdict {
-    /// Someone who may know more has not been heard.
-    Wait(&'static str),
-    /// This node's copy goes on; in another life where something may be missing.
-    GoOn { with: NodeKey, forked: bool },
-    /// Nobody has a copy; the directory remembers it.
-    FromMemory,
-    /// Nobody knows it.
-    New,
 }
 
 impl Opening {
@@ -133,69 +118,17 @@ impl Opening {
     }
 
     fn verdict(&self, now: Time, place: &Placement, settled: &BTreeMap<NodeKey, Epoch>, spans: &Spans) -> Verdict {
-        let waited_ms = now.since_ms(self.since);
-        let has_settled = |node: &NodeKey| settled.get(node).is_some_and(|epoch| *epoch == place.epoch());
-        let newest = self.promised().map(|(_, claim)| claim.marked).max().unwrap_or_default();
-        let best_of = |claims: &mut dyn Iterator<Item = (&NodeKey, &Claim)>| {
-            let best = claims.max_by_key(|(node, claim)| (claim.marked, claim.last.term, claim.last.seq, *node == &spans.me));
-            best.map(|(node, _)| node.clone())
-        };
-        if newest == Term::default() {
-            if !(self.claims.is_empty() && self.unheard.is_empty()) && waited_ms < spans.takeover_ms {
-                return Verdict::Wait("those who have a copy to promise it");
-            }
-            // A copy that was on its way is better than none.
-            let best = best_of(&mut self.promised()).map(|with| Verdict::GoOn { with, forked: true });
-            return best.unwrap_or_else(|| self.verdict_without_claims(waited_ms, place, &has_settled, spans));
-        }
-        let of_newest = || self.promised().filter(|(_, claim)| claim.marked == newest);
-        let since_then = |node: &NodeKey| place.admitted(node).is_some_and(|office| office <= newest);
-        let trusted = of_newest().any(|(node, claim)| claim.whole && since_then(node));
-        let members: BTreeSet<&NodeKey> = of_newest().flat_map(|(_, claim)| &claim.members).collect();
-        let has_promised = |node: &NodeKey| self.promised().any(|(other, _)| other == node);
-        let has_nothing = |node: &NodeKey| has_settled(node) && !self.claims.contains_key(node) && !self.unheard.contains(node);
-        let has_spoken = |node: &NodeKey| has_promised(node) || has_nothing(node);
-        if trusted && members.iter().all(|node| has_spoken(node) || !since_then(node)) {
-            let with = best_of(&mut of_newest().filter(|(_, claim)| claim.whole));
-            return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: false });
-        }
-        // They were out of the ring: meanwhile someone who is still to be heard may have served it.
-        if !self.all_have_settled(place, &has_settled, spans) && waited_ms < spans.takeover_ms {
-            return Verdict::Wait("all nodes to say what they have");
-        }
-        let of_members = || self.promised().filter(|(node, _)| members.contains(node));
-        // What was fetched meanwhile is nobody's share of what they had together; a copy that was there all the time and never told that it counts is.
-        let was_there = |claim: &Claim| claim.marked > Term::default() || claim.idle.is_some_and(|idle| idle <= newest);
-        let has_its_share = |node: &NodeKey| of_members().any(|(other, claim)| other == node && claim.whole && was_there(claim));
-        let is_all = members.iter().all(|node| has_its_share(node));
-        // Since they were marked they have promised it to someone who may have gone on with it.
-        let doubts: Vec<(&NodeKey, Term)> =
-            self.given(spans).filter(|(node, term)| *term > newest && !self.was_idle(node, *term)).collect();
-        if is_all
-            && doubts.is_empty()
-            && let Some(with) = furthest(of_members(), &spans.me)
-        {
-            return Verdict::GoOn { with, forked: false };
-        }
-        let has_answered = |node: &NodeKey| *node == spans.me || self.idle.contains_key(node) || self.claims.contains_key(node);
-        let nobody_else = doubts.iter().all(|(node, _)| has_answered(node)) && members.iter().all(|node| has_spoken(node));
-        if nobody_else || waited_ms >= spans.takeover_ms {
-            // Of the life that is best known, whatever goes furthest.
-            let life = best_of(&mut self.promised()).and_then(|node| self.claims.get(&node)).map(|claim| claim.last.birth);
-            let with = furthest(self.promised().filter(|(_, claim)| Some(claim.last.birth) == life), &spans.me);
-            return with.map_or(Verdict::Wait("a copy"), |with| Verdict::GoOn { with, forked: true });
-        }
-        Verdict::Wait("those who have all that was acknowledged to come back")
+        Look::new(self, now, place, settled, spans).verdict()
     }
 
     /// To whom the copies were promised, other than to us now.
-    fn given(&self, spans: &Spans) -> impl Iterator<Item = (&NodeKey, Term)> {
+    pub(super) fn given(&self, spans: &Spans) -> impl Iterator<Item = (&NodeKey, Term)> {
         let given = self.promised().flat_map(|(_, claim)| &claim.given).map(|(node, term)| (node, *term));
         given.filter(|(node, term)| **node != spans.me || spans.idle.is_none_or(|idle| *term < idle))
     }
 
     /// Whether a node has not gone on with what it was promised from this term on.
-    fn was_idle(&self, node: &NodeKey, term: Term) -> bool {
+    pub(super) fn was_idle(&self, node: &NodeKey, term: Term) -> bool {
         let claim = self.promised().find(|(other, _)| *other == node).map(|(_, claim)| claim);
         let idle = claim.map_or_else(|| self.idle.get(node).copied(), |claim| claim.idle);
         let has_none_of_it = |claim: &Claim| claim.whole && Term::default() < claim.marked && claim.marked < term;
@@ -203,7 +136,7 @@ impl Opening {
     }
 
     /// What counts of what was offered.
-    fn promised(&self) -> impl Iterator<Item = (&NodeKey, &Claim)> {
+    pub(super) fn promised(&self) -> impl Iterator<Item = (&NodeKey, &Claim)> {
         self.claims.iter().filter(|(_, claim)| claim.promised >= self.term)
     }
 
@@ -233,31 +166,6 @@ impl Opening {
         nodes.into_iter().collect()
     }
 
-    fn all_have_settled(&self, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> bool {
-        let nodes = place.view.iter().flat_map(|view| &view.nodes).map(|node| &node.key);
-        nodes.chain(&spans.put_out).all(|node| *node == spans.me || has_settled(node))
-    }
-
-    fn verdict_without_claims(&self, waited_ms: u64, place: &Placement, has_settled: &dyn Fn(&NodeKey) -> bool, spans: &Spans) -> Verdict {
-        let wait_ms = if self.was_there { spans.takeover_ms } else { spans.settle_ms };
-        if !self.all_have_settled(place, has_settled, spans) && waited_ms < wait_ms {
-            return Verdict::Wait("all nodes to say what they have");
-        }
-        match &self.memory {
-            Memory::Asked => Verdict::Wait("the directory to say what it remembers"),
-            // To open it as an empty one would have the directory forget it.
-            Memory::Silent if self.waiting.is_empty() => Verdict::Wait("the directory to say what it remembers"),
-            Memory::Silent | Memory::Known(None) => Verdict::New,
-            Memory::Known(Some(record)) => {
-                let is_there = |node: &NodeKey| *node == spans.me || (place.contains(node) && has_settled(node));
-                match record.copies.iter().all(is_there) || waited_ms >= spans.takeover_ms {
-                    true => Verdict::FromMemory,
-                    false => Verdict::Wait("those who had copies to come back"),
-                }
-            }
-        }
-    }
-
     /// For people: what it waits for.
     pub(super) fn why(&self, now: Time, place: &Placement, settled: &BTreeMap<NodeKey, Epoch>, spans: &Spans) -> &'static str {
         match self.verdict(now, place, settled, spans) {
@@ -267,11 +175,6 @@ impl Opening {
     }
 }
 
-/// The one that goes furthest; our own, if others go no further.
-fn furthest<'a>(claims: impl Iterator<Item = (&'a NodeKey, &'a Claim)>, me: &NodeKey) -> Option<NodeKey> {
-    claims.max_by_key(|(node, claim)| (claim.last.term, claim.last.seq, *node == me)).map(|(node, _)| node.clone())
-}
-
 /// How long what is waited for.
 #[derive(Clone, Debug)]
 pub(super) struct Spans {
@@ -279,7 +182,7 @@ pub(super) struct Spans {
     /// From which term on we have not served it ourselves.
     idle: Option<Term>,
     /// Nodes that are waited for though they are not in the ring.
-    put_out: Vec<NodeKey>,
+    pub(super) put_out: Vec<NodeKey>,
     /// For copies that may have more than those that are there.
     pub(super) takeover_ms: u64,
     /// For nodes that have not said what they have.

@@ -159,15 +159,32 @@ fn when_all_who_have_it_are_back_it_goes_on() {
     assert_eq!(ends(&bench), [(true, theirs.last())]);
 }
 
+/// A group of ours that the other node and the third had together, in an earlier ring; in the present one the third is anew, and the other is not.
+struct Apart {
+    bench: Bench,
+    group: GroupName,
+    other: Conn,
+    third: Conn,
+    earlier: Epoch,
+    present: Epoch,
+    theirs: Theirs,
+}
+
+impl Apart {
+    fn new() -> Apart {
+        let mut bench = Bench::new(WITH_OTHER);
+        let (other, third) = (bench.peer(OTHER, 1), bench.peer(THIRD, 1));
+        let (earlier, theirs) = (bench.epoch(), Theirs { birth: 7, seq: 3, term: bench.epoch() });
+        bench.ring_with_newcomer(WITHOUT, THIRD);
+        let present = bench.epoch();
+        Apart { bench, group: ours_without_other(), other, third, earlier, present, theirs }
+    }
+}
+
 /// All who counted were out of the ring, and in between the fourth node was promised the group. It says since when it has not served it.
 #[track_caller]
 fn check_promised_in_between(idle_since: u64, same_life: bool) {
-    let mut bench = Bench::new(WITH_OTHER);
-    let group = ours_without_other();
-    let (other, third) = (bench.peer(OTHER, 1), bench.peer(THIRD, 1));
-    let (earlier, theirs) = (bench.epoch(), Theirs { birth: 7, seq: 3, term: bench.epoch() });
-    bench.ring_with_newcomer(WITHOUT, THIRD);
-    let present = bench.epoch();
+    let Apart { mut bench, group, other, third, earlier, present, theirs } = Apart::new();
     let claim = |given: &[NodeKey]| Claim {
         given: given.iter().map(|node| (node.clone(), present)).collect(),
         ..theirs.claim(earlier, &[OTHER, THIRD], present)
@@ -228,12 +245,7 @@ fn returned(commands: &[PeerCommand]) -> Vec<String> {
 
 #[test]
 fn what_only_a_copy_of_the_life_before_has_comes_back_once() {
-    let mut bench = Bench::new(WITH_OTHER);
-    let group = ours_without_other();
-    let (other, third) = (bench.peer(OTHER, 1), bench.peer(THIRD, 1));
-    let (earlier, theirs) = (bench.epoch(), Theirs { birth: 7, seq: 3, term: bench.epoch() });
-    bench.ring_with_newcomer(WITHOUT, THIRD);
-    let present = bench.epoch();
+    let Apart { mut bench, group, other, third, earlier, present, theirs } = Apart::new();
     offer(&mut bench, third, &group, present, theirs.claim(earlier, &[OTHER, THIRD], present));
     bench.wait(31_000);
     let (link, _) = asked_of_third(&mut bench);
@@ -261,12 +273,7 @@ fn what_only_a_copy_of_the_life_before_has_comes_back_once() {
 
 #[test]
 fn what_comes_back_late_is_not_taken_for_what_was_said_since() {
-    let mut bench = Bench::new(WITH_OTHER);
-    let group = ours_without_other();
-    let (other, third) = (bench.peer(OTHER, 1), bench.peer(THIRD, 1));
-    let (earlier, theirs) = (bench.epoch(), Theirs { birth: 7, seq: 3, term: bench.epoch() });
-    bench.ring_with_newcomer(WITHOUT, THIRD);
-    let present = bench.epoch();
+    let Apart { mut bench, group, other, third, earlier, present, theirs } = Apart::new();
     offer(&mut bench, third, &group, present, theirs.claim(earlier, &[OTHER, THIRD], present));
     bench.wait(31_000);
     let (link, _) = asked_of_third(&mut bench);
