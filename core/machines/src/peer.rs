@@ -62,6 +62,8 @@ wire_struct! {
         idle: Option<Term>,
         /// Nothing the holder ever acknowledged is missing: the process did not end since, or had it on disk first.
         whole: bool,
+        /// The term in which this life was begun, where that was in doubt: before everyone had said what they have.
+        doubt: Option<Term>,
     }
 }
 
@@ -86,6 +88,8 @@ wire_struct! {
         former: Option<Last>,
         /// It was begun anew before everyone had said what they have: the same of any other life.
         in_doubt: bool,
+        /// The term in which it was begun, and not gone on with from another life.
+        begun: Term,
     }
 }
 
@@ -322,7 +326,7 @@ wire_enum! {
         /// What the state is at this place: is it the same with the receiver? Answered by `compared`.
         "COMPARE" Compare { term: Term, group: GroupName, seq: u64, hash: u64 },
         /// Entries of another life of a group, that its master has not: they were acknowledged before it was lost.
-        "REST" Rest { group: GroupName, birth: Birth, entries: Vec<Arc<Entry>>, last: bool },
+        "REST" Rest { group: GroupName, birth: Birth, doubt: Option<Term>, entries: Vec<Arc<Entry>>, last: bool },
         /// How far a node is with what a planned change asks of it: groups left to copy, and what of them takes longest.
         "PREPARED" Prepared { number: u64, epoch: Epoch, left: u64, why: Text },
     }
@@ -380,7 +384,7 @@ wire_enum! {
         /// To a master: the copy is gone.
         "released" Released { term: Term, group: GroupName },
         /// To a master: what was said in a life of the group before the one whose copy has just come.
-        "rest" Rest { group: GroupName, birth: Birth, entries: Vec<Arc<Entry>> },
+        "rest" Rest { group: GroupName, birth: Birth, doubt: Option<Term>, entries: Vec<Arc<Entry>> },
         /// To a master: whether the state was the same.
         "compared" Compared { term: Term, group: GroupName, seq: u64, same: bool },
         /// To who asked for a copy or a promise: there is no copy here. `idle`: nor was the group served here in any term from this one on. `None`: that is not known.

@@ -20,8 +20,18 @@ fn term(number: u64) -> Term {
 
 fn image(birth: u64, seq: u64, log_from: u64) -> Keep {
     let (settings, away) = (Settings::new(Time(1)), "".into());
-    let head =
-        CopyHead { seq, time: Time(1), pruned: Time(1), settings, invited: Vec::new(), away, log_from, former: None, in_doubt: false };
+    let head = CopyHead {
+        seq,
+        time: Time(1),
+        pruned: Time(1),
+        settings,
+        invited: Vec::new(),
+        away,
+        log_from,
+        former: None,
+        in_doubt: false,
+        begun: Term::default(),
+    };
     Keep::Image(Box::new(Image { birth: Birth(birth), term: term(1), head, members: Vec::new(), counters: Vec::new() }))
 }
 

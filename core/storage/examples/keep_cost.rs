@@ -75,6 +75,7 @@ fn image(sender: &Arc<Person>, seq: u64, members: u64) -> Keep {
         log_from: seq.saturating_sub(1_000) + 1,
         former: None,
         in_doubt: false,
+        begun: Term::default(),
         pruned: Time(1),
     };
     let node = NodeKey::new("192.0.2.1").expect("a key");

@@ -60,6 +60,7 @@ pub fn image(birth: u64, seq: u64, log_from: u64, rows: u64) -> Keep {
         log_from,
         former: None,
         in_doubt: false,
+        begun: Term::default(),
     };
     let member = |n| {
         let node = NodeKey::new("192.0.2.1").unwrap();

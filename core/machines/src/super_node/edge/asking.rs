@@ -45,6 +45,10 @@ impl Edge {
         {
             return self.linger(ctx, asked.session, asked.person, asked.group);
         }
+        let went_to = self.asked.get(&ticket).and_then(|asked| Some((asked.to.clone()?, asked.group.clone())));
+        if went_to.is_some_and(|(to, group)| ctx.placement.master(&group) != Some(&to)) {
+            self.name_its_life(ticket);
+        }
         let session = self.asked.get(&ticket).and_then(|asked| self.peek(asked.conn?));
         let person = session.map(|session| session.person.clone());
         let Some(asked) = self.asked.get_mut(&ticket) else { return };
@@ -68,6 +72,15 @@ impl Edge {
         };
         ctx.post_master(&to, command);
         asked.to = Some(to);
+    }
+
+    /// It may have been said already, in the life of the group that we hear: in another it must not be said again unless something is known of that one.
+    fn name_its_life(&mut self, ticket: Ticket) {
+        let Some(asked) = self.asked.get_mut(&ticket) else { return };
+        let life = self.attachments.get(&asked.group).and_then(|at| at.mark).map(|mark| mark.birth);
+        if let Op::Say { birth: birth @ None, .. } = &mut asked.op {
+            *birth = life;
+        }
     }
 
     pub(super) fn again(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, ms: u64) {
@@ -116,7 +129,10 @@ impl Edge {
     pub fn link_down(&mut self, ctx: &mut Ctx<'_>, node: &NodeKey) {
         let unanswered: Vec<Ticket> =
             self.asked.iter().filter(|(_, asked)| asked.to.as_ref() == Some(node)).map(|(ticket, _)| *ticket).collect();
-        unanswered.into_iter().for_each(|ticket| self.again(ctx, ticket, RETRY_MS));
+        for ticket in unanswered {
+            self.name_its_life(ticket);
+            self.again(ctx, ticket, RETRY_MS);
+        }
         let at_node = |standing: &Standing| matches!(standing, Standing::Attaching { to } | Standing::Live { to } if to == node);
         let groups: Vec<GroupName> =
             self.attachments.iter().filter(|(_, at)| at_node(&at.standing)).map(|(group, _)| group.clone()).collect();

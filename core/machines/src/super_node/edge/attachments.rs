@@ -231,7 +231,7 @@ impl Edge {
         missed: Vec<Arc<Entry>>,
         lost: bool,
     ) {
-        let Some(attachment) = self.attachments.get_mut(&group) else { return };
+        let Some(attachment) = self.attachments.get_mut(&group) else { return self.give_back_those_who_came(ctx, &group, &missed) };
         let is_answer = (attachment.first_round..=attachment.round).contains(&round);
         if is_answer
             && attachment.standing == (Standing::Live { to: from.clone() })
@@ -241,7 +241,7 @@ impl Edge {
             return self.attach(ctx, &group);
         }
         if !is_answer || attachment.standing != (Standing::Attaching { to: from.clone() }) {
-            return;
+            return self.give_back_those_who_came(ctx, &group, &missed);
         }
         let before = attachment.mark;
         let before_it = |first: &Arc<Entry>| first.seq.saturating_sub(1);
@@ -294,6 +294,13 @@ impl Edge {
         }
     }
 
+    /// What a master answers is over for us. Whom it took in by it, and who has no seat any more, it is told of.
+    fn give_back_those_who_came(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, missed: &[Arc<Entry>]) {
+        let comes = |entry: &&Arc<Entry>| matches!(&entry.content, Content::Join { node } | Content::Return { node } if node == ctx.me());
+        let came: Vec<_> = missed.iter().filter(comes).cloned().collect();
+        came.iter().for_each(|entry| self.give_back(ctx, group, entry));
+    }
+
     /// Someone is out of a group, and the entry that says so did not come to us. Their program has to hear it all the same: as an entry without a place, for them alone.
     pub(super) fn see_out(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn) {
         if !self.is_seated(group, conn) {
@@ -301,13 +308,13 @@ impl Edge {
         }
         self.cut_short(ctx, group, conn, u64::MAX);
         let hears = self.attachments.get(group).is_some_and(|at| at.entering.iter().all(|entering| entering.told || entering.conn != conn));
+        self.unseat(ctx, group, conn);
         if let Some(session) = self.session(conn).filter(|_| hears) {
             let (id, sender) = (EntryId { session: session.id, counter: 0 }, session.person.clone());
             let entry =
                 Entry { seq: 0, term: ctx.placement.epoch(), id, time: ctx.now, sender, content: Content::Part { reason: "".into() } };
             ctx.tell(conn, Event::Entry(group.clone(), Arc::new(entry)));
         }
-        self.unseat(ctx, group, conn);
     }
 
     /// A session lost its place: most likely its nick belongs to someone else by now.

@@ -34,7 +34,8 @@ impl Group {
         }
         let mut group = Group::new(name, last.birth, term, head.time, limits);
         (group.seq, group.settings, group.invited, group.away) = (head.seq, head.settings, head.invited, head.away);
-        (group.last_term, group.pruned, group.former, group.in_doubt) = (last.term, head.pruned, head.former, head.in_doubt);
+        (group.last_term, group.pruned, group.former) = (last.term, head.pruned, head.former);
+        (group.in_doubt, group.begun) = (head.in_doubt, head.begun);
         for (MemberRow { session, person, node, since }, rank) in members {
             group.members.insert(session, Box::new(Member { person, node, since, rank, round: 0, fresh: false }));
         }
@@ -56,6 +57,7 @@ impl Group {
             log_from: self.log.iter().next().map_or(self.seq + 1, |entry| entry.seq),
             former: self.former,
             in_doubt: self.in_doubt,
+            begun: self.begun,
         }
     }
 

@@ -94,6 +94,8 @@ pub struct Group {
     pub former: Option<Last>,
     /// It was begun anew before everyone had said what they have: someone may have another life of it.
     pub in_doubt: bool,
+    /// The term in which it was begun, and not gone on with from another life.
+    pub begun: Term,
     /// Counters were looked through for old ones at this time of an entry.
     pruned: Time,
     log: Log,
@@ -116,6 +118,7 @@ impl Group {
             last_term: Term::default(),
             former: None,
             in_doubt: false,
+            begun: term,
             pruned: now,
             log: Log::new(limits.log_entries, limits.log_bytes),
         }
@@ -223,6 +226,11 @@ impl Group {
             Some(_) => Since { entries: Vec::new(), lost: true },
             None => Since { entries: Vec::new(), lost: false },
         }
+    }
+
+    /// If it was begun in doubt, in which term: what was said in it belongs into any life that is older.
+    pub fn doubt(&self) -> Option<Term> {
+        self.in_doubt.then_some(self.begun)
     }
 
     /// Whether nothing would be lost by forgetting it.

@@ -154,10 +154,12 @@ fn standby(ctx: &Ctx<'_>, point: u32) -> Option<(NodeKey, Epoch)> {
 }
 
 impl Held {
-    /// From where on this life of the group may lack something of another; `None` where that one is over, as far as is known.
-    pub(super) fn lacks(&self, birth: Birth) -> Option<Last> {
-        let of_doubt = self.group.in_doubt.then(|| Last { birth, ..Last::default() });
-        self.group.former.filter(|former| former.birth == birth).or(of_doubt)
+    /// From where on this life of the group may lack something of another, which was begun in doubt in that term if it was; `None` where that one is over, as far as is known.
+    pub(super) fn lacks(&self, birth: Birth, doubt: Option<Term>) -> Option<Last> {
+        // Begun while this one was there already: it did not end before, but ran beside it.
+        let is_beside = doubt.is_some_and(|begun| self.group.begun < begun);
+        let all_of_it = (self.group.in_doubt || is_beside).then(|| Last { birth, ..Last::default() });
+        self.group.former.filter(|former| former.birth == birth).or(all_of_it)
     }
 
     /// What we may claim of our own copy.
@@ -171,6 +173,7 @@ impl Held {
             given: Vec::new(),
             idle: None,
             whole: true,
+            doubt: self.group.doubt(),
         }
     }
 

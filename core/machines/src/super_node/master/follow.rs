@@ -67,7 +67,16 @@ impl Copy {
     pub(super) fn claim(&self) -> Option<Claim> {
         let Copy { marked, promised, whole, .. } = *self;
         let (members, given) = (self.members.clone(), self.given.clone());
-        self.group.as_ref().map(|group| Claim { last: group.last(), marked, members, promised, given, idle: None, whole })
+        self.group.as_ref().map(|group| Claim {
+            last: group.last(),
+            marked,
+            members,
+            promised,
+            given,
+            idle: None,
+            whole,
+            doubt: group.doubt(),
+        })
     }
 
     /// Takes nothing of a lower term any more, for the sake of someone else.

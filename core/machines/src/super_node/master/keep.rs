@@ -55,7 +55,8 @@ impl Master {
             let standing = kept.standing.clone();
             if let Some(group) = group_of(kept, limits) {
                 let Standing { marked, members, promised, given, whole } = standing;
-                let copy = Copy::kept(group, Claim { last: Default::default(), marked, members, promised, given, idle: None, whole });
+                let copy =
+                    Copy::kept(group, Claim { last: Default::default(), marked, members, promised, given, idle: None, whole, doubt: None });
                 self.groups.insert(name, Holding::Copy(Box::new(copy)));
             }
         }

@@ -222,7 +222,7 @@ impl Master {
             PeerCommand::Settled { epoch } => self.has_settled(ctx, from.clone(), epoch),
             PeerCommand::Want { group, have, .. } => self.wanted(ctx, from, conn, &group, have),
             PeerCommand::WantRest { group, after } => self.rest_wanted(ctx, from, &group, after),
-            PeerCommand::Rest { group, birth, entries, last } => self.rest(ctx, from, &group, birth, entries, last),
+            PeerCommand::Rest { group, birth, doubt, entries, last } => self.rest(ctx, from, &group, (birth, doubt), entries, last),
             command => self.hear_master(ctx, from, conn, command),
         }
     }
@@ -268,7 +268,7 @@ impl Master {
                 }
             }
             LinkEvent::Compared { term, group, seq, same } => self.compared(ctx, from, &group, term, seq, same),
-            LinkEvent::Rest { group, birth, entries } => self.rest(ctx, from, &group, birth, entries, false),
+            LinkEvent::Rest { group, birth, doubt, entries } => self.rest(ctx, from, &group, (birth, doubt), entries, false),
             LinkEvent::Deposed { group, promised } => self.deposed(ctx, from, &group, promised),
             LinkEvent::NotHeld { group, idle } => self.not_held(ctx, from, &group, idle),
             LinkEvent::Here { asked, epoch } => self.vouched(ctx, from, epoch, asked),

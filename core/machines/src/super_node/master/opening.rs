@@ -373,7 +373,7 @@ impl Master {
         self.begin(ctx, group, |held| held.copies.followers = promised);
         if let Some(former) = former {
             let entries = former.log().iter().cloned().collect();
-            self.rest(ctx, &ctx.me().clone(), name, former.birth, entries, false);
+            self.rest(ctx, &ctx.me().clone(), name, (former.birth, former.doubt()), entries, false);
         }
     }
 

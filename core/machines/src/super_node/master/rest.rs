@@ -9,7 +9,7 @@ use super::copies::State;
 use super::transfer::in_parts;
 use super::{Holding, Master};
 use crate::entry::{Content, Entry};
-use crate::ids::{Birth, Conn};
+use crate::ids::{Birth, Conn, Term};
 use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{Claim, Last, LinkEvent, PeerCommand};
@@ -22,7 +22,7 @@ impl Master {
         let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
         if claim.last.birth != held.group.birth
             && claim.marked > Default::default()
-            && let Some(after) = held.lacks(claim.last.birth).filter(|after| claim.last.seq > after.seq)
+            && let Some(after) = held.lacks(claim.last.birth, claim.doubt).filter(|after| claim.last.seq > after.seq)
         {
             return ctx.post_master(from, PeerCommand::WantRest { group: name.clone(), after });
         }
@@ -52,9 +52,17 @@ impl Master {
     }
 
     /// What was acknowledged in another life of the group goes on in this one.
-    pub(super) fn rest(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, birth: Birth, entries: Vec<Arc<Entry>>, last: bool) {
+    pub(super) fn rest(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        from: &NodeKey,
+        name: &GroupName,
+        (birth, doubt): (Birth, Option<Term>),
+        entries: Vec<Arc<Entry>>,
+        last: bool,
+    ) {
         let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
-        if held.group.birth == birth || held.lacks(birth).is_none() {
+        if held.group.birth == birth || held.lacks(birth, doubt).is_none() {
             return;
         }
         let mut back = 0;
@@ -87,18 +95,18 @@ impl Master {
 
 /// Sends what was said behind a place of a life that went on without us.
 fn send_rest(ctx: &mut Ctx<'_>, to: &NodeKey, group: &Group, after: u64) {
-    let (name, birth) = (|| group.name.clone(), group.birth);
+    let (name, birth, doubt) = (|| group.name.clone(), group.birth, group.doubt());
     let said = |entry: &&Arc<Entry>| matches!(entry.content, Content::Message { .. });
     for entries in in_parts(group.log().behind(after).filter(said)) {
-        ctx.post_master(to, PeerCommand::Rest { group: name(), birth, entries, last: false });
+        ctx.post_master(to, PeerCommand::Rest { group: name(), birth, doubt, entries, last: false });
     }
-    ctx.post_master(to, PeerCommand::Rest { group: name(), birth, entries: Vec::new(), last: true });
+    ctx.post_master(to, PeerCommand::Rest { group: name(), birth, doubt, entries: Vec::new(), last: true });
 }
 
 /// The same to the master whose copy of another life has just come, over the connection it came on: it hears it before it hears that we have its copy, or sends that again.
 pub(super) fn tell_rest(ctx: &mut Ctx<'_>, conn: Option<Conn>, group: &Group) {
     let said = |entry: &&Arc<Entry>| matches!(entry.content, Content::Message { .. });
     for entries in in_parts(group.log().behind(0).filter(said)) {
-        ctx.tell_edge(conn, LinkEvent::Rest { group: group.name.clone(), birth: group.birth, entries });
+        ctx.tell_edge(conn, LinkEvent::Rest { group: group.name.clone(), birth: group.birth, doubt: group.doubt(), entries });
     }
 }

@@ -92,6 +92,7 @@ mod tests {
             given: given.into_iter().map(|(node, number)| (key(node), term(number))).collect(),
             idle: None,
             whole: true,
+            doubt: None,
         }
     }
 

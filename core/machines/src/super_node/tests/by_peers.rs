@@ -16,7 +16,18 @@ pub(super) fn entry_of(seq: u64, term: Term, session: SessionId, counter: u64) -
 
 pub(super) fn head(seq: u64) -> CopyHead {
     let settings = Settings::new(Time(1));
-    CopyHead { seq, time: Time(1), pruned: Time(1), settings, invited: vec![], away: "".into(), log_from: 1, former: None, in_doubt: false }
+    CopyHead {
+        seq,
+        time: Time(1),
+        pruned: Time(1),
+        settings,
+        invited: vec![],
+        away: "".into(),
+        log_from: 1,
+        former: None,
+        in_doubt: false,
+        begun: Term::default(),
+    }
 }
 
 /// A group as the tests' other nodes have it: of this life, entries up to a place, all of one term, and nobody in it.
@@ -42,6 +53,7 @@ impl Theirs {
             given: Vec::new(),
             idle: None,
             whole: true,
+            doubt: None,
         }
     }
 
@@ -173,8 +185,13 @@ fn what_does_not_fit_is_refused() {
     );
     check_out_of_place(|group, term| PeerCommand::CopyLog { group: group.clone(), entries: vec![entry(4, term)] }, None);
     check_out_of_place(|group, _| PeerCommand::CopyRows { group: group.clone(), members: vec![], counters: vec![] }, None);
-    let rest =
-        |group: &GroupName, term, last| PeerCommand::Rest { group: group.clone(), birth: Birth(3), entries: vec![entry(4, term)], last };
+    let rest = |group: &GroupName, term, last| PeerCommand::Rest {
+        group: group.clone(),
+        birth: Birth(3),
+        doubt: None,
+        entries: vec![entry(4, term)],
+        last,
+    };
     check_out_of_place(|group, term| rest(group, term, true), None);
     let other_life = |term| Last { birth: Birth(6), seq: u64::MAX, term };
     check_out_of_place(|group, term| PeerCommand::WantRest { group: group.clone(), after: other_life(term) }, None);

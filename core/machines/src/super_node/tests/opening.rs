@@ -263,9 +263,9 @@ fn what_only_a_copy_of_the_life_before_has_comes_back_once() {
     assert_eq!(asked, [wanted]);
     for _ in 0..2 {
         let entries = vec![entry_of(4, earlier, SessionId(9), 4), entry_of(5, earlier, SessionId(9), 5)];
-        bench.hear(other, PeerCommand::Rest { group: group.clone(), birth: Birth(7), entries, last: false });
+        bench.hear(other, PeerCommand::Rest { group: group.clone(), birth: Birth(7), doubt: None, entries, last: false });
     }
-    bench.hear(other, PeerCommand::Rest { group: group.clone(), birth: Birth(7), entries: vec![], last: true });
+    bench.hear(other, PeerCommand::Rest { group: group.clone(), birth: Birth(7), doubt: None, entries: vec![], last: true });
     assert_eq!(returned(&bench.follow(link)), ["said at 4", "said at 5"]);
     // Then it is of no more use.
     assert!(matches!(bench.posted(back)[..], [PeerCommand::Release { .. }]));
@@ -285,7 +285,7 @@ fn what_comes_back_late_is_not_taken_for_what_was_said_since() {
     }
     bench.follow(link);
     let entries = vec![entry_of(4, earlier, SessionId(9), 4), entry_of(5, earlier, SessionId(9), 5)];
-    bench.hear(other, PeerCommand::Rest { group: group.clone(), birth: Birth(7), entries, last: false });
+    bench.hear(other, PeerCommand::Rest { group: group.clone(), birth: Birth(7), doubt: None, entries, last: false });
     assert_eq!(returned(&bench.follow(link)), ["said at 4", "said at 5"]);
 }
 
