@@ -22,6 +22,8 @@ const KEPT_MAX: usize = 1_000;
 pub struct Campaign {
     /// Which storms.
     pub seeds: Range<u64>,
+    /// Storms beside these, in turn, instead of those that seeds draw.
+    pub around: Vec<Plan>,
     /// How many at a time.
     pub jobs: usize,
     /// Stop at the first that ends badly.
@@ -43,7 +45,7 @@ pub struct Summary {
     pub coverage: Coverage,
     /// The most bytes that were ever on their way over one connection.
     pub fullest: usize,
-    /// Which ended badly, by seed.
+    /// Which ended badly, by the number it had here.
     pub failures: BTreeMap<u64, Failure>,
     /// How many did, by checker.
     pub by_checker: BTreeMap<String, u64>,
@@ -60,15 +62,20 @@ impl Summary {
         self.failures.values().map(|failure| failure.kind).max()
     }
 
-    fn failed_with(&mut self, failure: Failure) {
+    fn failed_with(&mut self, number: u64, failure: Failure) {
         *self.by_checker.entry(failure.checker().to_string()).or_default() += 1;
         if self.failures.len() < KEPT_MAX {
-            self.failures.insert(failure.plan.seed, failure);
+            self.failures.insert(number, failure);
         }
     }
 }
 
 impl Campaign {
+    fn plan(&self, number: u64) -> Plan {
+        let beside = self.around.get((number % self.around.len().max(1) as u64) as usize);
+        beside.map_or_else(|| Plan::draw(number), |plan| plan.beside(number))
+    }
+
     /// Runs all storms; `watch` is told now and then how far it is, and of each failure at once.
     pub fn run(&self, watch: impl Fn(&Summary, Option<&Failure>) + Sync) -> Summary {
         let (next, over) = (AtomicU64::new(self.seeds.start), AtomicBool::new(false));
@@ -80,7 +87,7 @@ impl Campaign {
                     return;
                 }
                 let twice = seed % TWICE == 0;
-                let result = storm(seed, twice);
+                let result = storm(self.plan(seed), twice);
                 // Nobody panics while holding it: a storm that does has ended before.
                 let mut summary = summary.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 summary.storms += 1;
@@ -95,7 +102,7 @@ impl Campaign {
                     }
                     Err(failure) => {
                         watch(&summary, Some(&failure));
-                        summary.failed_with(failure);
+                        summary.failed_with(seed, failure);
                         over.fetch_or(self.until_failure, Ordering::Relaxed);
                     }
                 }
@@ -110,8 +117,7 @@ impl Campaign {
     }
 }
 
-fn storm(seed: u64, twice: bool) -> Result<Outcome, Failure> {
-    let plan = Plan::draw(seed);
+fn storm(plan: Plan, twice: bool) -> Result<Outcome, Failure> {
     let outcome = attempt(&plan)?;
     if twice {
         let again = attempt(&plan)?.hash;

@@ -177,6 +177,19 @@ impl Plan {
         Plan { seed, settings, actions, sabotage: Sabotage::None, aloud: false }
     }
 
+    /// A storm beside this one: the same actions in another world, each a little earlier or later. What went wrong by a hair's breadth goes wrong again in some of them.
+    pub fn beside(&self, number: u64) -> Plan {
+        let rng = &mut Jitter::new(number ^ 0x0be5_1de5);
+        let shifted = |pause: u64, rng: &mut Jitter| match rng.below(3) {
+            0 => pause,
+            1 => pause + rng.below(pause / 8 + 8),
+            _ => pause.saturating_sub(rng.below(pause / 8 + 8)),
+        };
+        let actions = self.actions.iter().map(|(pause, action)| (shifted(*pause, rng), *action)).collect();
+        let seed = if rng.below(2) == 0 { self.seed } else { number };
+        Plan { seed, actions, ..self.clone() }
+    }
+
     /// The same storm with a driver that is broken in one way.
     pub fn with(mut self, sabotage: Sabotage) -> Plan {
         self.sabotage = sabotage;

@@ -21,7 +21,7 @@ const SHOWN_MAX: usize = 20;
 #[test]
 fn storms_pass() {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut summary = Campaign { seeds: 0..SEEDS, jobs, until_failure: false }.run(|_, _| {});
+    let mut summary = Campaign { seeds: 0..SEEDS, around: Vec::new(), jobs, until_failure: false }.run(|_, _| {});
     assert!(summary.twice > 0);
     let open: BTreeSet<u64> = plans(OPEN).filter(|plan| *plan == Plan::draw(plan.seed)).map(|plan| plan.seed).collect();
     summary.failures.retain(|seed, _| !open.contains(seed));

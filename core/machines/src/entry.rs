@@ -111,7 +111,8 @@ impl Entry {
         let known = Content::WORDS.iter().any(|spec| word.eq_ignore_ascii_case(spec.word.as_bytes()));
         known.then(|| {
             let (seq, term, id) = (Field::take(reader)?, Field::take(reader)?, Field::take(reader)?);
-            let (time, sender) = (Field::take(reader)?, Field::take(reader)?);
+            // Often the same says several things in a row.
+            let (time, sender) = (Field::take(reader)?, reader.again()?);
             let content = Content::take_args(word, reader).unwrap_or(Err(Bad::Missing { what: "content" }))?;
             Ok(Entry { seq, term, id, time, sender, content })
         })

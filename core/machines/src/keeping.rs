@@ -128,11 +128,12 @@ impl KeptGroup {
 
 /// Entries after which an image is due at the earliest.
 pub const IMAGE_EVERY: u64 = 256;
+/// Entries for each row of an image: writing one costs about as much as writing an entry, so images take a quarter of what entries do.
+const ENTRIES_A_ROW: u64 = 4;
 
-/// Whether a new image is due, so many entries after the last one, of a copy with so many members and counters: an image costs about as much as its rows are many, so it comes no
-/// more often than that, and a start has no more to apply than that.
+/// Whether a new image is due, so many entries after the last one, of a copy with so many members and counters. A start has no more to apply than that.
 pub fn image_is_due(entries: u64, rows: usize) -> bool {
-    entries >= IMAGE_EVERY.max(rows as u64)
+    entries >= IMAGE_EVERY.max(ENTRIES_A_ROW * rows as u64)
 }
 
 impl Keep {

@@ -166,7 +166,7 @@ fn trouble_is_told_once_and_well_follows() {
 
 #[test]
 fn an_image_is_due_by_entries_and_by_rows() {
-    for (entries, rows, expect) in [(255, 0, false), (256, 0, true), (256, 1_000, false), (1_000, 1_000, true)] {
+    for (entries, rows, expect) in [(255, 0, false), (256, 0, true), (256, 64, true), (3_999, 1_000, false), (4_000, 1_000, true)] {
         assert_eq!(image_is_due(entries, rows), expect, "{entries} entries, {rows} rows");
     }
 }

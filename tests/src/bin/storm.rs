@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -32,6 +32,9 @@ struct Args {
     /// Run this one alone: a line as shrinking prints it.
     #[arg(long, conflicts_with_all = ["seeds", "seed"])]
     plan: Option<Plan>,
+    /// Run storms beside those of this file, in turn: each line is one as shrinking prints it, with its times shifted a little. So many of them as there are seeds.
+    #[arg(long, conflicts_with_all = ["seed", "plan"])]
+    around: Option<PathBuf>,
     /// Print everything that happens in the one storm.
     #[arg(long)]
     trace: bool,
@@ -70,8 +73,22 @@ fn main() -> ExitCode {
     let one = args.plan.clone().or_else(|| args.seed.map(Plan::draw));
     match one {
         Some(plan) => one_storm(&args, plan),
-        None => many_storms(&args),
+        None => match args.around.as_deref().map_or(Ok(Vec::new()), plans) {
+            Ok(around) => many_storms(&args, around),
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::from(2)
+            }
+        },
     }
+}
+
+/// The storms in a file. Lines that begin with # are left out.
+fn plans(path: &Path) -> Result<Vec<Plan>, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let plan = |(ix, line): (usize, &str)| line.trim().parse().map_err(|bad| format!("{}:{}: {bad}", path.display(), ix + 1));
+    lines.map(plan).collect()
 }
 
 fn one_storm(args: &Args, plan: Plan) -> ExitCode {
@@ -114,12 +131,12 @@ fn report(args: &Args, failure: Failure) {
     }
 }
 
-fn many_storms(args: &Args) -> ExitCode {
+fn many_storms(args: &Args, around: Vec<Plan>) -> ExitCode {
     let jobs = args.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let (seeds, commit) = (args.seeds.clone(), commit());
     println!("seeds {}..{} at commit {commit}, {jobs} at a time", seeds.start, seeds.end);
     let shown = Mutex::new(Instant::now());
-    let campaign = Campaign { seeds: seeds.clone(), jobs, until_failure: args.until_failure };
+    let campaign = Campaign { seeds: seeds.clone(), around, jobs, until_failure: args.until_failure };
     let summary = campaign.run(|so_far, failure| {
         if let Some(failure) = failure {
             println!("{failure}");
