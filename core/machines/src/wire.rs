@@ -132,7 +132,7 @@ impl Bad {
 pub struct Reader<'a> {
     args: &'a [&'a [u8]],
     /// What was read last of what often comes again, and what it looked like.
-    last: Option<(&'a [&'a [u8]], Arc<dyn Any + Send + Sync>)>,
+    last: Option<(&'a [&'a [u8]], Anything)>,
 }
 
 impl<'a> Reader<'a> {
@@ -300,6 +300,9 @@ impl Field for bool {
         }
     }
 }
+
+/// A value of any type.
+type Anything = Arc<dyn Any + Send + Sync>;
 
 /// Any UTF-8 text, shared.
 pub type Text = Arc<str>;

@@ -156,7 +156,7 @@ impl SuperNode {
                     return self.link_changed(now, change, effects);
                 };
                 if let PeerCommand::Probe { sent } = command {
-                    let epoch = self.master.newest_ring(&ctx!(self, now, effects));
+                    let epoch = self.master.newest_ring(&self.placement);
                     return effects.push(Effect::Tell { conn, event: LinkEvent::Here { asked: sent, epoch }.into() });
                 }
                 self.master.hear(ctx!(self, now, effects), from, Some(conn), command);

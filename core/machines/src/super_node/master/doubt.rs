@@ -48,7 +48,7 @@ impl Master {
         }
         self.doubt_at = Some(ctx.now + LOOK_MS);
         let is_alone = ctx.others().is_empty();
-        let is_newest = self.newest_ring(ctx) == ctx.placement.epoch();
+        let is_newest = self.newest_ring(ctx.placement) == ctx.placement.epoch();
         for (name, holding) in &mut self.groups {
             let Holding::Held(held) = holding else { continue };
             if name.is_person() {

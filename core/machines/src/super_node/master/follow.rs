@@ -177,7 +177,7 @@ impl Master {
     fn copy_begins(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, epoch: Epoch, name: &GroupName, incoming: Incoming) {
         let term = incoming.term;
         // A process that knows no ring does not know either what it promised when it ran before.
-        let is_stale = ctx.placement.view.is_none() || epoch < self.newest_ring(ctx);
+        let is_stale = ctx.placement.view.is_none() || epoch < self.newest_ring(ctx.placement);
         let follows = |copy: &Copy| copy.group.is_some() && copy.master.as_ref().is_some_and(|(master, _)| master == from);
         match self.groups.get_mut(name) {
             Some(Holding::Copy(copy)) if is_stale && !follows(copy) => {

@@ -278,7 +278,7 @@ impl Master {
 
     /// Something was heard, or time went by: can it be opened now?
     pub(super) fn try_to_open(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
-        if self.newest_ring(ctx) > ctx.placement.epoch() {
+        if self.newest_ring(ctx.placement) > ctx.placement.epoch() {
             // Someone may have been promised it for a ring that we do not know yet: it is looked at when that comes.
             return;
         }

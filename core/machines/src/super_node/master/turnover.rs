@@ -13,7 +13,7 @@ use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{Claim, LinkEvent, PeerCommand, ROWS_MAX};
 use crate::ring::Ring;
-use crate::super_node::ctx::Ctx;
+use crate::super_node::ctx::{Ctx, Placement};
 use crate::time::Time;
 
 /// Offers of a ring that we do not know yet; past it they are dropped, and come again with the next check.
@@ -250,8 +250,8 @@ impl Master {
     }
 
     /// The newest ring there is, as far as we have heard.
-    pub fn newest_ring(&self, ctx: &Ctx<'_>) -> Epoch {
-        self.newest.max(ctx.placement.epoch())
+    pub fn newest_ring(&self, placement: &Placement) -> Epoch {
+        self.newest.max(placement.epoch())
     }
 
     /// Remembers the ring that another node knows, or serves in.
@@ -267,7 +267,7 @@ impl Master {
 
     /// A master asks for our promise at its term.
     pub(super) fn asked(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, term: Epoch, name: &GroupName) {
-        if term < self.newest_ring(ctx) {
+        if term < self.newest_ring(ctx.placement) {
             // There is a newer ring. When they know it, too, they ask again or not at all.
             return;
         }
