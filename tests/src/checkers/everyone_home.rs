@@ -19,7 +19,7 @@ use crate::world::{Pid, Role, World};
 const REACH_MS: u64 = 5_000;
 
 /// How long a member whose edge is gone stays at most, once the group is served.
-const LAPSE_MS: u64 = 10_000;
+const LAPSE_MS: u64 = 12_000;
 
 /// How often it is looked whether everyone is home.
 const LOOK_MS: u64 = 250;

@@ -112,6 +112,11 @@ impl Client {
             }
             return;
         }
+        if entry.seq == 0 {
+            // For us alone: it has no place in the log.
+            effects.push(Effect::Note(Note::Heard(Event::Entry(group, entry.clone()))));
+            return self.check_removed(now, &entry, effects);
+        }
         if (entry.term, entry.seq) <= (self.term, self.seq) && !self.adrift {
             return;
         }

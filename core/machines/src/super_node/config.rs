@@ -45,7 +45,8 @@ pub struct NodeTiming {
     pub check_ms: u64,
     /// How long a link to another node may be silent before it is asked whether someone is there. Silent for a lease, it is taken for broken.
     pub probe_ms: u64,
-    /// How long an edge keeps a nick whose claim it can't renew. With a lease before that it takes less than `lapse_ms`: a nick never belongs to two.
+    /// How long an edge keeps a nick whose claim it can't renew. With two leases before that, one in which a master believes its copies and one in which a link is silent, it takes less than `lapse_ms`: a nick never belongs
+    /// to two.
     pub rename_ms: u64,
     /// How long a member stays in a group after their edge was lost, before they are parted.
     pub lapse_ms: u64,
@@ -70,7 +71,7 @@ impl Default for NodeTiming {
             check_ms: 10_000,
             probe_ms: 1_000,
             rename_ms: 3_000,
-            lapse_ms: 8_000,
+            lapse_ms: 10_000,
             empty_ms: 60_000,
             patience_ms: 8_000,
             takeover_ms: 30_000,

@@ -155,6 +155,7 @@ impl SuperNode {
                     let change = self.links.supersede(ctx!(self, now, effects), conn);
                     return self.link_changed(now, change, effects);
                 };
+                self.master.is_heard(&from);
                 if let PeerCommand::Probe { sent } = command {
                     let epoch = self.master.newest_ring(&self.placement);
                     return effects.push(Effect::Tell { conn, event: LinkEvent::Here { asked: sent, epoch }.into() });

@@ -216,8 +216,16 @@ impl Edge {
         if !concerned {
             return;
         }
-        let known = epoch <= ctx.placement.epoch() && ctx.placement.master(group) != Some(from);
-        if known { self.attach(ctx, group) } else { self.adrift(ctx, group) }
+        let is_its_master = ctx.placement.master(group) == Some(from);
+        match epoch <= ctx.placement.epoch() && !is_its_master {
+            true => self.attach(ctx, group),
+            // By the same ring: it can't serve it for now, and nor can anyone else.
+            false if is_its_master && epoch == ctx.placement.epoch() => {
+                let pause_ms = MOVING_MS + ctx.ids.jitter.below(MOVING_MS);
+                self.adrift_for(ctx, group, pause_ms);
+            }
+            false => self.adrift(ctx, group),
+        }
     }
 
     #[allow(clippy::too_many_arguments)] // the fields of one event
@@ -296,9 +304,18 @@ impl Edge {
 
     /// What a master answers is over for us. Whom it took in by it, and who has no seat any more, it is told of.
     fn give_back_those_who_came(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, missed: &[Arc<Entry>]) {
-        let comes = |entry: &&Arc<Entry>| matches!(&entry.content, Content::Join { node } | Content::Return { node } if node == ctx.me());
-        let came: Vec<_> = missed.iter().filter(comes).cloned().collect();
-        came.iter().for_each(|entry| self.give_back(ctx, group, entry));
+        let mut seen = BTreeSet::new();
+        for entry in missed.iter().rev() {
+            let comes_here = match &entry.content {
+                Content::Join { node } | Content::Return { node } => node == ctx.me(),
+                Content::Part { .. } => false,
+                _ => continue,
+            };
+            // What they did last.
+            if seen.insert(entry.id.session) && comes_here {
+                self.give_back(ctx, group, entry);
+            }
+        }
     }
 
     /// Someone is out of a group, and the entry that says so did not come to us. Their program has to hear it all the same: as an entry without a place, for them alone.
@@ -382,6 +399,8 @@ impl Edge {
         }
         let comes = matches!(entry.content, Content::Join { .. } | Content::Return { .. });
         let (place, list) = (Mark { seq: entry.seq, ..*mark }, attachment.list);
+        // No master was in reach when they were told that they are in: they have heard one of their own join.
+        let has_come = comes && attachment.entering.iter().any(|entering| entering.told && entering.session == entry.id.session);
         let entering = self.enlist(ctx, group, place, comes.then_some(entry.id.session));
         let Some(attachment) = self.attachments.get_mut(group) else { return };
         (attachment.mark, attachment.term) = (Some(place), entry.term);
@@ -403,7 +422,9 @@ impl Edge {
             self.follow(ctx, group, &entry);
         }
         if shown && self.attachments.get(group).is_some_and(|attachment| attachment.list == list) {
-            let skip = self.skipped(group, &entry);
+            let own = self.by_id.get(&entry.id.session).copied().filter(|_| has_come);
+            let own = own.filter(|conn| self.peek(*conn).is_some_and(|session| !session.native));
+            let skip = own.or_else(|| self.skipped(group, &entry));
             ctx.effects.push(Effect::TellAll { list, event: Event::Entry(group.clone(), entry.clone()), skip });
         }
         if let Some(entering) = entering {
@@ -457,7 +478,7 @@ impl Edge {
             Content::Join { node } | Content::Return { node } if node == ctx.me() => self.give_back(ctx, group, entry),
             // The session goes on over another connection, at another node. This one is not worth a part; but should it be the newer one, whoever has it comes again.
             Content::Join { .. } | Content::Return { .. } => {
-                if let Some(conn) = sender() {
+                if let Some(conn) = sender().filter(|conn| self.is_seated(group, *conn)) {
                     self.unseat(ctx, group, conn);
                     self.say_that_it_is_elsewhere(ctx, group, conn);
                 }

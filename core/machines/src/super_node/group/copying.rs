@@ -70,6 +70,11 @@ impl Group {
         self.members.iter().map(|(session, member)| row(session, member)).collect()
     }
 
+    /// How many rows a copy of it has.
+    pub fn rows(&self) -> usize {
+        self.members.len() + self.counters.len()
+    }
+
     /// What sessions said, as a copy has it.
     pub fn counter_rows(&self) -> Vec<(SessionId, Counted)> {
         self.counters.iter().map(|((session, _), counted)| (*session, *counted)).collect()

@@ -10,11 +10,9 @@
 //! In a ring of one, with no copy on its way to one that is about to come, there is nobody who could have taken over, as far as is known here.
 
 use super::held::Held;
-use super::outbox::Out;
 use super::{Holding, Master};
 use crate::ids::Epoch;
 use crate::names::NodeKey;
-use crate::peer::LinkEvent;
 use crate::super_node::ctx::Ctx;
 use crate::time::{Time, earlier};
 
@@ -73,16 +71,15 @@ impl Held {
         counting.peek().is_some() && counting.all(|(node, _)| vouched.get(node).is_some_and(is_fresh))
     }
 
-    /// Edges are told to look elsewhere. Nobody is a member any less for that.
+    /// Edges are told to look elsewhere. Nobody is a member any less for that, unless nobody shows them again for a lapse.
     fn suspend(&mut self, ctx: &mut Ctx<'_>) {
-        let epoch = ctx.placement.epoch();
-        for edge in self.edges.values_mut().filter(|edge| edge.attached) {
-            ctx.tell_edge(edge.conn, LinkEvent::Elsewhere { group: self.group.name.clone(), epoch });
-            (edge.attached, edge.lost) = (false, Some(ctx.now));
-        }
-        // Nor does anyone hear it who was about to.
-        self.kept_back.retain(|(_, out)| !matches!(out, Out::Enlist(..) | Out::Delist(_) | Out::Here(_)));
+        self.send_away(ctx);
         self.here = false;
-        self.disband(ctx);
+        for (node, edge) in &mut self.edges {
+            edge.attached = false;
+            edge.lost.get_or_insert(ctx.now);
+            edge.round += 1;
+            self.group.settle_members(node);
+        }
     }
 }

@@ -267,6 +267,8 @@ impl Master {
                 // Until it is marked, whoever sent it may have gone on alone.
                 copy.given = if marked == Term::default() { vec![(from.clone(), term)] } else { Vec::new() };
                 self.keep_anew(ctx, name);
+                // What was to be confirmed of the copy before says nothing of this one.
+                self.kept.unconfirmed.remove(name);
                 if self.followed(ctx, from, conn, term, name).is_some() {
                     self.confirm(ctx, conn, name, term, last.seq);
                 }

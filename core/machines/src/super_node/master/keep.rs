@@ -29,7 +29,7 @@ pub(super) struct Kept {
     /// Copies that were promised, until the disk knows: before that the promise is not given. With the ticket it waits for.
     pledges: BTreeMap<GroupName, Option<Ticket>>,
     /// What is to be confirmed to a master when the disk has it.
-    unconfirmed: BTreeMap<GroupName, (Conn, Term, u64)>,
+    pub(super) unconfirmed: BTreeMap<GroupName, (Conn, Term, u64)>,
 }
 
 #[derive(Debug)]
@@ -208,7 +208,7 @@ fn what_is_new(group: &Group, standing: Standing, so_far: Option<KeptSoFar>) -> 
     let mut whats = Vec::new();
     let continued = so_far.and_then(|so_far| Some((group.tail(so_far.seq)?.cloned().collect::<Vec<_>>(), so_far)));
     let (birth, seq) = (group.birth, group.seq);
-    let rows = group.members().len();
+    let rows = group.rows();
     let (since_image, known) = match continued {
         Some((entries, so_far)) => {
             let since_image = so_far.since_image + entries.len() as u64;

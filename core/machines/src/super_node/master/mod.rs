@@ -133,8 +133,8 @@ pub(super) struct Master {
     has_doubts: bool,
     early: Early,
     served: Served,
-    /// The first ring that we knew: in no term before it was anything served by this life of the process.
-    began: Option<Epoch>,
+    /// The first ring that we knew, and since when: in no term before it was anything served by this life of the process.
+    began: Option<(Epoch, Time)>,
     empties: Empties,
     /// The newest ring that others have shown to know.
     newest: Epoch,
@@ -213,9 +213,17 @@ impl Master {
         }
     }
 
+    /// A node lives, after all.
+    pub fn is_heard(&mut self, node: &NodeKey) {
+        if self.fell_silent.remove(node)
+            && let Some(out) = self.put_out.get_mut(node)
+        {
+            out.is_silent = false;
+        }
+    }
+
     fn hear_node(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, conn: Option<Conn>, command: PeerCommand) {
         self.note_ring(&command);
-        self.fell_silent.remove(from);
         match command {
             PeerCommand::Offer { epoch, offers } => self.offers(ctx, from, epoch, offers),
             PeerCommand::Ask { term, group } => self.asked(ctx, from, conn, term, &group),

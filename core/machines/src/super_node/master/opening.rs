@@ -199,11 +199,9 @@ impl Master {
         let takeover_ms = if name.is_person() { settle_ms.min(timing.takeover_ms) } else { timing.takeover_ms };
         let was_there = matches!(self.groups.get(name), Some(Holding::Opening(opening)) if opening.was_there);
         // Whoever is heard of no more is not waited for, but where it is known that there was something.
-        let may_come = |out: &PutOut| match was_there {
-            true => ctx.now.since_ms(out.at) < takeover_ms,
-            false => ctx.now.since_ms(out.at) < timing.lease_ms && !out.is_silent,
-        };
-        let put_out = self.put_out_with(crate::ring::point(name.as_str())).filter(|(_, out)| may_come(out));
+        let within_ms = if was_there { takeover_ms } else { timing.lease_ms };
+        let may_come = |out: &PutOut| was_there || !out.is_silent;
+        let put_out = self.put_out_with(ctx.now, crate::ring::point(name.as_str()), within_ms).filter(|(_, out)| may_come(out));
         let put_out = put_out.map(|(node, _)| node.clone()).collect();
         Spans { me: ctx.me().clone(), idle: self.idle_since(name), put_out, takeover_ms, settle_ms }
     }
@@ -387,9 +385,11 @@ impl Master {
         let wanted = !opening.waiting.is_empty();
         let term = opening.term;
         let has_settled = |node: &NodeKey| self.settled.get(node) == Some(&ctx.placement.epoch());
-        let put_out: Vec<&NodeKey> = self.put_out_with(crate::ring::point(name.as_str())).map(|(node, _)| node).collect();
+        let point = crate::ring::point(name.as_str());
+        let put_out: Vec<&NodeKey> = self.put_out_with(now, point, ctx.config.timing.takeover_ms).map(|(node, _)| node).collect();
         // Of what was before the first ring that we knew we know nothing.
-        let in_doubt = is_silent || self.began == Some(term) || !ctx.others().iter().chain(put_out).all(has_settled);
+        let is_first = self.began.is_some_and(|(began, since)| began == term && now.since_ms(since) < ctx.config.timing.takeover_ms);
+        let in_doubt = is_silent || is_first || !ctx.others().iter().chain(put_out).all(has_settled);
         let Some(record) = record else {
             let mut group = Group::new(name.clone(), birth, term, now, limits);
             group.in_doubt = in_doubt;

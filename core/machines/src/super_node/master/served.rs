@@ -23,13 +23,15 @@ pub(super) struct Served {
     last: BTreeMap<GroupName, Term>,
     /// Of those that were forgotten.
     floor: Term,
-    /// Lives that ended here, and in which term.
+    /// Lives of groups that ended here, and in which term; and these groups, oldest first. A nick is claimed and given up all the time, and waits for nobody for long.
     ended: BTreeMap<GroupName, VecDeque<(Birth, Term)>>,
+    in_order: VecDeque<GroupName>,
 }
 
 impl Served {
     pub(super) fn note(&mut self, name: &GroupName, term: Term) {
-        self.last.insert(name.clone(), term);
+        let last = self.last.entry(name.clone()).or_default();
+        *last = term.max(*last);
         if self.last.len() > SERVED_MAX
             && let Some((_, forgotten)) = self.last.pop_first()
         {
@@ -40,13 +42,21 @@ impl Served {
     /// Everyone had left, nothing was worth keeping, and nobody was to keep a copy any more.
     pub(super) fn note_end(&mut self, name: &GroupName, birth: Birth, term: Term) {
         self.note(name, term);
+        if name.is_person() {
+            return;
+        }
         let lives = self.ended.entry(name.clone()).or_default();
+        if lives.is_empty() {
+            self.in_order.push_back(name.clone());
+        }
         lives.push_back((birth, term));
         if lives.len() > LIVES_MAX {
             lives.pop_front();
         }
-        if self.ended.len() > ENDED_MAX {
-            self.ended.pop_first();
+        if self.in_order.len() > ENDED_MAX
+            && let Some(oldest) = self.in_order.pop_front()
+        {
+            self.ended.remove(&oldest);
         }
     }
 

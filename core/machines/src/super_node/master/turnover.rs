@@ -38,13 +38,17 @@ pub(super) type Early = BTreeMap<(GroupName, NodeKey), (Epoch, Claim)>;
 impl Master {
     /// The ring is another, or our place in it.
     pub fn ring_changed(&mut self, ctx: &mut Ctx<'_>) {
-        self.began.get_or_insert(ctx.placement.epoch());
+        self.began.get_or_insert((ctx.placement.epoch(), ctx.now));
         let names: Vec<GroupName> = self.groups.keys().cloned().collect();
         self.turning = true;
         for name in &names {
             self.turn_over(ctx, name);
         }
-        self.put_out.retain(|node, _| !ctx.placement.contains(node));
+        // Later than that nobody waits for them, and the directory remembers more.
+        let is_recent = |out: &PutOut| ctx.now.since_ms(out.at) < ctx.config.timing.takeover_ms;
+        self.put_out.retain(|node, out| !ctx.placement.contains(node) && is_recent(out));
+        let put_out = &self.put_out;
+        self.fell_silent.retain(|node| ctx.placement.contains(node) || put_out.contains_key(node));
         while self.put_out.len() > PUT_OUT_MAX
             && let Some((node, _)) = self.put_out.iter().min_by_key(|(_, out)| out.at)
         {
@@ -72,9 +76,10 @@ impl Master {
         }
     }
 
-    /// Those of them who had a group.
-    pub(super) fn put_out_with(&self, point: u32) -> impl Iterator<Item = (&NodeKey, &PutOut)> {
-        self.put_out.iter().filter(move |(node, out)| [out.ring.master_of(point), out.ring.standby_of(point)].contains(&Some(*node)))
+    /// Those of them who had a group and were put out less than so long ago.
+    pub(super) fn put_out_with(&self, now: Time, point: u32, within_ms: u64) -> impl Iterator<Item = (&NodeKey, &PutOut)> {
+        let recent = self.put_out.iter().filter(move |(_, out)| now.since_ms(out.at) < within_ms);
+        recent.filter(move |(node, out)| [out.ring.master_of(point), out.ring.standby_of(point)].contains(&Some(*node)))
     }
 
     /// Looks at one group that we hold: in which part are we in it now?
@@ -229,8 +234,8 @@ impl Master {
         }
         if self.served.has_ended(ctx.me(), name, &claim) {
             // Told so once, and the word was lost.
-            let (epoch, term) = (ctx.placement.epoch(), claim.promised);
-            ctx.post_master(from, PeerCommand::Release { epoch, term, group: name.clone() });
+            let epoch = ctx.placement.epoch();
+            ctx.post_master(from, PeerCommand::Release { epoch, term: epoch, group: name.clone() });
             return self.not_held(ctx, from, name, None);
         }
         match self.groups.get_mut(name) {
@@ -295,7 +300,7 @@ impl Master {
 
     /// From which term on we have not served a group of which we have nothing. Of former lives of this process nothing is known.
     pub(super) fn idle_since(&self, name: &GroupName) -> Option<Term> {
-        self.began.map(|began| began.max(self.served.until(name)))
+        self.began.map(|(began, _)| began.max(self.served.until(name)))
     }
 
     /// A new master wants the copy that we offered.

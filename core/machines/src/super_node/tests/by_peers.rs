@@ -227,7 +227,7 @@ fn a_node_that_was_started_anew_has_nobody_in_groups() {
     // Its host went without a word, so its link looks well. Then it is back.
     bench.peer(OTHER, 2);
     assert!(bench.is_closed(older));
-    bench.wait(9_000);
+    bench.wait(NodeTiming::default().lapse_ms + 1_000);
     bench.follow(standby);
     bench.answers(third);
     bench.request(third, 2, &group, 8, "mike", Op::Names {});
