@@ -15,14 +15,14 @@ const GROUPS: usize = 9;
 /// Whose disk is filled.
 const HOST: usize = 1;
 
-/// A network in which every node has a folder of its own, and one of them a disk of 4 MB.
+/// A network in which every node has a folder of its own, and one of them a disk of 64 MB.
 fn fleet(durability: &str) -> (Fleet, PathBuf) {
     let mut fleet = Fleet::planned(&HOSTS);
     fleet.net.node_settings = format!("durability = '{durability}'\ndatabase = 'disk-of-{{name}}/groups.sqlite'\n");
     let folder = |host: usize| fleet.net.dir.path().join(format!("disk-of-node{}-0", host + 1));
     (0..HOSTS.len()).for_each(|host| std::fs::create_dir(folder(host)).expect("a folder for each node"));
     let disk = folder(HOST);
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(&disk).status().expect("mount runs");
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "none"]).arg(&disk).status().expect("mount runs");
     assert!(mounted.success());
     (fleet.started(), disk)
 }
@@ -64,7 +64,7 @@ fn full_for_a_while(durability: &str) -> (Scene, bool) {
 }
 
 fn in_mounts_of_our_own(name: &str, test: impl FnOnce()) {
-    namespace::inside(name, &["--mount"], "mount -t tmpfs -o size=4m none /mnt", test);
+    namespace::inside(name, &["--mount"], "mount -t tmpfs -o size=64m none /mnt", test);
 }
 
 /// Other copies have what is acknowledged: nobody notices.
