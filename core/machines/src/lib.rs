@@ -26,6 +26,7 @@ pub mod super_node;
 pub mod time;
 pub mod view;
 pub mod wire;
+mod wire_tables;
 
 pub use machine::{Effect, Input, Machine};
 pub use time::Time;

@@ -1,7 +1,7 @@
 //! From typed values to argv and back.
 //!
 //! Everything that crosses a wire or the plugin edge is a flat list of byte strings, as in Redis. A [`Field`] knows how many of them it takes and how to read
-//! them back; `wire_enum!` and `wire_struct!` build the commands, events and records out of fields, and with them the tables that
+//! them back; `wire_enum!` and `wire_struct!` (in `wire_tables`) build the commands, events and records out of fields, and with them the tables that
 //! help, completion and the reference read. Reading is total: whatever the bytes, the answer is a value or a [`Bad`].
 
 use std::any::Any;
@@ -11,6 +11,19 @@ use std::sync::Arc;
 use crate::ids::{Birth, EntryId, Epoch, Incarnation, SessionId, Ticket};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::time::Time;
+
+/// Appends a number's decimal digits, without what formatting costs.
+pub fn push_digits(mut number: u64, bytes: &mut Vec<u8>) {
+    let (mut digits, mut at) = ([0; 20], 20);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return bytes.extend_from_slice(&digits[at..]);
+        }
+    }
+}
 
 /// A list of byte strings in one buffer, made to be cleared and used again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,20 +61,8 @@ impl Argv {
 
     /// Appends a number's digits: what most of what nodes say to each other consists of.
     pub fn push_number(&mut self, number: u64) {
-        self.put_digits(number);
+        push_digits(number, &mut self.bytes);
         self.ends.push(self.bytes.len() as u32);
-    }
-
-    fn put_digits(&mut self, mut number: u64) {
-        let (mut digits, mut at) = ([0; 20], 20);
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                return self.bytes.extend_from_slice(&digits[at..]);
-            }
-        }
     }
 
     /// How many byte strings.
@@ -239,7 +240,7 @@ field_by_number! {
 
 impl Field for Epoch {
     fn put(&self, out: &mut Argv) {
-        out.put_digits(u64::from(self.generation));
+        push_digits(u64::from(self.generation), &mut out.bytes);
         out.bytes.push(b'.');
         out.push_number(self.number);
     }
@@ -490,159 +491,6 @@ impl Spec {
 #[doc(hidden)]
 pub fn attempt<T>(block: impl FnOnce() -> Result<T, Bad>) -> Result<T, Bad> {
     block()
-}
-
-/// The part of a table row in brackets: `[who where since]`; for peers it may be left out.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! wire_meta {
-    () => {
-        ($crate::wire::Caller::Peer, $crate::wire::At::Both, "0.1")
-    };
-    ($caller:ident $at:ident $since:literal) => {
-        ($crate::wire::Caller::$caller, $crate::wire::At::$at, $since)
-    };
-}
-
-/// An enum whose variants are words with fields: a command table, or a kind of event.
-#[macro_export]
-macro_rules! wire_enum {
-    (
-        $(#[$meta:meta])*
-        pub enum $Enum:ident {
-            $(
-                $(#[doc = $doc:literal])*
-                $([$($row:tt)*])?
-                $word:literal $Variant:ident { $( $(#[doc = $field_doc:literal])* $field:ident : $Type:ty ),* $(,)? }
-            ),* $(,)?
-        }
-    ) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq)]
-        #[allow(missing_docs)] // fields speak for themselves where they carry no comment of their own
-        pub enum $Enum {
-            $( $(#[doc = $doc])* $Variant { $( $(#[doc = $field_doc])* $field: $Type ),* } ),*
-        }
-
-        impl $Enum {
-            /// The table: one row for each word.
-            pub const WORDS: &'static [$crate::wire::Spec] = &[$({
-                const ROW: ($crate::wire::Caller, $crate::wire::At, &str) = $crate::wire_meta!($($($row)*)?);
-                $crate::wire::Spec {
-                    word: $word,
-                    args: &[$( $crate::wire::ArgSpec { name: stringify!($field), arity: <$Type as $crate::wire::Field>::ARITY } ),*],
-                    doc: concat!($($doc, "\n"),*),
-                    caller: ROW.0,
-                    at: ROW.1,
-                    since: ROW.2,
-                }
-            }),*];
-
-            /// Its name on the wire.
-            pub fn word(&self) -> &'static str {
-                match self { $( $Enum::$Variant { .. } => $word ),* }
-            }
-
-            /// Its row in the table.
-            pub fn spec(&self) -> &'static $crate::wire::Spec {
-                let word = self.word();
-                Self::WORDS.iter().find(|spec| spec.word == word).expect("every variant has a row")
-            }
-
-            /// Appends everything but the name.
-            pub fn put_args(&self, out: &mut $crate::wire::Argv) {
-                let _ = &out; // a variant without fields appends nothing
-                match self {
-                    $( $Enum::$Variant { $($field),* } => { $( $crate::wire::Field::put($field, out); )* } ),*
-                }
-            }
-
-            /// Reads what follows the name. `None` when there is no such name.
-            pub fn take_args(word: &[u8], reader: &mut $crate::wire::Reader<'_>) -> Option<Result<Self, $crate::wire::Bad>> {
-                let _ = &reader;
-                $( if word.eq_ignore_ascii_case($word.as_bytes()) {
-                    return Some($crate::wire::attempt(|| Ok($Enum::$Variant {
-                        $( $field: <$Type as $crate::wire::Field>::take(reader).map_err(|bad| bad.of(stringify!($field)))? ),*
-                    })));
-                } )*
-                None
-            }
-        }
-
-        impl $crate::wire::Field for $Enum {
-            fn put(&self, out: &mut $crate::wire::Argv) {
-                out.push(self.word().as_bytes());
-                self.put_args(out);
-            }
-            fn take(reader: &mut $crate::wire::Reader<'_>) -> Result<Self, $crate::wire::Bad> {
-                let word = reader.bytes()?;
-                Self::take_args(word, reader)
-                    .unwrap_or_else(|| Err($crate::wire::Bad::Unknown(String::from_utf8_lossy(word).into_owned())))
-            }
-        }
-    };
-}
-
-/// A struct that is its fields in a row.
-#[macro_export]
-macro_rules! wire_struct {
-    (
-        $(#[$meta:meta])*
-        pub struct $Struct:ident { $( $(#[doc = $doc:literal])* $field:ident : $Type:ty ),* $(,)? }
-    ) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq)]
-        pub struct $Struct { $( $(#[doc = $doc])* pub $field: $Type ),* }
-
-        impl $crate::wire::Field for $Struct {
-            fn put(&self, out: &mut $crate::wire::Argv) {
-                $( $crate::wire::Field::put(&self.$field, out); )*
-            }
-            fn take(reader: &mut $crate::wire::Reader<'_>) -> Result<Self, $crate::wire::Bad> {
-                Ok($Struct { $( $field: <$Type as $crate::wire::Field>::take(reader).map_err(|bad| bad.of(stringify!($field)))? ),* })
-            }
-        }
-    };
-}
-
-/// An enum of plain words, one byte string each.
-#[macro_export]
-macro_rules! wire_words {
-    (
-        $(#[$meta:meta])*
-        pub enum $Enum:ident { $( $(#[doc = $doc:literal])* $word:literal $Variant:ident ),* $(,)? }
-    ) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum $Enum { $( $(#[doc = $doc])* $Variant ),* }
-
-        impl $Enum {
-            /// All of them: word and meaning.
-            pub const WORDS: &'static [(&'static str, &'static str)] = &[$( ($word, concat!($($doc),*)) ),*];
-
-            /// Its word on the wire.
-            pub fn as_str(self) -> &'static str {
-                match self { $( $Enum::$Variant => $word ),* }
-            }
-        }
-
-        impl std::fmt::Display for $Enum {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl $crate::wire::Field for $Enum {
-            fn put(&self, out: &mut $crate::wire::Argv) {
-                out.push(self.as_str().as_bytes());
-            }
-            fn take(reader: &mut $crate::wire::Reader<'_>) -> Result<Self, $crate::wire::Bad> {
-                let word = reader.bytes()?;
-                $( if word.eq_ignore_ascii_case($word.as_bytes()) { return Ok($Enum::$Variant); } )*
-                Err($crate::wire::Bad::value(concat!("must be one of:", $(" ", $word),*)))
-            }
-        }
-    };
 }
 
 #[cfg(test)]

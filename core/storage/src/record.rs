@@ -1,6 +1,6 @@
 //! How a value of the wire language stands in a column: its byte strings as netstrings, `3:joe,0:,`. Readable at a `sqlite3` prompt, exact for any bytes.
 
-use chatring_machines::wire::{Argv, Bad, Field, Reader};
+use chatring_machines::wire::{Argv, Bad, Field, Reader, push_digits};
 
 /// Writes a value.
 pub(crate) fn pack(value: &impl Field) -> Vec<u8> {
@@ -30,18 +30,11 @@ impl Packer {
 
 fn netstrings(argv: &Argv, bytes: &mut Vec<u8>) {
     for arg in argv.iter() {
-        push_number(arg.len(), bytes);
+        push_digits(arg.len() as u64, bytes);
         bytes.push(b':');
         bytes.extend_from_slice(arg);
         bytes.push(b',');
     }
-}
-
-fn push_number(number: usize, bytes: &mut Vec<u8>) {
-    if number >= 10 {
-        push_number(number / 10, bytes);
-    }
-    bytes.push(b'0' + (number % 10) as u8);
 }
 
 /// Reads it back. Total: whatever the bytes, a value or what is wrong with them.

@@ -305,16 +305,14 @@ impl Edge {
             let shown = joined.missed.into_iter().filter(|entry| is_shown(&entry.content));
             events.extend(shown.map(|entry| Event::Entry(group.clone(), as_said(entry))));
             self.reply(ctx, conn, asked.slot, events);
-            let entering =
-                Entering { session: asked.session, conn, slot: None, events: vec![], after: joined.mark, term: joined.term, told: true };
-            self.seat(ctx, joined.from, &group, entering, joined.coming);
+            let entering = Entering { session: asked.session, conn, slot: None, events: vec![], after: joined.mark, told: true };
+            self.seat(ctx, joined.from, &group, entering, joined.term, joined.coming);
             // The ring may have changed while the answer was on its way.
             self.point_native(ctx, &group, conn);
             return self.rename_latecomer(ctx, conn, group, &asked.person);
         }
-        let entering =
-            Entering { session: asked.session, conn, slot: asked.slot, events, after: joined.mark, term: joined.term, told: false };
-        self.seat(ctx, joined.from, &group, entering, joined.coming);
+        let entering = Entering { session: asked.session, conn, slot: asked.slot, events, after: joined.mark, told: false };
+        self.seat(ctx, joined.from, &group, entering, joined.term, joined.coming);
         self.rename_latecomer(ctx, conn, group, &asked.person);
     }
 
@@ -348,8 +346,8 @@ impl Edge {
             self.unseat(ctx, &old.nick.group(), conn);
             self.release(ctx, id, old.clone(), old.nick.group(), "took another nick");
         }
-        let entering = Entering { session: id, conn, slot: None, events: vec![], after: joined.mark, term: joined.term, told: false };
-        self.seat(ctx, joined.from, &own, entering, joined.coming);
+        let entering = Entering { session: id, conn, slot: None, events: vec![], after: joined.mark, told: false };
+        self.seat(ctx, joined.from, &own, entering, joined.term, joined.coming);
         let mut events = Vec::new();
         match then {
             Claim::Nick => events.push(Event::ok()),

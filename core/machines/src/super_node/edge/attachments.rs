@@ -22,9 +22,9 @@ impl Attachment {
 }
 
 impl Edge {
-    /// Gives a session its seat. It is enlisted when the stream is where it begins to hear, which is most often at once.
-    pub(super) fn seat(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, entering: Entering, coming: bool) {
-        let (after, term) = (entering.after, entering.term);
+    /// Gives a session its seat; the place where it came in is of this term. It is enlisted when the stream is where it begins to hear, which is most often at once.
+    pub(super) fn seat(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, group: &GroupName, entering: Entering, term: Term, coming: bool) {
+        let after = entering.after;
         let attachment = self.attachments.entry(group.clone()).or_insert_with(|| Attachment {
             standing: Standing::Live { to: from.clone() },
             adrift_since: None,
@@ -345,8 +345,7 @@ impl Edge {
                 Push::Gap { group: group.clone(), lost: "?".into(), reason: format!("you are not in it any more: {code} {text}").into() },
             );
             self.see_out(ctx, &group, conn);
-            let count = self.session(conn).map_or(0, |session| session.groups.len()) as u64;
-            ctx.tell(conn, Push::Unsubscribed { group: Some(group), count });
+            self.say_that_they_are_out(ctx, &group, conn);
         }
     }
 
@@ -480,7 +479,7 @@ impl Edge {
             Content::Join { .. } | Content::Return { .. } => {
                 if let Some(conn) = sender().filter(|conn| self.is_seated(group, *conn)) {
                     self.unseat(ctx, group, conn);
-                    self.say_that_it_is_elsewhere(ctx, group, conn);
+                    self.say_that_they_are_out(ctx, group, conn);
                 }
             }
             Content::Call { group: called } => {
@@ -496,15 +495,13 @@ impl Edge {
     /// They went and nobody waits for the answer any more: a program that does not know itself in entries has to hear it all the same.
     fn say_that_it_is_over(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn, session: SessionId) {
         let parts = |asked: &Asked| asked.session == session && asked.group == *group && matches!(asked.op, Op::Part { .. });
-        if group.is_person() || self.asked.values().any(parts) {
-            return;
+        if self.peek(conn).is_some_and(|session| !session.native) && !self.asked.values().any(parts) {
+            self.say_that_they_are_out(ctx, group, conn);
         }
-        let Some(count) = self.session(conn).filter(|session| !session.native).map(|session| session.groups.len() as u64) else { return };
-        ctx.tell(conn, Push::Unsubscribed { group: Some(group.clone()), count });
     }
 
-    fn say_that_it_is_elsewhere(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn) {
-        let count = self.session(conn).map(|session| session.groups.len() as u64);
+    fn say_that_they_are_out(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, conn: Conn) {
+        let count = self.peek(conn).map(|session| session.groups.len() as u64);
         if let Some(count) = count.filter(|_| !group.is_person()) {
             ctx.tell(conn, Push::Unsubscribed { group: Some(group.clone()), count });
         }

@@ -103,8 +103,6 @@ struct Entering {
     events: Vec<Event>,
     /// Where the group was when they were let in.
     after: Mark,
-    /// The term of that place.
-    term: Term,
     /// They have their answer, so all that follows the place is theirs to hear, whoever the master is by then. Others begin with their own join, which is the next entry, and are answered then.
     told: bool,
 }

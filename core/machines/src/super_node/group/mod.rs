@@ -219,15 +219,6 @@ impl Group {
         Since { entries: self.log.iter().filter(is_later).cloned().collect(), lost }
     }
 
-    /// What someone has missed of this life who last heard `mark`. Nothing is known to be missed without one.
-    pub fn missed(&self, mark: Option<Mark>) -> Since {
-        match mark {
-            Some(mark) if mark.birth == self.birth => self.log.since(mark.seq, self.seq),
-            Some(_) => Since { entries: Vec::new(), lost: true },
-            None => Since { entries: Vec::new(), lost: false },
-        }
-    }
-
     /// If it was begun in doubt, in which term: what was said in it belongs into any life that is older.
     pub fn doubt(&self) -> Option<Term> {
         self.in_doubt.then_some(self.begun)

@@ -1,7 +1,7 @@
 //! What a group's log still holds, page by page, for edges with people who read slowly.
 
 use super::{Held, Master};
-use crate::ids::{Birth, Conn, Ticket};
+use crate::ids::{Birth, Conn, Term, Ticket};
 use crate::names::GroupName;
 use crate::peer::{LinkEvent, Mark};
 use crate::super_node::ctx::Ctx;
@@ -27,7 +27,7 @@ impl Master {
         let Some(Held { group: held, safe, .. }) = held else {
             return ctx.tell_edge(conn, LinkEvent::Elsewhere { group: group.clone(), epoch: ctx.placement.epoch() });
         };
-        let Since { mut entries, lost } = held.missed(Some(Mark { birth, seq: after }));
+        let Since { mut entries, lost } = held.missed_by(Some(Mark { birth, seq: after }), Term::default());
         let mut room = limit.min(PAGE_BYTES_MAX);
         let fits = entries.iter().take_while(|entry| {
             let fits = room > 0;
