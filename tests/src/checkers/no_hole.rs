@@ -2,9 +2,9 @@
 //!
 //! Left out are what one said oneself (a program that asks for no echo hears none) and what nobody is shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use chatring_machines::ids::{Birth, EntryId, SessionId};
+use chatring_machines::ids::{Birth, SessionId};
 use chatring_machines::names::GroupName;
 
 use super::life;
@@ -14,14 +14,9 @@ use crate::world::World;
 /// Says which entry was missed by whom.
 pub fn check(world: &World) -> Result<(), String> {
     let mut known: BTreeMap<(GroupName, Birth), BTreeMap<u64, (SessionId, String)>> = BTreeMap::new();
-    // What is said again in another life is not shown to an edge's people where the edge has passed it on in the former.
-    let mut lives: BTreeMap<EntryId, BTreeSet<Option<Birth>>> = BTreeMap::new();
-    for (group, entry) in world.ears().flat_map(|ear| ear.entries()).filter(|(_, entry)| entry.id.counter > 0) {
-        lives.entry(entry.id).or_default().insert(life(world, group, entry));
-    }
-    let again = |id: EntryId| lives.get(&id).is_some_and(|lives| lives.len() > 1);
     for (group, entry) in world.ears().flat_map(|ear| ear.entries()).filter(|(group, entry)| !group.is_person() && entry.seq > 0) {
-        if let Some(birth) = life(world, group, entry).filter(|_| !again(entry.id)) {
+        // What came back from another life is not shown to an edge's people where the edge was beyond it in that one: they have heard it, or came later.
+        if let Some(birth) = life(world, group, entry).filter(|_| !world.is_again(entry)) {
             let sender = (entry.id.session, entry.sender.nick.to_string());
             known.entry((group.clone(), birth)).or_default().insert(entry.seq, sender);
         }

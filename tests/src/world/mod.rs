@@ -189,6 +189,11 @@ impl World {
         self.lives.of(group, entry)
     }
 
+    /// Whether an entry was said in another life of its group, and came back into this one.
+    pub fn is_again(&self, entry: &Entry) -> bool {
+        self.lives.is_again(entry)
+    }
+
     /// Who is called what.
     pub fn nicks(&self) -> &Nicks {
         &self.nicks
