@@ -61,7 +61,7 @@ pub fn run(args: TailArgs, global: &Global) -> Result<(), Failure> {
 fn as_json(event: &Event) -> Option<String> {
     match event {
         Event::Entry(group, entry) => Some(chat::entry_json(group, entry).to_string()),
-        Event::Push(Push::Gap { group, lost, reason }) => {
+        Event::Push(Push::Gap { group, lost, reason, .. }) => {
             Some(json!({"what": "gap", "group": group.as_str(), "lost": &**lost, "reason": &**reason}).to_string())
         }
         _ => None,

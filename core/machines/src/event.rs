@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::entry::Entry;
-use crate::ids::{Epoch, Term};
+use crate::ids::{Birth, Epoch, Term};
 use crate::names::{GroupName, Nick};
 use crate::peer::LinkEvent;
 use crate::time::Time;
@@ -201,8 +201,8 @@ wire_enum! {
         "nick-is" NickIs { old: Text, user: Text, host: Text, new: Nick },
         /// Someone invites you.
         "invited" Invited { group: GroupName, time: Time, nick: Nick, user: Text, host: Text },
-        /// You missed entries of this group: how many, or `?`.
-        "gap" Gap { group: GroupName, lost: Text, reason: Text },
+        /// You missed entries of this group: how many, or `?`. Where that's because it goes on in another life, which.
+        "gap" Gap { group: GroupName, lost: Text, reason: Text, birth: Given<Birth> },
         /// Show that you are there.
         "ping" Ping { text: Text },
         /// Answers ALIVE, ahead of answers that have to wait.
@@ -244,9 +244,9 @@ wire_enum! {
         /// Answers LOGIN.
         "welcome" Welcome { nick: Nick, user: Text, host: Text, node: Text, network: Text, version: Text, created: Time },
         /// Answers JOIN.
-        "joined" Joined { group: GroupName, birth: crate::ids::Birth, seq: u64, epoch: Epoch, members: u64, term: Term },
+        "joined" Joined { group: GroupName, birth: Birth, seq: u64, epoch: Epoch, members: u64, term: Term },
         /// Answers ENTER.
-        "entered" Entered { group: GroupName, birth: crate::ids::Birth, seq: u64, members: u64, topic: Text, by: Text, time: Time },
+        "entered" Entered { group: GroupName, birth: Birth, seq: u64, members: u64, topic: Text, by: Text, time: Time },
         /// Members of a group: ranks and nick, alternating. Not done: more of them follow.
         "names" Names { group: GroupName, done: bool, members: Rest<Text> },
         /// The topic; empty when there is none.

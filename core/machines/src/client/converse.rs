@@ -166,7 +166,12 @@ impl Client {
                 let why = format!("{} took us out of the group", talk.node);
                 return self.retreat(now, why, effects);
             }
-            Push::Gap { group, lost, .. } if *group == self.config.group && &**lost == "?" => self.adrift = true,
+            Push::Gap { group, lost, birth, .. } if *group == self.config.group && &**lost == "?" => {
+                if let Given(Some(birth)) = *birth {
+                    self.goes_on_in(birth, None);
+                }
+                self.adrift = true;
+            }
             Push::NickIs { new, .. } => self.nick = Some(new.clone()),
             Push::Closing { reason } => talk.closing = Some(reason.clone()),
             _ => {}
@@ -203,22 +208,26 @@ impl Client {
     }
 
     fn joined(&mut self, birth: Birth, (term, seq): (Term, u64), members: u64, effects: &mut Vec<Effect>) {
-        let Phase::Talking(talk) = &self.phase else { return };
         // In the life that we know, what was missed comes before or after this answer. In another the gap comes next, and what is known of it behind the place that we know.
-        if self.birth != Some(birth) {
-            let before = self.before.take().or(self.birth.map(|birth| (birth, self.term, self.seq)));
-            (self.term, self.seq, self.adrift) = match before {
-                Some((known, term, seq)) if known == birth => (term, seq, false),
-                Some(_) => (term, seq, true),
-                None => (term, seq, false),
-            };
-            self.before = before.filter(|(known, ..)| *known != birth);
-        }
-        self.birth = Some(birth);
+        self.goes_on_in(birth, Some((term, seq)));
+        let Phase::Talking(talk) = &self.phase else { return };
         self.hops = 0;
         self.nick_refused = None;
         self.away_why.clear();
         effects.push(Effect::Note(Note::Joined { node: talk.node.clone(), members }));
+    }
+
+    /// Of which life the group is from here on. The place that we knew in the one before is kept until something of this one has come, should that one come back.
+    fn goes_on_in(&mut self, birth: Birth, place: Option<(Term, u64)>) {
+        if self.birth == Some(birth) {
+            return;
+        }
+        let before = self.before.take().or(self.birth.map(|birth| (birth, self.term, self.seq)));
+        let known = before.filter(|(known, ..)| *known == birth).map(|(_, term, seq)| (term, seq));
+        self.adrift = before.is_some() && known.is_none();
+        (self.term, self.seq) = known.or(place).unwrap_or((self.term, self.seq));
+        self.before = before.filter(|(other, ..)| *other != birth);
+        self.birth = Some(birth);
     }
 
     fn refused(&mut self, now: Time, asked: Asked, code: Code, text: &str, effects: &mut Vec<Effect>) {

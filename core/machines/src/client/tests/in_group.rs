@@ -114,6 +114,38 @@ fn a_group_that_began_anew() {
 }
 
 #[test]
+fn the_group_begins_anew_and_the_connection_breaks() {
+    // The life that it was is back by then: what came in it meanwhile is missed since the place that was known.
+    check_in(&format!(
+        "> c2 said 12 bob hi
+         heard 12 message
+         > c2 gap #g ? history_is_lost 00000000000000ab
+         heard gap #g ? history_is_lost 00000000000000ab
+         > lost c2
+         away: 127.0.0.1 is lost
+         {BACK}
+         c4 JOIN #g '' 00000000000000aa 12 1.1
+         > c4 joined #g 00000000000000aa 14 1.5 1 1.1
+         joined 127.0.0.2 1
+         > c4 said 13 bob ho
+         heard 13 message"
+    ));
+    // Of the new life something was heard.
+    check_in(&format!(
+        "> c2 said 12 bob hi
+         heard 12 message
+         > c2 gap #g ? history_is_lost 00000000000000ab
+         heard gap #g ? history_is_lost 00000000000000ab
+         > c2 said 3 bob ho
+         heard 3 message
+         > lost c2
+         away: 127.0.0.1 is lost
+         {BACK}
+         c4 JOIN #g '' 00000000000000ab 3 1.1"
+    ));
+}
+
+#[test]
 fn moved_while_in_the_group() {
     check_in("> c2 moved #g 1.3 127.0.0.2:7411\n> c2 moved #g 1.5 gone\n> c2 moved #g 1.5 127.0.0.1:7411");
     check_in(&format!(

@@ -14,7 +14,7 @@ use crate::peer::{GroupLine, LinkEvent, Mark, NameRow, Op, Outcome, is_shown};
 use crate::redis;
 use crate::super_node::ctx::Ctx;
 use crate::time::Time;
-use crate::wire::{Argv, Field, Rest, Text};
+use crate::wire::{Argv, Field, Given, Rest, Text};
 
 /// Members in one `names` event.
 const NAMES_MAX: usize = 100;
@@ -300,7 +300,7 @@ impl Edge {
             let reborn = matches!(asked.op, Op::Join { mark: Some(mark), .. } if mark.birth != birth);
             if joined.lost || reborn {
                 let reason = why_lost(reborn, joined.lost).into();
-                events.push(Push::Gap { group: group.clone(), lost: "?".into(), reason }.into());
+                events.push(Push::Gap { group: group.clone(), lost: "?".into(), reason, birth: Given(reborn.then_some(birth)) }.into());
             }
             let shown = joined.missed.into_iter().filter(|entry| is_shown(&entry.content));
             events.extend(shown.map(|entry| Event::Entry(group.clone(), as_said(entry))));

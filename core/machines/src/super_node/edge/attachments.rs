@@ -1,6 +1,7 @@
 //! The groups that this edge hears, who has a seat in them, and the entries that come.
 
 use super::*;
+use crate::wire::Given;
 
 /// Lives of a group that an attachment remembers to have heard; the oldest are forgotten first.
 const LIVES_MAX: usize = 4;
@@ -67,7 +68,8 @@ impl Edge {
             return self.deliver(ctx, entering.conn, entering.slot, entering.events);
         }
         if entering.after.birth != heard.birth {
-            ctx.tell(entering.conn, Push::Gap { group: group.clone(), lost: "?".into(), reason: why_lost(true, false).into() });
+            let (lost, reason) = ("?".into(), why_lost(true, false).into());
+            ctx.tell(entering.conn, Push::Gap { group: group.clone(), lost, reason, birth: Given(Some(heard.birth)) });
         } else if entering.after.seq < heard.seq {
             return self.reads_on(ctx, group, entering.conn, entering.after.seq);
         }
@@ -147,7 +149,7 @@ impl Edge {
         attachment.entering = entering;
         if gone.is_empty() {
             let reason = "you read too slowly, and left the group meanwhile".into();
-            let missed = Push::Gap { group: group.clone(), lost: "?".into(), reason };
+            let missed = Push::Gap { group: group.clone(), lost: "?".into(), reason, birth: Given(None) };
             ctx.effects.push(Effect::Delist { list, conn, missed: Some(Box::new(missed.into())) });
         }
         if attachment.seats.is_empty() {
@@ -262,7 +264,7 @@ impl Edge {
                 missed.first().map(|first| before_it(first).saturating_sub(before.map_or(0, |before| before.seq)))
             };
             let lost = known.map_or("?".to_string(), |lost| lost.to_string());
-            let gap = Push::Gap { group: group.clone(), lost: lost.into(), reason: why.into() };
+            let gap = Push::Gap { group: group.clone(), lost: lost.into(), reason: why.into(), birth: Given(reborn.then_some(mark.birth)) };
             // Who reads the log finds out when they get there; in another life there is nothing to read.
             let (behind, entering) = (&attachment.behind, &attachment.entering);
             let hears = |conn: &&Conn| (reborn || !behind.contains_key(*conn)) && entering.iter().all(|entering| entering.conn != **conn);
@@ -340,10 +342,8 @@ impl Edge {
         if group.is_person() {
             self.rename_to_guest(ctx, conn);
         } else {
-            ctx.tell(
-                conn,
-                Push::Gap { group: group.clone(), lost: "?".into(), reason: format!("you are not in it any more: {code} {text}").into() },
-            );
+            let reason = format!("you are not in it any more: {code} {text}").into();
+            ctx.tell(conn, Push::Gap { group: group.clone(), lost: "?".into(), reason, birth: Given(None) });
             self.see_out(ctx, &group, conn);
             self.say_that_they_are_out(ctx, &group, conn);
         }

@@ -7,6 +7,7 @@
 use super::*;
 use crate::ids::Birth;
 use crate::super_node::log::weight;
+use crate::wire::Given;
 
 /// Bytes of text that one session is told at a time: with what its commands are answered that stays below where the node stops reading from it.
 const PAGE_BYTES: usize = 24 << 10;
@@ -327,5 +328,5 @@ impl Edge {
 
 fn gap(group: &GroupName, lost: u64) -> Push {
     let reason = "you read too slowly for what the group's log keeps".into();
-    Push::Gap { group: group.clone(), lost: lost.to_string().into(), reason }
+    Push::Gap { group: group.clone(), lost: lost.to_string().into(), reason, birth: Given(None) }
 }
