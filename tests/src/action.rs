@@ -82,14 +82,16 @@ actions! {
     fault "stop" Stop { node: ANY }
     /// One more super node comes.
     fault "add" Add {}
-    /// kill -9 of the directory.
-    fault "kill-directory" KillDirectory {}
+    /// kill -9 of a directory server.
+    fault "kill-directory" KillDirectory { which: ANY }
     /// It starts again.
-    fault "start-directory" StartDirectory {}
+    fault "start-directory" StartDirectory { which: ANY }
     /// Its disk takes so much longer.
-    fault "slow-disk" SlowDisk { ms: 800 }
+    fault "slow-disk" SlowDisk { which: ANY, ms: 800 }
     /// Its disk fails at the next write; it stops, and starts again on another one.
-    fault "break-disk" BreakDisk { ms: 4_000 }
+    fault "break-disk" BreakDisk { which: ANY, ms: 4_000 }
+    /// A directory server and the others do not reach each other.
+    fault "isolate-directory" IsolateDirectory { which: ANY, breaks: 2 }
     /// A super node's disk takes so much longer.
     fault "slow-keeping" SlowKeeping { node: ANY, ms: 1_500 }
     /// A super node's disk is full.
@@ -106,16 +108,16 @@ actions! {
     fault "cut" Cut { pid: ANY, other: ANY, breaks: 2 }
     /// One does not reach the other, but is reached by it.
     fault "cut-way" CutWay { pid: ANY, other: ANY, breaks: 2 }
-    /// A super node and the directory do not reach each other.
-    fault "cut-directory" CutDirectory { node: ANY, breaks: 2 }
+    /// A super node and a directory server do not reach each other.
+    fault "cut-directory" CutDirectory { which: ANY, node: ANY, breaks: 2 }
     /// All processes fall into two camps that do not reach each other.
     fault "split" Split { camp: 1 << 20, breaks: 2 }
     /// Connections of two die, and one of them does not hear of it.
     fault "half-open" HalfOpen { pid: ANY, other: ANY }
     /// From one to the other everything takes longer.
     fault "slow" Slow { pid: ANY, other: ANY, ms: 1_500 }
-    /// What the directory says takes longer to a super node: it goes by old views.
-    fault "late-views" LateViews { node: ANY, ms: 2_500 }
+    /// What a directory server says takes longer to a super node: it goes by old views.
+    fault "late-views" LateViews { which: ANY, node: ANY, ms: 2_500 }
     /// Who dials a super node is refused for a while, though it lives, and someone's connection to it breaks.
     fault "suspect" Suspect { node: ANY, other: ANY, ms: 600 }
     /// A process's clock jumps ahead.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// How machines put it, and what it is called here.
-const PATHS: [(&str, &str); 20] = [
+const PATHS: [(&str, &str); 24] = [
     ("attaching again", "hole found by an edge"),
     ("stood still for", "directory found that it was paused"),
     ("handed ", "group handed over"),
@@ -27,6 +27,10 @@ const PATHS: [(&str, &str); 20] = [
     ("held down", "flapping node held down"),
     ("refuses connections", "node out of the ring: refuses connections"),
     ("it was silent", "node out of the ring: silent"),
+    ("this directory server leads", "directory server took office"),
+    ("does not lead any more", "directory server lost office"),
+    ("caught up with the other directory servers", "directory server was sent the state"),
+    ("is being taken in", "directory server taken in"),
     ("does not answer", "directory did not answer"),
 ];
 

@@ -71,6 +71,8 @@ fn one<const N: usize>(rng: &mut Jitter, of: [u64; N]) -> u64 {
 settings! {
     /// 1: distance is measured on a line, not on the circle.
     linear: 0 => |rng| u64::from(rng.below(4) == 0);
+    /// Directory servers.
+    directories: 1 => |_| 1;
     /// Points per node.
     points: 1 => |rng| one(rng, [1, 1, 4, 40]);
     /// Super nodes to begin with.
@@ -169,7 +171,9 @@ impl Plan {
     /// All that this seed draws.
     pub fn draw(seed: u64) -> Plan {
         let rng = &mut Jitter::new(seed ^ 0x5707_2a11);
-        let settings = Settings::draw(rng);
+        let mut settings = Settings::draw(rng);
+        // Apart, so that storms with one directory server stay what they are.
+        settings.directories = one(&mut Jitter::new(seed ^ 0xd17e_c704), [1, 1, 3, 3, 5]);
         let mix = Mix::draw(rng);
         let pause = one(rng, [5, 60, 400]);
         let count = 30 + rng.below(90);

@@ -113,7 +113,7 @@ const NODES_MAX: usize = 8;
 struct Storm<'a> {
     plan: &'a Plan,
     world: World,
-    directory: Pid,
+    directories: Vec<Pid>,
     nodes: Vec<Pid>,
     people: Vec<Pid>,
     groups: Vec<String>,
@@ -127,15 +127,15 @@ impl Storm<'_> {
     fn begin(plan: &Plan) -> Storm<'_> {
         let mut world = World::new(plan.seed, plan.options());
         let (set, timing) = (&plan.settings, plan.timing());
-        let directory = world.add_directory(plan.params(), timing.lease_ms);
+        let directories = world.add_directories(set.directories.max(1) as usize, plan.params(), timing.lease_ms);
         let groups: Vec<String> = (0..set.groups.max(1)).map(|n| format!("#group{}", plan.seed % 97 * 10 + n)).collect();
         // What a lost member takes to lapse, after what a lost node takes to be noticed, and a lost copy to be given up, and then one check; twice where one follows from the other. Before all that, a
         // connection that died without a word has to be found out.
         let within_ms =
             2 * (timing.lease_ms + timing.lapse_ms + timing.check_ms + timing.takeover_ms) + world.options().keepalive_ms + 15_000;
         let (nodes, people) = (Vec::new(), Vec::new());
-        let mut storm = Storm { plan, world, directory, nodes, people, groups, said: 0, stopping: Vec::new(), within_ms };
-        storm.world.start(directory);
+        let mut storm = Storm { plan, world, directories, nodes, people, groups, said: 0, stopping: Vec::new(), within_ms };
+        storm.directories.clone().into_iter().for_each(|directory| storm.world.start(directory));
         (0..set.nodes.max(1)).for_each(|_| storm.add());
         for ix in 0..(set.irc + set.redis) as usize {
             let style = if (ix as u64) < set.irc { Style::Irc } else { Style::Redis };
@@ -166,6 +166,10 @@ impl Storm<'_> {
         let node = self.world.add_node(&key, self.plan.timing(), self.plan.limits());
         self.world.start(node);
         self.nodes.push(node);
+    }
+
+    fn directory(&self, ix: u64) -> Pid {
+        self.directories[ix as usize % self.directories.len()]
     }
 
     fn node(&self, ix: u64) -> Pid {
@@ -221,23 +225,25 @@ impl Storm<'_> {
                     true
                 }
             }
-            Action::KillDirectory {} => {
-                self.world.is_alive(self.directory) && {
-                    self.world.kill(self.directory);
+            Action::KillDirectory { which } => {
+                let directory = self.directory(which);
+                self.world.is_alive(directory) && {
+                    self.world.kill(directory);
                     true
                 }
             }
-            Action::StartDirectory {} => self.start(self.directory),
-            Action::SlowDisk { ms } => {
-                self.world.slow_disk(self.directory, ms);
+            Action::StartDirectory { which } => self.start(self.directory(which)),
+            Action::SlowDisk { which, ms } => {
+                self.world.slow_disk(self.directory(which), ms);
                 true
             }
             Action::SlowKeeping { .. } | Action::FillDisk { .. } | Action::FreeDisk { .. } => self.spoil_disk(action),
             Action::Blackout { ms, apart_ms } => self.black_out(ms, apart_ms),
-            Action::BreakDisk { ms } => {
-                self.world.break_disk(self.directory);
+            Action::BreakDisk { which, ms } => {
+                let directory = self.directory(which);
+                self.world.break_disk(directory);
                 self.world.run_for(ms);
-                self.start(self.directory)
+                self.start(directory)
             }
             _ => self.disturb(action),
         }
@@ -332,12 +338,18 @@ impl Storm<'_> {
                 self.world.slow(a, b, ms);
                 true
             }),
-            Action::CutDirectory { node, breaks } => {
-                self.world.cut(self.directory, self.node(node), breaks == 1);
+            Action::CutDirectory { which, node, breaks } => {
+                self.world.cut(self.directory(which), self.node(node), breaks == 1);
                 true
             }
-            Action::LateViews { node, ms } => {
-                self.world.slow(self.directory, self.node(node), ms);
+            Action::IsolateDirectory { which, breaks } => {
+                let directory = self.directory(which);
+                let others: Vec<Pid> = self.directories.iter().copied().filter(|other| *other != directory).collect();
+                others.iter().for_each(|other| self.world.cut(directory, *other, breaks == 1));
+                !others.is_empty()
+            }
+            Action::LateViews { which, node, ms } => {
+                self.world.slow(self.directory(which), self.node(node), ms);
                 true
             }
             Action::Split { camp, breaks } => {
@@ -383,7 +395,7 @@ impl Storm<'_> {
     /// The storm is over: the network is whole, the directory runs, and at least one of the nodes that people know does, too. The others stay as they are.
     fn calm(&mut self) {
         self.world.heal();
-        self.world.start(self.directory);
+        self.directories.clone().into_iter().for_each(|directory| self.world.start(directory));
         let stopping = std::mem::take(&mut self.stopping);
         self.world.run_until(STOP_MS, |world| stopping.iter().all(|(pid, life)| !world.is_alive(*pid) || world.life(*pid) != *life));
         let known = self.plan.settings.nodes.max(1) as usize;

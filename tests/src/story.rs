@@ -37,7 +37,7 @@ impl Story {
     pub fn with(seed: u64, nodes: usize, options: Options, params: RingParams, limits: NodeLimits) -> Story {
         let mut world = World::new(seed, options);
         let timing = NodeTiming::default();
-        let directory = world.add_directory(params, timing.lease_ms);
+        let directory = world.add_directories(1, params, timing.lease_ms)[0];
         world.start(directory);
         let mut story = Story { world, directory, nodes: Vec::new(), timing, limits };
         (0..nodes).for_each(|_| {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chatring_tests::action::Action;
 use chatring_tests::campaign::Campaign;
 use chatring_tests::checkers::{
-    acknowledged, bounded, everyone_home, few_messages, no_hole, nothing_twice, one_nick, one_order, only_members, terms,
+    acknowledged, bounded, everyone_home, few_messages, no_hole, nothing_twice, one_directory, one_nick, one_order, only_members, terms,
 };
 use chatring_tests::plan::Plan;
 use chatring_tests::storm::attempt;
@@ -146,6 +146,11 @@ fn a_flood_is_noticed() {
 #[test]
 fn a_storm_of_messages_in_peace_is_noticed() {
     check_canary(Sabotage::Echoes, |world, home| home.and_then(|()| few_messages::demand(world)));
+}
+
+#[test]
+fn directory_servers_that_disagree_are_noticed() {
+    check_canary(Sabotage::OtherViews, |world, _| one_directory::check(world));
 }
 
 #[test]

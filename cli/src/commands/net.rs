@@ -7,11 +7,11 @@ use std::time::Duration;
 use chatring_admin::Failure;
 use chatring_host::{Plugins, Transport};
 use chatring_machines::Machine;
-use chatring_machines::command::Command;
+use chatring_machines::command::{ClientCommand, Command, RingAsk};
 use chatring_machines::event::{Code, Event, Reply};
 use chatring_machines::machine::Note;
 use chatring_machines::view::SharedView;
-use chatring_machines::wire::Text;
+use chatring_machines::wire::{Given, Text};
 use chatring_reactor::{JudgePool, Reactor, Setup, Tuning};
 
 use super::Global;
@@ -110,10 +110,14 @@ fn is_refusal(reply: &Reply) -> bool {
     matches!(reply, Reply::Error { .. })
 }
 
-/// The network's ring as its directory has it.
+/// The network's ring as the first directory server that answers has it.
 pub fn view(global: &Global) -> Result<SharedView, Failure> {
-    let ring = chatring_machines::command::ClientCommand::Ring {};
-    match ask(global.directories(), vec![ring.into()])?.pop() {
+    view_as(global, None)
+}
+
+/// The same, if wanted as of now and not of a moment ago.
+pub fn view_as(global: &Global, how: Option<RingAsk>) -> Result<SharedView, Failure> {
+    match ask_patiently(global.directories(), ClientCommand::Ring { how: Given(how) }.into())? {
         Some(Reply::Ring { view }) => Ok(view),
         _ => Err(Failure::refused(format!("{} does not answer with the ring", global.directories.join(", ")))
             .advise("Is it a directory server of chatring?")),

@@ -1,7 +1,7 @@
 //! `chatctl ring`: the ring as the directory has it, and who is responsible for a group; off line where the nodes are given.
 
 use chatring_admin::{Failure, render};
-use chatring_machines::command::ClientCommand;
+use chatring_machines::command::{ClientCommand, RingAsk};
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::ring::{POINTS_MAX, Ring};
 use chatring_machines::view::{Metric, RingParams};
@@ -14,12 +14,20 @@ use super::{Global, group_name, handoff, net};
 #[derive(Clone, Debug, Subcommand)]
 pub enum RingCommand {
     /// Show its parameters and super nodes
-    Show,
+    Show(ShowArgs),
     /// Work out who is responsible for a group
     Owner(OwnerArgs),
     /// Give every super node another number of points, and wait until groups are where they belong then.
     /// From the directory server's own machine only
     Points(PointsArgs),
+}
+
+/// How sure the answer is to be.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ShowArgs {
+    /// Have a majority of the directory servers confirm that there is no newer ring
+    #[arg(long)]
+    linearizable: bool,
 }
 
 /// How many points.
@@ -52,7 +60,10 @@ pub struct OwnerArgs {
 /// Runs it.
 pub fn run(command: RingCommand, global: &Global) -> Result<(), Failure> {
     match command {
-        RingCommand::Show => global.output.show(&render::view(&*net::view(global)?)),
+        RingCommand::Show(args) => {
+            let how = args.linearizable.then_some(RingAsk::Linearizable);
+            global.output.show(&render::view(&*net::view_as(global, how)?));
+        }
         RingCommand::Points(args) => {
             handoff::change(ClientCommand::Points { points: args.points }, args.patience.timeout * 1_000, global)?;
             global.output.show(&render::done("points", args.points));

@@ -42,7 +42,7 @@ impl Roles<'_> {
     fn directory(&self, directory: &Directory, port: std::net::TcpListener) -> anyhow::Result<Role> {
         let span = tracing::info_span!("directory");
         let network = &self.config.network;
-        let (store, state) = SqliteStore::open(&*directory.database)
+        let (store, kept) = SqliteStore::open(&*directory.database)
             .map_err(|error| self.config.error(directory.database.place(), format!("directory.database: {error}")))?;
         let machine = directory::Directory::new(
             DirectoryConfig {
@@ -52,6 +52,7 @@ impl Roles<'_> {
                 secret: network.secret.clone(),
                 params: network.params,
                 directories: texts(&network.directories),
+                election_ms: directory.election_ms,
                 lease_ms: directory.lease_ms,
                 prepare_ms: directory.prepare_ms,
                 hold_ms: directory.hold_ms,
@@ -59,7 +60,7 @@ impl Roles<'_> {
                 incarnation: Incarnation(draw()?),
                 limits: DirectoryLimits::default(),
             },
-            state,
+            kept,
         )
         .map_err(|error| self.config.error(network.name.place(), format!("network.name: {error}")))?;
         let listening = Listening {

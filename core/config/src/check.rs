@@ -166,6 +166,7 @@ impl Check {
             database: database.map(|path| self.folder.join(path)),
             lease_ms: self.lease(raw.lease.as_ref(), "directory.lease", NodeTiming::default().lease_ms)?,
             prepare_ms: self.span(raw.prepare.as_ref(), "directory.prepare", 1_000, 30_000)?,
+            election_ms: self.span(raw.election.as_ref(), "directory.election", 50, 800)?,
             hold_ms: self.span(raw.hold.as_ref(), "directory.hold", 0, 60_000)?,
             auth: self.auth(raw.auth, "directory.auth", &open(place))?,
             limits: self.clients_max(raw.limits.clients_max.as_ref(), "directory.limits.clients_max")?,

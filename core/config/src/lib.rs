@@ -84,6 +84,8 @@ pub struct Directory {
     pub prepare_ms: u64,
     /// How long a super node that comes and goes has to wait before it may come again, at most.
     pub hold_ms: u64,
+    /// How long directory servers miss the one that leads before they elect another, or up to twice as long.
+    pub election_ms: u64,
     /// Who decides who may log in.
     pub auth: Vec<Placed<String>>,
     /// Bounds of its port.

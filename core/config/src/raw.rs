@@ -55,6 +55,7 @@ pub(crate) struct Directory {
     pub lease: Option<Spanned<Span>>,
     pub prepare: Option<Spanned<Span>>,
     pub hold: Option<Spanned<Span>>,
+    pub election: Option<Spanned<Span>>,
     pub auth: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
     pub limits: ListenerLimits,

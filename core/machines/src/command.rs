@@ -211,9 +211,10 @@ wire_enum! {
         [Anyone Both "0.1"]
         "COMMAND" Command { words: Rest<Text> },
 
-        /// Gives the ring's view: epoch, parameters, super nodes, directory servers.
+        /// Gives the ring's view: epoch, parameters, super nodes, directory servers. As far as the server that is asked has heard, which may be a moment ago;
+        /// LINEARIZABLE has a majority of the directory servers confirm that there is none newer.
         [Anyone Both "0.1"]
-        "RING" Ring {},
+        "RING" Ring { how: Given<RingAsk> },
 
         /// Makes the node check now which groups it still owns; one row per group: kept, moved or blocked.
         /// At most once in a second.
@@ -246,6 +247,33 @@ wire_enum! {
         /// Answered when it is so, or given up. Over loopback only.
         [Anyone Directory "0.1"]
         "POINTS" Points { points: u32 },
+
+        /// Tells how this directory server and the others are (STATUS). ADD takes a server in, or one anew that has lost its file; REMOVE lets one go; TRANSFER has another one lead.
+        /// All but STATUS over loopback only, and answered when it has begun: STATUS shows when it is so.
+        [Anyone Directory "0.1"]
+        "DIRECTORY" Directory { what: DirectoryAsk, address: Option<Text> },
+    }
+}
+
+wire_words! {
+    /// What may follow `RING`.
+    pub enum RingAsk {
+        /// No view newer than the answer was agreed on when it was asked.
+        "LINEARIZABLE" Linearizable,
+    }
+}
+
+wire_words! {
+    /// What follows `DIRECTORY`.
+    pub enum DirectoryAsk {
+        /// How are the servers?
+        "STATUS" Status,
+        /// Take this one in.
+        "ADD" Add,
+        /// Let this one go.
+        "REMOVE" Remove,
+        /// Let this one lead, or any other.
+        "TRANSFER" Transfer,
     }
 }
 

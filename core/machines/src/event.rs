@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::entry::Entry;
-use crate::ids::{Birth, Epoch, Term};
+use crate::ids::{Birth, Epoch, ServerId, Term};
 use crate::names::{GroupName, Nick};
 use crate::peer::LinkEvent;
 use crate::time::Time;
@@ -290,6 +290,9 @@ wire_enum! {
         /// Answers HANDOFF LIST: what is planned (join, drain, points; empty for nothing) and of whom or what, since when, how long it may still take,
         /// how many changes wait behind it. Then for each super node in the ring: key, state (ready, copying, silent), groups left, why.
         "handoff" Handoff { number: u64, plan: Text, subject: Text, age_ms: u64, deadline_ms: u64, queued: u64, cells: Rest<Text> },
+        /// Answers DIRECTORY STATUS: which server this is, what it does (leads, follows, asks for votes), who leads as far as it knows, the newest term, how far its log goes and is agreed on, its epoch. Then for each server that has
+        /// a seat: address, server, vote (votes, follows, comes, goes), link (up, down, here), and, where this one leads, how many records it lacks.
+        "directory-status" DirectoryStatus { address: Text, server: ServerId, role: Text, leader: Text, term: u64, last: u64, agreed: u64, epoch: Epoch, cells: Rest<Text> },
         /// Answers HANDOFF WHY: what is planned, and what it waits for, a sentence each.
         "handoff-why" HandoffWhy { sentences: Rest<Text> },
     }

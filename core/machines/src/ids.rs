@@ -58,6 +58,11 @@ hex_id! {
     Incarnation
 }
 
+hex_id! {
+    /// A directory server, as its file knows it: one that lost its file is another. Never 0.
+    ServerId
+}
+
 /// Numbers the ring's views: a later one always compares greater. `generation` grows when a directory was recovered or restored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch {

@@ -18,6 +18,7 @@ pub mod ids;
 pub mod keeping;
 pub mod machine;
 pub mod names;
+pub mod netstrings;
 pub mod peer;
 pub mod redis;
 pub mod ring;

@@ -6,11 +6,12 @@
 use std::net::IpAddr;
 
 use crate::command::Command;
+use crate::directory::LogWrite;
 use crate::event::Event;
 use crate::ids::{Conn, ListId, ListenerId, Ticket};
 use crate::keeping::Keep;
 use crate::names::{GroupName, NodeKey};
-use crate::peer::{Change, GroupLine, GroupRecord};
+use crate::peer::{GroupLine, GroupRecord, GroupReport};
 use crate::time::Time;
 use crate::wire::{Bad, Text};
 
@@ -218,12 +219,12 @@ pub enum Effect {
         /// What is asked.
         ask: Ask,
     },
-    /// Make a change durable. Answered by `Committed`; a driver that can't, stops the process.
+    /// Make this durable. Answered by `Committed`; a driver that can't, stops the process.
     Commit {
         /// For the answer.
         ticket: Ticket,
-        /// What changes.
-        change: Change,
+        /// What is new.
+        write: Write,
     },
     /// Look something up in what is durable. Answered by `Answered`; sees all commits made before.
     Query {
@@ -407,10 +408,24 @@ pub enum Level {
     Error,
 }
 
-/// Where the directory's changes become durable. A driver runs it on a thread of its own; the simulator has one in memory.
+/// What a directory server keeps.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Of the log that directory servers keep together, and of the state that it makes.
+    Log(Box<LogWrite>),
+    /// What a master reports of a group: every server keeps that by itself.
+    Report {
+        /// Who says so.
+        master: NodeKey,
+        /// What.
+        report: Box<GroupReport>,
+    },
+}
+
+/// Where what a directory server keeps becomes durable. A driver runs it on a thread of its own; the simulator has one in memory.
 pub trait Store: Send {
     /// Makes all of these durable, in order, together or not at all. Returns after the disk has them.
-    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError>;
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError>;
     /// Looks something up. Sees every commit that returned.
     fn query(&mut self, query: &Query) -> Result<Answer, StoreError>;
 }

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use crate::directory::Letter;
 use crate::entry::{Ban, Content, Entry, MemberRow, Modes, Person, Rank, SayKind, Settings, Topic};
 use crate::event::Code;
-use crate::ids::{Birth, Epoch, Incarnation, SessionId, Term, Ticket};
+use crate::ids::{Birth, Epoch, Incarnation, ServerId, SessionId, Term, Ticket};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::time::Time;
 use crate::view::{NodeInfo, SharedView};
-use crate::wire::Text;
+use crate::wire::{Rest, Text};
 use crate::{wire_enum, wire_struct};
 
 /// The version of what is in this file. Peers of another are refused.
@@ -327,6 +328,18 @@ wire_enum! {
         "COMPARE" Compare { term: Term, group: GroupName, seq: u64, hash: u64 },
         /// Entries of another life of a group, that its master has not: they were acknowledged before it was lost.
         "REST" Rest { group: GroupName, birth: Birth, doubt: Option<Term>, entries: Vec<Arc<Entry>>, last: bool },
+        /// A directory server introduces itself to another: which it is, where it is reached, and whether it knows of a network already.
+        "SERVER" Server { server: ServerId, address: Text, founded: bool },
+        /// A directory server says something about the log that all of them keep together.
+        "LOG" Log { server: ServerId, letter: Box<Letter> },
+        /// A directory server passes on to the one that leads what someone asked it: as of when it had heard that one, by its clock, over which link, who they have proved to be, whether they are on its machine, and the
+        /// command. Answered by `via`.
+        "VIA" Via { as_of: Time, link: u64, key: Option<NodeKey>, incarnation: Incarnation, local: bool, words: Rest<Text> },
+        /// That link is gone.
+        "VIALOST" ViaLost { link: u64 },
+        /// What a master reported to one directory server, for the others.
+        "RELAY" Relay { master: NodeKey, reports: Vec<GroupReport> },
+
         /// How far a node is with what a planned change asks of it: groups left to copy, and what of them takes longest.
         "PREPARED" Prepared { number: u64, epoch: Epoch, left: u64, why: Text },
     }
@@ -391,6 +404,12 @@ wire_enum! {
         "not-held" NotHeld { group: GroupName, idle: Option<Term> },
         /// A change of the ring is planned, or none any more: copy what will be elsewhere, and say how far you are.
         "pending" Pending { number: u64, plan: Option<crate::view::Plan> },
+        /// From the directory server that leads, to one that passed something on: for whoever asked over this link.
+        "via" Via { link: u64, words: Rest<Text> },
+        /// Close that link.
+        "via-closed" ViaClosed { link: u64 },
+        /// To super nodes: a directory server has come (back) that has not heard what you reported.
+        "report-anew" ReportAnew {},
         /// To a peer: this command was not accepted.
         "refused" Refused { code: Code, text: Text },
     }
@@ -427,8 +446,6 @@ wire_enum! {
         "commit" Commit { number: u64 },
         /// The announced change is not made.
         "cancel" Cancel { number: u64, why: Text },
-        /// What a master reported. Does not change the ring.
-        "report" Report { master: NodeKey, report: Box<GroupReport> },
     }
 }
 

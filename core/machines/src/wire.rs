@@ -8,7 +8,7 @@ use std::any::Any;
 use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 
-use crate::ids::{Birth, EntryId, Epoch, Incarnation, SessionId, Ticket};
+use crate::ids::{Birth, EntryId, Epoch, Incarnation, ServerId, SessionId, Ticket};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::time::Time;
 
@@ -253,6 +253,7 @@ field_by_text! {
     SessionId, "must be 16 hexadecimal digits";
     Birth, "must be 16 hexadecimal digits";
     Incarnation, "must be 16 hexadecimal digits";
+    ServerId, "must be 16 hexadecimal digits";
     EntryId, "must be an entry id like 00000000000000a1-7";
 }
 

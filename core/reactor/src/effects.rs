@@ -68,7 +68,7 @@ impl Driver {
             }
             Effect::Dial { ticket, address } => self.dial(ticket, address),
             Effect::Judge { ticket, listener, ask } => self.judge(ticket, listener, ask),
-            Effect::Commit { ticket, change } => self.store(Job::Commit(ticket, change)),
+            Effect::Commit { ticket, write } => self.store(Job::Commit(ticket, write)),
             Effect::Query { ticket, query } => self.store(Job::Query(ticket, query)),
             Effect::Keep { ticket, group, what } => match &self.keeper {
                 Some(keeper) => keeper.push(Keeping { ticket, group, what }),

@@ -10,8 +10,7 @@ use std::thread::JoinHandle;
 
 use chatring_machines::Input;
 use chatring_machines::ids::Ticket;
-use chatring_machines::machine::{Query, Store, StoreError};
-use chatring_machines::peer::Change;
+use chatring_machines::machine::{Query, Store, StoreError, Write};
 
 use crate::mailbox::{Arrival, Mailbox};
 
@@ -21,7 +20,7 @@ const JOBS_MAX: usize = 256 * 1024;
 const BATCH_MAX: usize = 4096;
 
 pub(crate) enum Job {
-    Commit(Ticket, Change),
+    Commit(Ticket, Write),
     Query(Ticket, Query),
 }
 
@@ -71,27 +70,27 @@ struct Worker {
 
 impl Worker {
     fn work(mut self) {
-        let (mut tickets, mut changes) = (Vec::new(), Vec::new());
+        let (mut tickets, mut writes) = (Vec::new(), Vec::new());
         let mut next = None;
         let ended = loop {
             let Some(job) = next.take().or_else(|| self.queue.recv().ok()) else {
                 break Ok(());
             };
             match job {
-                Job::Commit(ticket, change) => {
+                Job::Commit(ticket, write) => {
                     tickets.push(ticket);
-                    changes.push(change);
+                    writes.push(write);
                     match self.queue.try_recv() {
-                        Ok(job @ Job::Commit(..)) if changes.len() < BATCH_MAX => {
+                        Ok(job @ Job::Commit(..)) if writes.len() < BATCH_MAX => {
                             next = Some(job);
                             continue;
                         }
                         other => next = other.ok(),
                     }
-                    if let Err(error) = self.store.commit(&changes) {
+                    if let Err(error) = self.store.commit(&writes) {
                         break Err(error);
                     }
-                    changes.clear();
+                    writes.clear();
                     tickets.drain(..).for_each(|ticket| self.answer(Input::Committed { ticket }));
                 }
                 Job::Query(ticket, query) => match self.store.query(&query) {
@@ -131,17 +130,17 @@ mod tests {
     use super::*;
     use crate::counters::Counters;
 
-    /// Each commit waits for a word, and says how many changes it made durable. A commit of 3 fails.
+    /// Each commit waits for a word, and says how many writes it made durable. A commit of 3 fails.
     struct Slow {
         go: Receiver<()>,
         sizes: Sender<usize>,
     }
 
     impl Store for Slow {
-        fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-            self.sizes.send(changes.len()).unwrap();
+        fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+            self.sizes.send(writes.len()).unwrap();
             self.go.recv().unwrap();
-            if changes.len() == 3 { Err(StoreError("disk full".into())) } else { Ok(()) }
+            if writes.len() == 3 { Err(StoreError("disk full".into())) } else { Ok(()) }
         }
 
         fn query(&mut self, _: &Query) -> Result<Answer, StoreError> {
@@ -150,7 +149,7 @@ mod tests {
     }
 
     fn commit(ticket: u64) -> Job {
-        Job::Commit(Ticket(ticket), Change::Directories { addresses: Vec::new() })
+        Job::Commit(Ticket(ticket), Write::Log(Box::default()))
     }
 
     #[test]

@@ -7,13 +7,12 @@
 //! Promises: a commit that returned is on the disk (WAL, `synchronous=FULL`), whether the process is killed or the power fails; the changes of
 //! one commit are there together or not at all; a file of a newer chatring, of another program, or in use by another process is refused, not touched.
 //!
-//! Start at `store`. `schema` opens and migrates, `write` and `read` hold the SQL, `record` how a wire value stands in a column.
+//! Start at `store`. `schema` opens and migrates, `write` and `read` hold the SQL.
 #![warn(missing_docs)]
 
 mod error;
 mod group_logs;
 mod read;
-mod record;
 mod schema;
 mod store;
 mod write;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chatring_machines::directory::{DirectoryState, Plans, Version};
+use chatring_machines::directory::{DirectoryState, Kept, KeptLog, Place, Plans, Promise, Record, Version};
 use chatring_machines::entry::{MemberRow, Person};
 use chatring_machines::ids::{Epoch, Term};
 use chatring_machines::machine::{Answer, Query};
@@ -15,7 +15,7 @@ use chatring_machines::wire::{Bad, Field, Text};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::error::Trouble;
-use crate::record::{parse, unpack};
+use chatring_machines::netstrings::{parse, unpack};
 
 pub(crate) const GROUP: &str = "SELECT master, birth, generation, number, seq, record, copies FROM groups WHERE name = ?";
 const MEMBERS: &str = "SELECT session, nick, user, host, account, real, node, since FROM members WHERE group_name = ? ORDER BY session";
@@ -30,18 +30,40 @@ const ORPHANS: &str = "WITH RECURSIVE masters (key) AS (
   WHERE (key = ?1 OR key NOT IN (SELECT key FROM super_nodes)) AND name > ?2 ORDER BY name LIMIT ?3";
 const GROUPS: &str = "SELECT count(*) FROM groups";
 
-/// The ring as it was last committed.
-pub(crate) fn state(conn: &Connection) -> Result<DirectoryState, Trouble> {
-    let mut views = Vec::new();
-    let mut past = conn.prepare("SELECT generation, number, record FROM past_views ORDER BY generation, number")?;
-    let mut rows = past.query([])?;
+/// What was last committed.
+pub(crate) fn kept(conn: &Connection) -> Result<Kept, Trouble> {
+    Ok(Kept { state: DirectoryState::restore(current_view(conn)?, plans(conn)?), log: log(conn)? })
+}
+
+fn log(conn: &Connection) -> Result<KeptLog, Trouble> {
+    let mut statement = conn.prepare("SELECT server, term, voted, base_number, base_term, roster, applied FROM log_head")?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(KeptLog::default()) };
+    let what = "the head of the log";
+    let number = |column: usize| row.get::<_, i64>(column).map(|number| number as u64);
+    let voted = row.get::<_, Option<String>>(2)?.map(|voted| parse(&voted)).transpose();
+    let voted = voted.map_err(|why| Trouble::Damaged(what.into(), why))?;
+    let roster: Vec<u8> = row.get(5)?;
+    let roster = unpack(&roster).map_err(|why| Trouble::Damaged(what.into(), why))?;
+    let promise = Some(Promise { server: value(row, 0, what)?, term: number(1)?, voted });
+    let base = Place { index: number(3)?, term: number(4)? };
+    Ok(KeptLog { promise, base, roster, records: records(conn, base.index)?, applied: number(6)? })
+}
+
+fn records(conn: &Connection, base: u64) -> Result<Vec<Record>, Trouble> {
+    let mut statement = conn.prepare("SELECT number, record FROM log ORDER BY number")?;
+    let mut rows = statement.query([])?;
+    let mut records = Vec::new();
     while let Some(row) = rows.next()? {
-        let what = format!("past view {}.{}", row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
-        let record: Vec<u8> = row.get(2)?;
-        views.push(unpack(&record).map_err(|why| Trouble::Damaged(what, why))?);
+        let number = row.get::<_, i64>(0)? as u64;
+        let record: Vec<u8> = row.get(1)?;
+        if number != base + 1 + records.len() as u64 {
+            let why = Bad::value(format!("record {} is missing before it", base + 1 + records.len() as u64));
+            return Err(Trouble::Damaged(format!("record {number} of the log"), why));
+        }
+        records.push(unpack(&record).map_err(|why| Trouble::Damaged(format!("record {number} of the log"), why))?);
     }
-    views.extend(current_view(conn)?);
-    Ok(DirectoryState::restore(views, plans(conn)?))
+    Ok(records)
 }
 
 fn plans(conn: &Connection) -> Result<Plans, Trouble> {

@@ -12,7 +12,10 @@ use rusqlite_migration::{M, Migrations};
 use crate::error::{Kind, StorageError, Trouble};
 
 /// In order; one that was released is never changed again.
-const DIRECTORY: &[M<'static>] = &[M::up(include_str!("../../../migrations/directory/0001_ring_and_groups.sql"))];
+const DIRECTORY: &[M<'static>] = &[
+    M::up(include_str!("../../../migrations/directory/0001_ring_and_groups.sql")),
+    M::up(include_str!("../../../migrations/directory/0002_log.sql")),
+];
 const GROUP_LOGS: &[M<'static>] = &[M::up(include_str!("../../../migrations/super_node/0001_group_logs.sql"))];
 
 /// The newest schema of a directory server's file that this version knows.

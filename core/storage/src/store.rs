@@ -3,9 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use chatring_machines::directory::DirectoryState;
-use chatring_machines::machine::{Answer, Query, Store, StoreError};
-use chatring_machines::peer::Change;
+use chatring_machines::directory::Kept;
+use chatring_machines::machine::{Answer, Query, Store, StoreError, Write};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::{StorageError, Trouble};
@@ -14,47 +13,55 @@ use crate::{read, write};
 
 /// What a directory server keeps, in one SQLite file.
 ///
-/// Invariant: `state` is what the file holds.
+/// Invariant: `kept` is what the file holds, unless it is broken.
 #[derive(Debug)]
 pub struct SqliteStore {
     conn: Connection,
     path: PathBuf,
-    state: DirectoryState,
+    kept: Kept,
+    /// A write failed: the file is as it was before it, and `kept` is not.
+    is_broken: bool,
     _lock: File,
 }
 
 impl SqliteStore {
-    /// Opens a file, or makes it, and gives the ring that was kept in it. Beside the file stand SQLite's own (`-wal`, `-shm`) and a `.lock`.
-    pub fn open(path: impl AsRef<Path>) -> Result<(SqliteStore, DirectoryState), StorageError> {
+    /// Opens a file, or makes it, and gives what was kept in it. Beside the file stand SQLite's own (`-wal`, `-shm`) and a `.lock`.
+    pub fn open(path: impl AsRef<Path>) -> Result<(SqliteStore, Kept), StorageError> {
         let path = path.as_ref();
         let Opened { conn, lock } = schema::open(path)?;
-        let state = read::state(&conn).map_err(|trouble| trouble.at(path))?;
-        tracing::debug!(path = %path.display(), view = %state.view(), "opened the directory's store");
-        let store = SqliteStore { conn, path: path.into(), state: state.clone(), _lock: lock };
-        Ok((store, state))
+        let kept = read::kept(&conn).map_err(|trouble| trouble.at(path))?;
+        tracing::debug!(path = %path.display(), view = %kept.state.view(), "opened the directory's store");
+        let store = SqliteStore { conn, path: path.into(), kept: kept.clone(), is_broken: false, _lock: lock };
+        Ok((store, kept))
     }
 
-    /// The ring as of the last commit.
-    pub fn state(&self) -> &DirectoryState {
-        &self.state
+    /// As of the last commit.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
-    /// One transaction. Where it fails, neither file nor `state` has changed.
-    fn write(&mut self, changes: &[Change]) -> Result<(), Trouble> {
-        let mut state = self.state.clone();
+    /// One transaction. Where it fails, the file has not changed.
+    fn write(&mut self, writes: &[Write]) -> Result<(), Trouble> {
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for change in changes {
-            write::change(&transaction, &mut state, change)?;
+        self.is_broken = true;
+        for write in writes {
+            match write {
+                Write::Log(write) => write::log(&transaction, &mut self.kept, write)?,
+                Write::Report { master, report } => write::report(&transaction, master, report)?,
+            }
         }
         transaction.commit()?;
-        self.state = state;
+        self.is_broken = false;
         Ok(())
     }
 }
 
 impl Store for SqliteStore {
-    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        self.write(changes).map_err(|trouble| trouble.at(&self.path).into())
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        if self.is_broken {
+            return Err(StoreError(format!("{}: an earlier write failed: nothing is written any more", self.path.display())));
+        }
+        self.write(writes).map_err(|trouble| trouble.at(&self.path).into())
     }
 
     fn query(&mut self, query: &Query) -> Result<Answer, StoreError> {

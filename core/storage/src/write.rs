@@ -1,6 +1,6 @@
 //! Writing changes down: what a change means is decided by the machines' rules, here it becomes rows.
 
-use chatring_machines::directory::{Applied, DirectoryState, Plans, VIEWS_KEPT, Version, Weight, weigh};
+use chatring_machines::directory::{Applied, DirectoryState, Kept, KeptLog, LogWrite, Plans, Version, Weight, weigh};
 use chatring_machines::entry::MemberRow;
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::peer::{Change, GroupReport};
@@ -9,25 +9,63 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Trouble;
 use crate::read;
-use crate::record::pack;
+use chatring_machines::netstrings::pack;
 
-/// Applies one change to the ring and to the file.
-pub(crate) fn change(conn: &Connection, state: &mut DirectoryState, change: &Change) -> Result<(), Trouble> {
-    let before = (state.is_founded().then(|| state.view().clone()), state.plans().clone());
-    match (state.apply(change), change) {
-        (Applied::Ring, _) => {
-            if let Some(before) = &before.0 {
-                past_view(conn, before)?;
-            }
-            current_epoch(conn, state.view())?;
-            directories(conn, before.0.as_deref(), state.view())?;
-            super_nodes(conn, before.0.as_deref(), state.view())?;
-            plans(conn, &before.1, state.plans())
-        }
-        (Applied::Plan, _) => plans(conn, &before.1, state.plans()),
-        (Applied::Report, Change::Report { master, report }) => self::report(conn, master, report),
-        _ => Ok(()),
+/// What is new in the log, and what the state becomes by it.
+pub(crate) fn log(conn: &Connection, kept: &mut Kept, write: &LogWrite) -> Result<(), Trouble> {
+    let (installed, changes) = kept.log.write(write);
+    if let Some(state) = installed {
+        conn.execute("DELETE FROM log", [])?;
+        self::state(conn, &kept.state, &state)?;
+        kept.state = state;
     }
+    if let Some((after, records)) = &write.append {
+        conn.prepare_cached("DELETE FROM log WHERE number > ?")?.execute([signed(*after)])?;
+        let mut insert = conn.prepare_cached("INSERT INTO log (number, record) VALUES (?, ?)")?;
+        for (number, record) in (after + 1..).zip(records) {
+            insert.execute(params![signed(number), pack(record)])?;
+        }
+    }
+    if let Some((place, _)) = &write.forget {
+        conn.prepare_cached("DELETE FROM log WHERE number <= ?")?.execute([signed(place.index)])?;
+    }
+    changes.iter().try_for_each(|change| self::change(conn, &mut kept.state, change))?;
+    log_head(conn, &kept.log)
+}
+
+fn log_head(conn: &Connection, log: &KeptLog) -> Result<(), Trouble> {
+    let promise = log.promise.unwrap_or_default();
+    let sql = "INSERT OR REPLACE INTO log_head (one, server, term, voted, base_number, base_term, roster, applied) VALUES (1, ?, ?, ?, ?, ?, ?, ?)";
+    conn.prepare_cached(sql)?.execute(params![
+        promise.server.to_string(),
+        signed(promise.term),
+        promise.voted.map(|server| server.to_string()),
+        signed(log.base.index),
+        signed(log.base.term),
+        pack(&log.roster),
+        signed(log.applied)
+    ])?;
+    Ok(())
+}
+
+/// Applies one change to the state and to the file.
+fn change(conn: &Connection, state: &mut DirectoryState, change: &Change) -> Result<(), Trouble> {
+    let before = state.clone();
+    match state.apply(change) {
+        Applied::Ignored => Ok(()),
+        Applied::Ring | Applied::Plan => self::state(conn, &before, state),
+    }
+}
+
+/// Writes what is different.
+fn state(conn: &Connection, before: &DirectoryState, state: &DirectoryState) -> Result<(), Trouble> {
+    if before.view() != state.view() {
+        let known = before.is_founded().then(|| before.view().clone());
+        current_epoch(conn, state.view())?;
+        directories(conn, known.as_deref(), state.view())?;
+        super_nodes(conn, known.as_deref(), state.view())?;
+    }
+    plans(conn, before.plans(), state.plans())
 }
 
 fn directories(conn: &Connection, before: Option<&View>, view: &View) -> Result<(), Trouble> {
@@ -91,20 +129,8 @@ fn current_epoch(conn: &Connection, view: &View) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Remembers the view before a change, and forgets the oldest: with the current one there are [`VIEWS_KEPT`].
-fn past_view(conn: &Connection, view: &View) -> Result<(), Trouble> {
-    conn.prepare_cached("INSERT INTO past_views (generation, number, record) VALUES (?, ?, ?)")?.execute(params![
-        view.epoch.generation,
-        signed(view.epoch.number),
-        pack(view)
-    ])?;
-    let sql = "DELETE FROM past_views WHERE (generation, number) NOT IN
-               (SELECT generation, number FROM past_views ORDER BY generation DESC, number DESC LIMIT ?)";
-    conn.prepare_cached(sql)?.execute([VIEWS_KEPT as i64 - 1])?;
-    Ok(())
-}
-
-fn report(conn: &Connection, master: &NodeKey, report: &GroupReport) -> Result<(), Trouble> {
+/// What a master reported of a group.
+pub(crate) fn report(conn: &Connection, master: &NodeKey, report: &GroupReport) -> Result<(), Trouble> {
     match weigh(version(conn, &report.group)?.as_ref(), report) {
         Weight::Ignore => Ok(()),
         Weight::Forget => {

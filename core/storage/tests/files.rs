@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use chatring_machines::ids::Incarnation;
+use chatring_machines::directory::Kept;
+use chatring_machines::ids::{Incarnation, ServerId};
 use chatring_machines::machine::{Answer, Query, Store};
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::view::Plan;
@@ -10,8 +11,10 @@ use chatring_storage::{SCHEMA_VERSION, SqliteStore};
 use rusqlite::Connection;
 
 /// For each past version, its migration and what a server of that version had written.
-const PAST: [(&str, &str); 1] =
-    [(include_str!("../../../migrations/directory/0001_ring_and_groups.sql"), include_str!("fixtures/version_1.sql"))];
+const PAST: [(&str, &str); 2] = [
+    (include_str!("../../../migrations/directory/0001_ring_and_groups.sql"), include_str!("fixtures/version_1.sql")),
+    (include_str!("../../../migrations/directory/0002_log.sql"), include_str!("fixtures/version_2.sql")),
+];
 
 /// Makes a file as that version had left it.
 fn make(path: &Path, version: usize) {
@@ -28,13 +31,15 @@ fn every_past_version_climbs_to_the_newest() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("directory.db");
         make(&path, version);
-        let (mut store, state) = SqliteStore::open(&path).unwrap();
+        let (mut store, Kept { state, log }) = SqliteStore::open(&path).unwrap();
         let view = state.view();
         assert_eq!((view.to_string(), &*view.nodes[0].name), ("net epoch 1.4 with 1 super nodes".to_string(), "alpha"));
         assert_eq!(view.nodes[0].admitted, view.epoch);
         assert_eq!(state.pending(), Some((6, &Plan::Points { points: 8 })));
         assert!(state.is_drained(&NodeKey::new("192.0.2.2").unwrap(), Incarnation(0xa2)));
-        assert_eq!(state.views().map(|view| view.epoch.number).collect::<Vec<_>>(), [3, 4]);
+        // The log begins where the state is.
+        let head = (log.promise.map(|promise| promise.server), log.base.index, log.records.len(), log.applied);
+        assert_eq!(head, if version == 1 { (None, 0, 0, 0) } else { (Some(ServerId(0xd1)), 2, 1, 3) });
         let Ok(Answer::Record(Some(record))) = store.query(&Query::Record(GroupName::new("#erlang").unwrap())) else { panic!() };
         assert_eq!((record.seq, record.members[0].person.mask()), (17, "joe!j@host".to_string()));
         assert_eq!(record.copies.iter().map(NodeKey::as_str).collect::<Vec<_>>(), ["192.0.2.1", "192.0.2.3"]);
@@ -77,8 +82,12 @@ fn refused() {
         &format!("super node '192.0.2.1' can't be read: argument '': must be 16 hexadecimal digits: {rest}"),
     );
     check(
-        make_then("UPDATE past_views SET record = CAST('9:1.3,' AS BLOB); PRAGMA journal_mode = WAL"),
-        &format!("past view 1.3 can't be read: argument '': must be netstrings: {rest}"),
+        make_then("UPDATE log SET record = CAST('9:1.3,' AS BLOB); PRAGMA journal_mode = WAL"),
+        &format!("record 3 of the log can't be read: argument '': must be netstrings: {rest}"),
+    );
+    check(
+        make_then("UPDATE log SET number = 5; PRAGMA journal_mode = WAL"),
+        &format!("record 5 of the log can't be read: argument '': record 3 is missing before it: {rest}"),
     );
     check(
         make_then("UPDATE planned SET record = CAST('4:frob,' AS BLOB); PRAGMA journal_mode = WAL"),

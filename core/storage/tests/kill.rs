@@ -3,14 +3,15 @@
 //! The test runs itself as a child process that commits, says on stdout how far it is, and is killed with no warning.
 
 use std::env;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
+use chatring_machines::directory::{Kept, LogWrite, Promise, Record};
 use chatring_machines::entry::{MemberRow, Person, Settings};
-use chatring_machines::ids::{Birth, Epoch, Incarnation, SessionId, Term};
-use chatring_machines::machine::{Answer, Query, Store};
+use chatring_machines::ids::{Birth, Epoch, Incarnation, ServerId, SessionId, Term};
+use chatring_machines::machine::{Answer, Query, Store, Write};
 use chatring_machines::names::{GroupName, Nick, NodeKey};
 use chatring_machines::peer::{Change, GroupReport};
 use chatring_machines::time::Time;
@@ -28,7 +29,7 @@ fn group() -> GroupName {
 }
 
 /// Commit number `n`: another start of the node, and one more member, together.
-fn changes(n: u64) -> [Change; 2] {
+fn writes(n: u64, store: &SqliteStore) -> [Write; 2] {
     let node = NodeInfo { key: key(), name: "alpha".into(), incarnation: Incarnation(n), since: Time(n), admitted: Epoch::default() };
     let person = Person { nick: Nick::new("joe").unwrap(), user: "j".into(), host: "h".into(), account: "".into(), real: "".into() };
     let row = MemberRow { session: SessionId(n), person: Arc::new(person), node: key(), since: Time(n) };
@@ -44,14 +45,22 @@ fn changes(n: u64) -> [Change; 2] {
         left: Vec::new(),
         copies: vec![key()],
     };
-    [Change::Admit { node }, Change::Report { master: key(), report: Box::new(report) }]
+    [of(store.kept(), [Change::Admit { node }]), Write::Report { master: key(), report: Box::new(report) }]
+}
+
+/// A write that makes this change, behind all that is kept.
+fn of(kept: &Kept, changes: [Change; 1]) -> Write {
+    let promise = kept.log.promise.or(Some(Promise { server: ServerId(7), ..Promise::default() }));
+    let records: Vec<Record> = changes.into_iter().map(|change| Record::Change { change }).collect();
+    let commit = kept.log.last() + records.len() as u64;
+    Write::Log(Box::new(LogWrite { promise, append: Some((kept.log.last(), records)), commit, ..LogWrite::default() }))
 }
 
 /// How many commits a store holds; each of them whole.
 fn held(path: &Path) -> u64 {
-    let (mut store, state) = SqliteStore::open(path).unwrap();
+    let (mut store, kept) = SqliteStore::open(path).unwrap();
     let Ok(Answer::Record(record)) = store.query(&Query::Record(group())) else { panic!() };
-    let node = state.view().node(&key()).map_or(0, |node| node.incarnation.0);
+    let node = kept.state.view().node(&key()).map_or(0, |node| node.incarnation.0);
     let members = record.map_or(0, |record| record.members.len() as u64);
     assert_eq!(node, members, "half of a commit is there");
     node
@@ -61,13 +70,15 @@ fn held(path: &Path) -> u64 {
 #[test]
 fn child() {
     let Some(path) = env::var_os(CHILD) else { return };
-    let (mut store, state) = SqliteStore::open(path).unwrap();
-    if !state.is_founded() {
-        store.commit(&[Change::Found { network: "n".into(), params: RingParams::default(), generation: 1 }]).unwrap();
+    let (mut store, kept) = SqliteStore::open(path).unwrap();
+    if !kept.state.is_founded() {
+        let found = Change::Found { network: "n".into(), params: RingParams::default(), generation: 1 };
+        store.commit(&[of(&kept, [found])]).unwrap();
     }
-    let first = state.view().node(&key()).map_or(1, |node| node.incarnation.0 + 1);
+    let first = kept.state.view().node(&key()).map_or(1, |node| node.incarnation.0 + 1);
     for n in first.. {
-        store.commit(&changes(n)).unwrap();
+        let writes = writes(n, &store);
+        store.commit(&writes).unwrap();
         // Not println: the harness captures that.
         writeln!(std::io::stdout(), "acknowledged {n}").unwrap();
     }

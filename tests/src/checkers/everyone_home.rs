@@ -12,6 +12,7 @@ use chatring_machines::peer::Last;
 use chatring_machines::ring::{Ring, point};
 use chatring_machines::view::View;
 
+use super::one_directory;
 use crate::ear::{Ear, Sound};
 use crate::world::{Pid, Role, World};
 
@@ -69,6 +70,7 @@ fn members(world: &World) -> BTreeMap<GroupName, Vec<Pid>> {
 }
 
 fn homecoming(world: &World) -> Result<(), String> {
+    one_directory::converged(world).map_err(|why| format!("everyone home: {why}"))?;
     let view = world.view();
     let nodes: Vec<Pid> = world.pids().filter(|pid| world.is_alive(*pid) && matches!(world.role(*pid), Role::Node { .. })).collect();
     let alive: BTreeSet<NodeKey> = nodes.iter().map(|node| world.key(*node)).collect();

@@ -7,6 +7,7 @@ pub mod excused;
 pub mod few_messages;
 pub mod no_hole;
 pub mod nothing_twice;
+pub mod one_directory;
 pub mod one_nick;
 pub mod one_order;
 pub mod only_members;
@@ -29,6 +30,7 @@ pub fn safety(world: &World) -> Result<(), String> {
     terms::check(world)?;
     acknowledged::check(world)?;
     one_nick::check(world)?;
+    one_directory::check(world)?;
     bounded::check(world)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
-use chatring_machines::directory::{Directory, DirectoryConfig, DirectoryLimits, DirectoryState, MemoryStore};
+use chatring_machines::directory::{Directory, DirectoryConfig, DirectoryLimits, Kept, MemoryStore};
 use chatring_machines::ids::{Birth, Incarnation, ListenerId};
 use chatring_machines::machine::{Input, Wish};
 use chatring_machines::names::{GroupName, NodeKey};
@@ -21,8 +21,10 @@ use super::{Pid, Role, Spoken, World};
 use crate::ear::Ear;
 use crate::person::{Person, Style, parse};
 
-/// Where the directory server is.
-const DIRECTORY: &str = "10.1.0.1:7410";
+/// Where a directory server is.
+fn directory_at(ix: usize) -> Text {
+    format!("10.1.0.{}:7410", ix + 1).into()
+}
 
 /// Where raw people are let in at the node of this key.
 pub fn address_of(key: &NodeKey) -> Text {
@@ -45,15 +47,22 @@ impl World {
         Pid(self.processes.len() - 1)
     }
 
-    /// The directory server. Not started.
-    pub fn add_directory(&mut self, params: RingParams, lease_ms: u64) -> Pid {
+    /// So many directory servers, which found the network together. Not started.
+    pub fn add_directories(&mut self, count: usize, params: RingParams, lease_ms: u64) -> Vec<Pid> {
+        self.directories = (0..count).map(directory_at).collect();
+        (0..count).map(|ix| self.add_directory(ix, params, lease_ms)).collect()
+    }
+
+    fn add_directory(&mut self, ix: usize, params: RingParams, lease_ms: u64) -> Pid {
+        let address = directory_at(ix);
         let config = DirectoryConfig {
-            address: DIRECTORY.into(),
-            key: NodeKey::gateway("directory-1"),
+            address: address.clone(),
+            key: NodeKey::gateway(&format!("directory-{}", ix + 1)),
             network: "world".into(),
             secret: NetworkSecret::new("hush"),
             params,
-            directories: Vec::new(),
+            directories: self.directories.clone(),
+            election_ms: 800,
             lease_ms,
             prepare_ms: 30_000,
             hold_ms: 60_000,
@@ -61,11 +70,12 @@ impl World {
             incarnation: Incarnation(1),
             limits: DirectoryLimits::default(),
         };
-        let machine = Directory::new(config.clone(), DirectoryState::default()).expect("an empty state belongs to any network");
+        let machine = Directory::new(config.clone(), Kept::default()).expect("an empty state belongs to any network");
         let role =
             Role::Directory { config: Box::new(config), machine: Box::new(machine), store: MemoryStore::default(), disk: Disk::new() };
-        let pid = self.add("directory", ip(DIRECTORY), role);
-        self.listen(DIRECTORY, pid, ListenerId(0));
+        let name = if ix == 0 { "directory".to_string() } else { format!("directory-{}", ix + 1) };
+        let pid = self.add(&name, ip(&address), role);
+        self.listen(&address, pid, ListenerId(0));
         pid
     }
 
@@ -79,7 +89,7 @@ impl World {
             secret: NetworkSecret::new("hush"),
             incarnation: Incarnation(1),
             seed: 1,
-            directories: vec![DIRECTORY.into()],
+            directories: self.directories.clone(),
             in_ring: true,
             process_id: 1,
             motd: vec!["Hello.".into()],
@@ -99,7 +109,7 @@ impl World {
     /// A native client that wants to be in a group. Not started.
     pub fn add_client(&mut self, nick: &str, name: &str, timing: ClientTiming) -> Pid {
         let config = ClientConfig {
-            directories: vec![DIRECTORY.into()],
+            directories: self.directories.clone(),
             cached: None,
             group: group(name),
             key: None,
@@ -147,13 +157,18 @@ impl World {
         &self.processes[pid.0].name
     }
 
-    /// What the directory server has for certain.
+    /// The newest view that the directory servers agreed on, as far as any of them has said or written.
     pub fn view(&self) -> SharedView {
-        let mut directories = self.processes.iter().filter_map(|process| match &process.role {
-            Role::Directory { store, .. } => Some(store.state().view().clone()),
+        let newest = self.views.last_key_value().map(|(_, view)| view.clone());
+        newest.unwrap_or_else(|| Kept::default().state.view().clone())
+    }
+
+    /// The directory servers that run: where they are, and what each knows.
+    pub fn directories(&self) -> impl Iterator<Item = (&str, &Directory)> {
+        self.processes.iter().filter(|process| process.alive).filter_map(|process| match &process.role {
+            Role::Directory { machine, .. } => Some((&*process.name, &**machine)),
             _ => None,
-        });
-        directories.next_back().expect("there is a directory server")
+        })
     }
 
     /// The groups a node serves, and which life of each.

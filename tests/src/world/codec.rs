@@ -124,8 +124,8 @@ pub fn event(argv: &[Vec<u8>]) -> Result<Event, Bad> {
     Event::parse(&argv.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
-/// Whether it is only asked, or answered, whether someone is there.
+/// Whether it is only asked, or answered, whether someone is there, or directory servers agree.
 pub fn is_probe(argv: &[Vec<u8>]) -> bool {
     let is = |word: &[u8]| argv.iter().take(2).any(|arg| arg.eq_ignore_ascii_case(word));
-    argv.len() <= 2 && (is(b"PROBE") || is(b"HERE"))
+    argv.len() <= 2 && (is(b"PROBE") || is(b"HERE")) || argv.first().is_some_and(|word| word.eq_ignore_ascii_case(b"LOG"))
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use chatring_machines::command::{ClientCommand, Command};
 use chatring_machines::event::{Event, Push, Reply};
-use chatring_machines::ids::{Conn, ListId, Ticket};
+use chatring_machines::ids::{Conn, Epoch, ListId, Ticket};
 use chatring_machines::keeping::{Health, Keeping};
-use chatring_machines::machine::{Effect, Input, Note, Query, Store, Verdict};
+use chatring_machines::machine::{Effect, Input, Note, Query, Store, Verdict, Write};
 use chatring_machines::names::{GroupName, NodeKey};
-use chatring_machines::peer::{Change, Last, LinkEvent, PeerCommand};
+use chatring_machines::peer::{Last, LinkEvent, PeerCommand};
+use chatring_machines::view::SharedView;
 
 use super::codec::Codec;
 use super::keeping::Written;
@@ -70,9 +71,9 @@ impl World {
                 let input = Input::Judged { ticket, verdict: Verdict::Accept(None) };
                 self.schedule(at, Happening::Input { to: of, life, input: Box::new(input) });
             }
-            Effect::Commit { ticket, change } => {
+            Effect::Commit { ticket, write } => {
                 if let Role::Directory { disk, .. } = &mut self.processes[of.0].role {
-                    disk.write(change);
+                    disk.write(write);
                 }
                 let at = self.store_time(of);
                 self.schedule(at, Happening::Commit { to: of, life, ticket });
@@ -102,8 +103,10 @@ impl World {
             Role::Directory { disk, .. } => disk.slow_ms,
             _ => 0,
         };
-        self.store_at = self.store_at.max(self.now) + self.rng.below(self.options.store_ms + 1) + slow_ms;
-        self.store_at
+        let busy = self.store_at.get(&of).copied().unwrap_or_default().max(self.now);
+        let at = busy + self.rng.below(self.options.store_ms + 1) + slow_ms;
+        self.store_at.insert(of, at);
+        at
     }
 
     /// A super node's disk begins to write.
@@ -148,22 +151,35 @@ impl World {
             return;
         }
         let Role::Directory { disk, .. } = &mut process.role else { return };
-        let Some(change) = disk.sync() else {
+        let Some(write) = disk.sync() else {
             // A driver that can't make durable what it should stops the process.
             self.count("disk failed");
             return self.kill(to);
         };
-        self.reaches_disk(to, &change);
+        self.reaches_disk(to, &write);
         self.hand(to, Input::Committed { ticket });
     }
 
-    /// A change is on a directory's disk.
-    pub(super) fn reaches_disk(&mut self, of: Pid, change: &Change) {
+    /// Something is on a directory server's disk.
+    pub(super) fn reaches_disk(&mut self, of: Pid, write: &Write) {
         let Role::Directory { store, .. } = &mut self.processes[of.0].role else { return };
-        let before = store.state().view().epoch;
-        store.commit(std::slice::from_ref(change)).expect("a store in memory does not fail");
-        let view = store.state().view().clone();
-        if view.epoch != before {
+        store.commit(std::slice::from_ref(write)).expect("a store in memory does not fail");
+        let view = store.kept().state.view().clone();
+        self.saw_view(of, view);
+    }
+
+    /// A directory server goes by this view: it is agreed on.
+    fn saw_view(&mut self, of: Pid, view: SharedView) {
+        if view.epoch == Epoch::default() {
+            return;
+        }
+        let known = self.views.get(&view.epoch);
+        if known.is_some_and(|known| **known != *view) {
+            let name = &self.processes[of.0].name;
+            self.disagreed = Some(format!("{name} has another view of epoch {}", view.epoch));
+        }
+        if known.is_none() {
+            self.views.insert(view.epoch, view.clone());
             self.count("change of the ring");
             self.lost(Lost::View(view));
         }
@@ -297,6 +313,10 @@ impl World {
             self.count(path);
         }
         let now = self.now;
+        if let (Role::Directory { .. }, Note::View(view)) = (&self.processes[of.0].role, &note) {
+            let view = view.clone();
+            self.saw_view(of, view);
+        }
         let Role::Client { ear, joined, gave_up, said, acked, group, .. } = &mut self.processes[of.0].role else { return };
         match note {
             Note::Heard(event) => ear.hear(now, &event),
@@ -350,5 +370,12 @@ pub(super) fn say_of_old(effect: &mut Effect) {
     if let Effect::TellAll { event: Event::Entry(_, entry), .. } = effect {
         let entry = Arc::make_mut(entry);
         entry.term.number = entry.term.number.saturating_sub(1);
+    }
+}
+
+/// A view without its last node.
+pub(super) fn leave_one_out(effect: &mut Effect) {
+    if let Effect::Note(Note::View(view)) | Effect::TellAll { event: Event::Link(LinkEvent::View { view }), .. } = effect {
+        Arc::make_mut(view).nodes.pop();
     }
 }

@@ -26,8 +26,8 @@ impl World {
         if kept || !reached.is_empty() {
             self.count("unsynced write outlived a kill");
         }
-        for change in reached {
-            self.reaches_disk(pid, &change);
+        for write in reached {
+            self.reaches_disk(pid, &write);
         }
     }
 
@@ -73,7 +73,7 @@ impl World {
         match &mut process.role {
             Role::Directory { config, machine, store, .. } => {
                 (config.incarnation, config.seed) = (incarnation, seed);
-                let begun = Directory::new((**config).clone(), store.state().clone());
+                let begun = Directory::new((**config).clone(), store.kept().clone());
                 **machine = begun.expect("it is the same network");
             }
             Role::Node { config, machine, disk } => {

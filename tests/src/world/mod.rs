@@ -22,11 +22,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chatring_machines::entry::Entry;
 use chatring_machines::event::{Event, Reply};
-use chatring_machines::ids::{Birth, Conn, ListenerId, Ticket};
+use chatring_machines::ids::{Birth, Conn, Epoch, ListenerId, Ticket};
 use chatring_machines::machine::Query;
 use chatring_machines::machine::{Effect, Input};
 use chatring_machines::names::{GroupName, Nick};
 use chatring_machines::time::{Jitter, Time};
+use chatring_machines::view::SharedView;
 use chatring_machines::wire::Text;
 
 pub use cluster::address_of;
@@ -116,7 +117,11 @@ pub struct World {
     slow: BTreeMap<(Pid, Pid), u64>,
     refusing: BTreeMap<Pid, Time>,
     wire_ids: u64,
-    store_at: Time,
+    store_at: BTreeMap<Pid, Time>,
+    directories: Vec<Text>,
+    views: BTreeMap<Epoch, SharedView>,
+    /// Two directory servers had two views under one epoch.
+    disagreed: Option<String>,
     codecs: Codecs,
     trace: Trace,
     lives: Lives,
@@ -150,7 +155,10 @@ impl World {
             slow: BTreeMap::new(),
             refusing: BTreeMap::new(),
             wire_ids: 0,
-            store_at: Time(0),
+            store_at: BTreeMap::new(),
+            directories: Vec::new(),
+            views: BTreeMap::new(),
+            disagreed: None,
             codecs: Codecs::new(),
             lives: Lives::default(),
             nicks: Nicks::default(),
@@ -192,6 +200,11 @@ impl World {
     /// Whether an entry was said in another life of its group, and came back into this one.
     pub fn is_again(&self, entry: &Entry) -> bool {
         self.lives.is_again(entry)
+    }
+
+    /// Where directory servers contradicted each other, if they did.
+    pub fn disagreed(&self) -> Option<&str> {
+        self.disagreed.as_deref()
     }
 
     /// Who is called what.
@@ -366,6 +379,9 @@ impl World {
             let mut nicks = std::mem::take(&mut self.nicks);
             nicks.watch(now, to, &effects, |pid| self.processes[pid.0].frozen.is_some(), |conn| self.native_at(to, conn));
             self.nicks = nicks;
+        }
+        if self.options.sabotage == Sabotage::OtherViews && self.processes[to.0].name == "directory-2" {
+            effects.iter_mut().for_each(effects::leave_one_out);
         }
         for effect in effects.drain(..) {
             self.carry_out(to, effect);

@@ -90,6 +90,8 @@ pub enum Sabotage {
     Flood,
     /// Each answer between nodes is sent sixty times.
     Echoes,
+    /// One directory server leaves the last node out of its views.
+    OtherViews,
     /// After a while disks of super nodes say that they have what they don't.
     LyingDisks,
 }

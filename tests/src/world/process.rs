@@ -6,9 +6,8 @@ use std::net::IpAddr;
 use chatring_machines::client::Client;
 use chatring_machines::directory::{Directory, DirectoryConfig, MemoryStore};
 use chatring_machines::ids::{Conn, ListId};
-use chatring_machines::machine::{Effect, Input, Machine};
+use chatring_machines::machine::{Effect, Input, Machine, Write};
 use chatring_machines::names::GroupName;
-use chatring_machines::peer::Change;
 use chatring_machines::super_node::{NodeConfig, SuperNode};
 use chatring_machines::time::Time;
 
@@ -43,7 +42,7 @@ pub enum Role {
         /// What its disk has, synced.
         store: MemoryStore,
         /// What is on its way there.
-        disk: Disk<Change>,
+        disk: Disk<Write>,
     },
     /// A super node.
     Node {

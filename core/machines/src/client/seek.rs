@@ -11,7 +11,7 @@ use crate::names::NodeKey;
 use crate::ring::{Ring, point};
 use crate::time::Time;
 use crate::view::SharedView;
-use crate::wire::Text;
+use crate::wire::{Given, Text};
 
 /// After so many MOVEDs in a row the nodes don't agree, and it is better to pause.
 const HOPS_MAX: u32 = 4;
@@ -23,7 +23,8 @@ const DOUBLINGS_MAX: u32 = 20;
 impl Client {
     /// Fetches the list, then goes to the node.
     pub(super) fn seek(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let mut errand = Errand::new(self.list_servers(), vec![ClientCommand::Ring {}.into()], self.config.timing.fetch_ms);
+        let mut errand =
+            Errand::new(self.list_servers(), vec![ClientCommand::Ring { how: Given(None) }.into()], self.config.timing.fetch_ms);
         let progress = errand.next(now, &mut self.tickets, effects);
         self.phase = Phase::Finding(errand);
         self.found(now, progress, effects);

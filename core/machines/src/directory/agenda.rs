@@ -129,6 +129,13 @@ impl Agenda {
         own.map(|(_, asker)| asker.conn).collect()
     }
 
+    /// Someone else decides from here on. Gives all who wait.
+    pub(super) fn take_all(&mut self) -> Vec<Asker> {
+        let askers = self.askers().map(|(_, asker)| *asker).collect();
+        *self = Agenda::default();
+        askers
+    }
+
     /// Forgets what a connection wanted and has not begun. Says how much that was.
     pub(super) fn drop_queued(&mut self, conn: Conn) -> usize {
         let before = self.queue.len();

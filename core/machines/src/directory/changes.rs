@@ -1,12 +1,10 @@
-//! Changes of durable state on their way: given to the store, applied when it has them, answered then and not before.
-
-use std::collections::VecDeque;
+//! Changes of durable state on their way: given to the log that the servers keep together, applied when they are agreed on, answered then and not before.
 
 use super::agenda::{self, node_of};
 use super::{Directory, WATCHERS, note};
 use crate::event::Event;
 use crate::ids::{Conn, Ticket};
-use crate::machine::{Effect, Level, Note};
+use crate::machine::{Effect, Level, Note, Write};
 use crate::names::NodeKey;
 use crate::peer::{Change, LinkEvent};
 use crate::time::Time;
@@ -14,12 +12,20 @@ use crate::view::Plan;
 
 use super::state::Applied;
 
-/// A change the store has not confirmed yet.
+/// A change that is not agreed on yet.
 #[derive(Debug)]
 pub(super) struct Pending {
-    ticket: Ticket,
+    index: u64,
     pub(super) change: Change,
-    asker: Option<Asker>,
+    pub(super) asker: Option<Asker>,
+}
+
+/// What the store has not confirmed yet.
+#[derive(Debug)]
+pub(super) struct Storing {
+    ticket: Ticket,
+    /// A report, and who is told; otherwise it is of the log.
+    report: Option<Option<Asker>>,
 }
 
 /// Who waits for a change.
@@ -51,11 +57,38 @@ impl Wants {
 }
 
 impl Directory {
-    /// Gives a change to the store. The soft state follows at once, so that nothing is decided twice.
+    /// Gives a change to the log. The soft state follows at once, so that nothing is decided twice.
     pub(super) fn commit(&mut self, change: Change, asker: Option<Asker>, effects: &mut Vec<Effect>) {
+        let _ = effects; // what it leads to comes when the log is settled
+        let index = self.replica.propose(change.clone()).expect("only who leads decides");
+        self.commits.push_back(Pending { index, change, asker });
+    }
+
+    /// Gives something to the store. What is of the log has no asker.
+    pub(super) fn store(&mut self, write: Write, asker: Option<Asker>, effects: &mut Vec<Effect>) {
         let ticket = self.ticket();
-        effects.push(Effect::Commit { ticket, change: change.clone() });
-        self.commits.push_back(Pending { ticket, change, asker });
+        let report = matches!(write, Write::Report { .. }).then_some(asker);
+        self.storing.push_back(Storing { ticket, report });
+        effects.push(Effect::Commit { ticket, write });
+    }
+
+    /// The store has the oldest of what it was given.
+    pub(super) fn stored(&mut self, now: Time, ticket: Ticket, effects: &mut Vec<Effect>) {
+        let Some(oldest) = self.storing.pop_front() else { return };
+        assert_eq!(oldest.ticket, ticket, "the store confirmed out of order");
+        match oldest.report {
+            None => {
+                let mut out = Vec::new();
+                let was_named = self.replica.is_named();
+                self.replica.written(&mut out);
+                self.carry_out(now, out, effects);
+                if !was_named {
+                    self.introduce(effects);
+                }
+            }
+            Some(asker) => asker.into_iter().for_each(|asker| self.grant(now, asker, effects)),
+        }
+        self.stop_when_idle(effects);
     }
 
     /// Whether a change of this node's place is under way, so that what is durable is not the last word.
@@ -70,7 +103,7 @@ impl Directory {
 
     /// Whether a change of the ring, or of what is planned, is under way.
     pub(super) fn ring_is_changing(&self) -> bool {
-        self.commits.iter().any(|pending| !matches!(pending.change, Change::Report { .. }))
+        !self.commits.is_empty()
     }
 
     /// A super node of the ring is dead: commits that, and forgets its pulse so that it happens once.
@@ -83,13 +116,13 @@ impl Directory {
         self.commit(Change::Remove { key: key.clone(), incarnation, why: why.into() }, None, effects);
     }
 
-    /// The store has the oldest change under way.
-    pub(super) fn committed(&mut self, now: Time, ticket: Ticket, effects: &mut Vec<Effect>) {
-        let Some(Pending { change, asker, .. }) = confirm(&mut self.commits, ticket) else { return };
+    /// The next change is agreed on: by us, if we lead, or by someone who does.
+    pub(super) fn agreed(&mut self, now: Time, index: u64, change: Change, effects: &mut Vec<Effect>) {
+        let ours = self.commits.front().is_some_and(|pending| pending.index == index).then(|| self.commits.pop_front()).flatten();
+        let asker = ours.and_then(|pending| pending.asker);
         let planned = self.state.pending().map(|(number, _)| number);
-        // Most changes are reports, and nobody wants to read of those.
-        let is_report = matches!(change, Change::Report { .. });
-        let text = if is_report { String::new() } else { describe(&change, self.state.pending().map(|(_, plan)| plan)) };
+        let was = self.state.pending().map(|(_, plan)| plan.clone());
+        let text = describe(&change, self.state.pending().map(|(_, plan)| plan));
         let applied = self.state.apply(&change);
         if applied == Applied::Ring {
             effects.push(Effect::TellAll { list: WATCHERS, event: self.view_event(), skip: None });
@@ -99,15 +132,24 @@ impl Directory {
             let level = if matches!(change, Change::Cancel { .. }) { Level::Warn } else { Level::Info };
             note(effects, level, text);
         }
-        if let Change::Admit { node } = &change {
-            self.pulses.renew(now, &node.key, node.incarnation);
+        if let (Change::Commit { .. }, Some((Plan::Drain { key, .. }, Applied::Ring))) = (&change, was.map(|plan| (plan, applied))) {
+            // It stays connected and hears what becomes of the ring.
+            self.links.demote(&key);
         }
-        self.plan_changed(now, planned, &change, applied == Applied::Ring, effects);
-        if let Some(asker) = asker {
-            self.grant(now, asker, effects);
+        self.release_held(now, effects);
+        if self.leads {
+            if let Change::Admit { node } = &change {
+                self.pulses.renew(now, &node.key, node.incarnation);
+            }
+            self.plan_changed(now, planned, &change, applied == Applied::Ring, effects);
+            if let Some(asker) = asker {
+                self.grant(now, asker, effects);
+            }
+            self.advance(now, effects);
+            self.stop_when_idle(effects);
+        } else {
+            self.tell_plan(planned, effects);
         }
-        self.advance(now, effects);
-        self.stop_when_idle(effects);
     }
 
     pub(super) fn fulfil(&mut self, asker: Asker, effects: &mut Vec<Effect>) {
@@ -135,7 +177,8 @@ impl Directory {
     /// Puts a connection on the list of watchers and shows it the view there is, and what is planned. One that is on it already has heard that.
     pub(super) fn watch(&mut self, conn: Conn, effects: &mut Vec<Effect>) {
         let Some(link) = self.links.of_mut(conn) else { return };
-        if std::mem::replace(&mut link.watches, true) {
+        // Whoever is at another server hears there what is agreed on.
+        if link.via || std::mem::replace(&mut link.watches, true) {
             return;
         }
         effects.push(Effect::Enlist { list: WATCHERS, conn });
@@ -180,13 +223,6 @@ pub(super) fn tell(conn: Conn, event: impl Into<Event>) -> Effect {
     Effect::Tell { conn, event: event.into() }
 }
 
-/// Takes the oldest change off the queue. Drivers confirm in order: anything else is a bug of theirs.
-fn confirm(commits: &mut VecDeque<Pending>, ticket: Ticket) -> Option<Pending> {
-    let oldest = commits.pop_front()?;
-    assert_eq!(oldest.ticket, ticket, "the store confirmed changes out of order");
-    Some(oldest)
-}
-
 fn describe(change: &Change, planned: Option<&Plan>) -> String {
     let planned = planned.map_or_else(String::new, agenda::describe);
     match change {
@@ -197,6 +233,5 @@ fn describe(change: &Change, planned: Option<&Plan>) -> String {
         Change::Prepare { plan, .. } => format!("planned: {}", agenda::describe(plan)),
         Change::Commit { .. } => format!("done as planned: {planned}"),
         Change::Cancel { why, .. } => format!("not done, though planned: {planned}: {why}"),
-        Change::Report { report, .. } => format!("{} is reported", report.group),
     }
 }

@@ -3,12 +3,12 @@
 use super::Directory;
 use super::changes::tell;
 use super::questions::Shape;
-use crate::command::{ClientCommand, Hello};
+use crate::command::{ClientCommand, Hello, RingAsk};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::Conn;
 use crate::machine::{Effect, Query};
 use crate::time::Time;
-use crate::wire::{At, Rest, Spec, Text};
+use crate::wire::{At, Given, Rest, Spec, Text};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -27,8 +27,9 @@ impl Directory {
             ClientCommand::Client { words } => self.client(conn, &words.0),
             ClientCommand::Info { section } => Reply::Text { text: self.info(&section.0).into() }.into(),
             ClientCommand::Command { words } => commands(&words.0),
-            ClientCommand::Ring {} if self.state.is_founded() => Reply::Ring { view: self.state.view().clone() }.into(),
-            ClientCommand::Ring {} => Event::error(Code::TryAgain, "100 the network is just being founded"),
+            ClientCommand::Ring { how: Given(Some(RingAsk::Linearizable)) } => return self.read_for_certain(now, conn, effects),
+            ClientCommand::Ring { how: Given(None) } if self.state.is_founded() => Reply::Ring { view: self.state.view().clone() }.into(),
+            ClientCommand::Ring { how: Given(None) } => Event::error(Code::TryAgain, "100 the network is just being founded"),
             ClientCommand::Nodes {} => {
                 let query = Query::Groups { pattern: "*".into(), limit: self.config.limits.rows };
                 return self.ask(now, conn, query, Shape::Nodes, effects);
@@ -43,9 +44,10 @@ impl Directory {
             ClientCommand::Handoff { what } => return self.handoff(now, conn, what, effects),
             ClientCommand::Drain { node } => return self.drain(now, conn, node, effects),
             ClientCommand::Points { points } => return self.points(now, conn, points, effects),
+            ClientCommand::Directory { what, address } => return self.steer(now, conn, what, address, effects),
             ClientCommand::Quit { .. } => {
                 effects.push(tell(conn, Event::ok()));
-                return self.close(conn, effects);
+                return self.close(now, conn, effects);
             }
             elsewhere => {
                 let text = format!("{} is answered by super nodes; this is a directory server: ask RING for them", elsewhere.word());

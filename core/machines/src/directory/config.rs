@@ -20,8 +20,10 @@ pub struct DirectoryConfig {
     pub secret: NetworkSecret,
     /// How placement works in a network that is founded now. One that exists keeps its own.
     pub params: RingParams,
-    /// All directory servers, as `host:port`. Empty: this one alone.
+    /// The directory servers that begin the network together, and those that may come later, as `host:port`, this one among them. Empty: this one alone.
     pub directories: Vec<Text>,
+    /// How long the directory servers miss their leader before they elect another, or up to twice as long.
+    pub election_ms: u64,
     /// How long a super node may be silent before it is declared dead.
     pub lease_ms: u64,
     /// How long the super nodes may take to prepare a planned change before it is given up.

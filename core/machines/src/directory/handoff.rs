@@ -16,7 +16,7 @@ use crate::view::Plan;
 use crate::wire::{Rest, Text};
 
 /// Why an operator is sent away.
-type Refusal = (Code, String);
+pub(super) type Refusal = (Code, String);
 
 impl Directory {
     pub(super) fn handoff(&mut self, now: Time, conn: Conn, what: HandoffAsk, effects: &mut Vec<Effect>) {
@@ -76,7 +76,7 @@ impl Directory {
         }
     }
 
-    fn may_change(&self, conn: Conn, what: &str) -> Result<(), Refusal> {
+    pub(super) fn may_change(&self, conn: Conn, what: &str) -> Result<(), Refusal> {
         let from = self.links.of(conn).map(|link| link.from.to_canonical());
         if from.is_some_and(|from| from.is_loopback()) {
             return Ok(());

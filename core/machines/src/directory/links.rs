@@ -43,6 +43,12 @@ pub(super) struct Link {
     pub(super) waits: bool,
     /// Nothing is read from it now.
     pub(super) paused: bool,
+    /// It ends at another server.
+    pub(super) via: bool,
+    /// The leader has heard of it.
+    pub(super) is_known_to_leader: bool,
+    /// What the leader was asked for it and has not answered.
+    pub(super) asked_leader: usize,
     heard: Time,
 }
 
@@ -72,6 +78,9 @@ impl Links {
             pending: 0,
             waits: false,
             paused: false,
+            via: false,
+            is_known_to_leader: false,
+            asked_leader: 0,
             heard: now,
         };
         self.links.insert(conn, link);
@@ -116,6 +125,11 @@ impl Links {
 
     pub(super) fn of_mut(&mut self, conn: Conn) -> Option<&mut Link> {
         self.links.get_mut(&conn)
+    }
+
+    /// Who waits for an answer of the leader's. Looks at all connections, as often as the leader changes.
+    pub(super) fn asking_leader(&self) -> Vec<Conn> {
+        self.links.iter().filter(|(_, link)| link.asked_leader > 0).map(|(conn, _)| *conn).collect()
     }
 
     /// How many there are.

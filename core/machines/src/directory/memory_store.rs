@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::{Applied, DirectoryState};
+use super::replica::{KeptLog, LogWrite};
+use super::state::DirectoryState;
 use crate::entry::{MemberRow, Settings};
 use crate::ids::{Birth, SessionId, Term};
-use crate::machine::{Answer, Query, Store, StoreError};
+use crate::machine::{Answer, Query, Store, StoreError, Write};
 use crate::names::{GroupName, NodeKey, glob};
-use crate::peer::{Change, GroupLine, GroupRecord, GroupReport};
+use crate::peer::{GroupLine, GroupRecord, GroupReport};
 
 /// Which report of a group was the last one taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +51,19 @@ pub fn weigh(known: Option<&Version>, report: &GroupReport) -> Weight {
     Weight::Take { afresh: report.full || known.is_some_and(|known| known.birth != report.birth) }
 }
 
+/// What a directory server goes on from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// What all servers agreed on, as far as this one was told.
+    pub state: DirectoryState,
+    /// Its part of the log that makes it.
+    pub log: KeptLog,
+}
+
 /// A [`Store`] that forgets all when it is dropped.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MemoryStore {
-    state: DirectoryState,
+    kept: Kept,
     groups: BTreeMap<GroupName, Remembered>,
 }
 
@@ -67,16 +77,20 @@ struct Remembered {
 }
 
 impl MemoryStore {
-    /// The ring as of the last commit: what a directory server that starts again is given.
-    pub fn state(&self) -> &DirectoryState {
-        &self.state
+    /// As of the last commit: what a directory server that starts again is given.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
-    fn apply(&mut self, change: &Change) {
-        if self.state.apply(change) != Applied::Report {
-            return;
-        }
-        let Change::Report { master, report } = change else { return };
+    fn log(&mut self, write: &LogWrite) {
+        let (installed, changes) = self.kept.log.write(write);
+        self.kept.state = installed.unwrap_or_else(|| std::mem::take(&mut self.kept.state));
+        changes.iter().for_each(|change| {
+            self.kept.state.apply(change);
+        });
+    }
+
+    fn report(&mut self, master: &NodeKey, report: &GroupReport) {
         match weigh(self.groups.get(&report.group).map(|group| &group.version), report) {
             Weight::Ignore => {}
             Weight::Forget => {
@@ -100,8 +114,11 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        changes.iter().for_each(|change| self.apply(change));
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        writes.iter().for_each(|write| match write {
+            Write::Log(write) => self.log(write),
+            Write::Report { master, report } => self.report(master, report),
+        });
         Ok(())
     }
 
@@ -117,7 +134,7 @@ impl Store for MemoryStore {
                 Answer::Counts { people: people.len() as u64, groups: self.groups.len() as u64 }
             }
             Query::Orphans { master, after, limit } => {
-                let is_gone = |of: &NodeKey| of == master || self.state.view().node(of).is_none();
+                let is_gone = |of: &NodeKey| of == master || self.kept.state.view().node(of).is_none();
                 let later = self.groups.iter().filter(|(name, _)| after.as_ref().is_none_or(|after| *name > after));
                 let orphans = later.filter(|(_, group)| is_gone(&group.master)).map(|(name, _)| name.clone());
                 Answer::Names(orphans.take(*limit as usize).collect())
@@ -153,10 +170,9 @@ mod tests {
     use crate::entry::Person;
     use crate::names::Nick;
     use crate::time::Time;
-    use crate::view::RingParams;
 
     /// `term.seq birth [full] [closed] [+session…] [-session…]`
-    fn report(group: &str, text: &str) -> Change {
+    fn report(group: &str, text: &str) -> Write {
         let master = NodeKey::new("192.0.2.1").unwrap();
         let mut words = text.split(' ');
         let (term, seq) = words.next().unwrap().split_once('.').unwrap();
@@ -181,7 +197,7 @@ mod tests {
                 _ => report.closed = true,
             }
         }
-        Change::Report { master, report: Box::new(report) }
+        Write::Report { master, report: Box::new(report) }
     }
 
     fn member(session: u64) -> MemberRow {
@@ -194,8 +210,6 @@ mod tests {
     #[track_caller]
     fn check(story: &[(&str, Option<&[u64]>)]) {
         let mut store = MemoryStore::default();
-        let found = Change::Found { network: "n".into(), params: RingParams::default(), generation: 1 };
-        store.commit(&[found]).unwrap();
         for (line, expect) in story {
             store.commit(&[report("#a", line)]).unwrap();
             let Ok(Answer::Record(record)) = store.query(&Query::Record(GroupName::new("#a").unwrap())) else { panic!() };
@@ -223,8 +237,7 @@ mod tests {
     #[test]
     fn people_are_not_remembered_as_groups() {
         let mut store = MemoryStore::default();
-        let found = Change::Found { network: "n".into(), params: RingParams::default(), generation: 1 };
-        store.commit(&[found, report("@joe", "1.1 1 +1"), report("#a", "1.1 1 +1 +2"), report("#b", "1.1 1 +1")]).unwrap();
+        store.commit(&[report("@joe", "1.1 1 +1"), report("#a", "1.1 1 +1 +2"), report("#b", "1.1 1 +1")]).unwrap();
         assert_eq!(store.query(&Query::Counts), Ok(Answer::Counts { people: 2, groups: 2 }));
         let Ok(Answer::Groups(lines)) = store.query(&Query::Groups { pattern: "*B".into(), limit: 9 }) else { panic!() };
         assert_eq!(lines.iter().map(|line| line.group.as_str()).collect::<Vec<_>>(), ["#b"]);

@@ -1,22 +1,23 @@
 //! The directory server: keeps the list of super nodes and says who is on it.
 //!
 //! ```text
-//! a command → checked here → Effect::Commit → Input::Committed → DirectoryState::apply → answer, and the new view to who watches
+//! a command → checked by the server that leads → the log (`replica`) → agreed on → DirectoryState::apply → answer, and the new view to who watches
 //! ```
 //!
 //! The ring changes at once when a node dies, or comes into an empty ring; every other change of it is planned: announced, prepared by its nodes, then made (`planned`).
-//! Durable state changes in one place only, when the store has confirmed the change (`state`); a replicated log can take the store's place without
-//! anything here noticing. Heartbeats, suspicion and leases are soft state (`pulses`) and are forgotten at a restart, after which every node gets a
-//! full lease. What masters report of groups passes through to the store and is read back from it; the machine holds none of it.
+//! Durable state changes in one place only, when a majority of the servers has the change on disk (`state`, `replica`). Heartbeats, suspicion, leases and who waits for what are soft state of the one that leads
+//! (`pulses`, `agenda`), forgotten when another does, which gives every node a full lease. Anyone may ask any server: what only the leader can say is asked of it (`via`).
+//! What masters report of groups passes through to the store of each server and is read back from it; the machine holds none of it.
 //!
 //! Nothing a client can send changes anything here: only connections that proved to know the network's secret may register, report or suspect.
 //!
-//! Invariants: the pulses are those of the nodes that will be in the ring once all commits under way are durable; a death is committed once;
+//! Invariants, where this server leads: the pulses are those of the nodes that will be in the ring once all changes under way are agreed on; a death is committed once;
 //! each connection is answered in the order it asked.
 
 mod agenda;
 mod changes;
 mod clients;
+mod colleagues;
 mod config;
 mod handoff;
 mod holds;
@@ -26,32 +27,40 @@ mod peers;
 mod planned;
 mod pulses;
 mod questions;
+mod replica;
+mod servers;
 mod state;
+mod steering;
 #[cfg(test)]
 mod tests;
+mod via;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use config::{DirectoryConfig, DirectoryLimits};
-pub use memory_store::{MemoryStore, Version, Weight, weigh};
-pub use state::{Applied, DRAINED_KEPT, DirectoryState, Plans, VIEWS_KEPT};
+pub use memory_store::{Kept, MemoryStore, Version, Weight, weigh};
+pub use replica::{KeptLog, Letter, LogWrite, Place, Promise, Record, Roster, Seat, Snapshot};
+pub use state::{Applied, DRAINED_KEPT, DirectoryState, Plans};
 
 use crate::command::Command;
 use crate::event::{Code, Event, Push};
 use crate::handshake::Identity;
-use crate::ids::{Conn, Incarnation, ListId, Ticket};
+use crate::ids::{Conn, Incarnation, ListId, ServerId, Ticket};
 use crate::machine::{DialError, Effect, Input, Level, Machine, Note};
 use crate::names::NodeKey;
-use crate::peer::{Change, LinkEvent};
+use crate::peer::LinkEvent;
 use crate::time::{Jitter, Time, earlier};
 use crate::wire::{Bad, Text};
 
 use agenda::{Agenda, Stage};
-use changes::Pending;
+use changes::{Pending, Storing};
+use colleagues::Colleagues;
 use holds::Holds;
 use links::Links;
 use pulses::{Due, Pulses};
 use questions::Question;
+use replica::{Pace, Replica};
+use via::Vias;
 
 /// The list of connections that hear of every new view.
 const WATCHERS: ListId = ListId(0);
@@ -82,8 +91,23 @@ pub struct Directory {
     pulses: Pulses,
     agenda: Agenda,
     holds: Holds,
-    /// In the order they were given to the store.
+    /// Its part in the log that the servers keep together.
+    replica: Replica,
+    colleagues: Colleagues,
+    vias: Vias,
+    /// Whether this server decides, and who does, as far as is known.
+    leads: bool,
+    leader: Option<ServerId>,
+    /// The others have heard that this server has a log.
+    said_founded: bool,
+    /// Who wants to read what is certainly the newest, and since when.
+    exact_reads: Vec<(Time, Conn)>,
+    /// Servers that an operator wants taken in, by address.
+    wanted: BTreeSet<Text>,
+    /// Changes that are not agreed on yet, in order. None where this server does not lead.
     commits: VecDeque<Pending>,
+    /// In the order they were given to the store.
+    storing: VecDeque<Storing>,
     questions: BTreeMap<Ticket, Question>,
     client_questions: usize,
     dials: BTreeMap<Ticket, (NodeKey, Incarnation)>,
@@ -94,13 +118,28 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// A server that goes on from `state`: what its store gave when it was opened, empty for a new network.
-    pub fn new(config: DirectoryConfig, state: DirectoryState) -> Result<Directory, OtherNetwork> {
+    /// A server that goes on from what its store gave when it was opened: nothing, for a new one.
+    pub fn new(config: DirectoryConfig, kept: Kept) -> Result<Directory, OtherNetwork> {
+        let state = kept.state;
         if state.is_founded() && state.view().network != config.network {
             return Err(OtherNetwork { stored: state.view().network.clone(), configured: config.network });
         }
         Ok(Directory {
             identity: config.identity(),
+            replica: Replica::new(
+                config.address.clone(),
+                Pace { election_ms: config.election_ms.max(1) },
+                Jitter::new(config.seed.wrapping_add(1)),
+                &kept.log,
+            ),
+            colleagues: Colleagues::default(),
+            vias: Vias::default(),
+            leads: false,
+            leader: None,
+            said_founded: !kept.log.records.is_empty() || kept.log.base.index > 0,
+            exact_reads: Vec::new(),
+            wanted: BTreeSet::new(),
+            storing: VecDeque::new(),
             jitter: Jitter::new(config.seed),
             links: Links::default(),
             pulses: Pulses::new(config.lease_ms),
@@ -126,6 +165,8 @@ impl Directory {
 
 impl Machine for Directory {
     fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        let from = effects.len();
+        self.look_at_office(now, effects);
         self.notice_sleep(now, effects);
         match input {
             Input::Start => self.start(now, effects),
@@ -133,13 +174,17 @@ impl Machine for Directory {
                 for crowd in self.links.open(now, conn, peer, listener, self.config.limits.strangers) {
                     let reason = "too many connections are waiting, and this one was silent longest".into();
                     effects.push(Effect::Tell { conn: crowd, event: Push::Closing { reason }.into() });
-                    self.close(crowd, effects);
+                    self.close(now, crowd, effects);
                 }
             }
             Input::Heard { conn, command } => self.heard(now, conn, command, effects),
             Input::Lost { conn } => self.lost(now, conn, effects),
             Input::Dialed { ticket, result } => self.dialed(now, ticket, result, effects),
-            Input::Committed { ticket } => self.committed(now, ticket, effects),
+            Input::Committed { ticket } => self.stored(now, ticket, effects),
+            Input::Told { conn, event } if self.colleagues.owns(conn) => {
+                let change = self.colleagues.told(now, conn, event.ok(), &self.identity, &mut self.jitter, effects);
+                self.colleague_changed(now, change, effects);
+            }
             Input::Answered { ticket, answer } => self.answered(now, ticket, answer, effects),
             // A watcher that missed views needs the newest one only.
             Input::Fell { conn, list, .. } => {
@@ -148,6 +193,7 @@ impl Machine for Directory {
                 effects.push(Effect::Enlist { list, conn });
             }
             Input::Stop => {
+                self.hand_office_over(now);
                 self.stopping = true;
                 self.stop_when_idle(effects);
             }
@@ -155,6 +201,9 @@ impl Machine for Directory {
             Input::Told { .. } | Input::Judged { .. } | Input::Wish(_) | Input::Drained { .. } | Input::Surveyed { .. } => {}
             Input::Kept { .. } | Input::DiskTrouble { .. } | Input::DiskWell { .. } => {}
         }
+        self.settle_log(now, effects);
+        self.answer_exact_reads(now, effects);
+        self.wrap(effects, from);
         self.looked = now;
     }
 
@@ -164,7 +213,8 @@ impl Machine for Directory {
         }
         // Often enough to notice that it stood still, or that its clock did not.
         let look = self.pulses.deadline().map(|due| due.min(self.looked + self.config.lease_ms / LOOKS));
-        earlier(look, self.agenda.deadline(&self.config))
+        let of_log = earlier(self.replica.deadline(), self.colleagues.deadline());
+        earlier(earlier(look, self.agenda.deadline(&self.config)), of_log)
     }
 
     fn check_invariants(&self) {
@@ -172,6 +222,13 @@ impl Machine for Directory {
         self.links.check_invariants();
         self.pulses.check_invariants();
         self.agenda.check_invariants();
+        self.replica.check_invariants();
+        let asked = self.questions.values().filter(|question| question.is_clients()).count();
+        assert_eq!(asked, self.client_questions);
+        if !self.leads {
+            assert!(self.commits.is_empty() && self.agenda.current.is_none() && self.pulses.keys().next().is_none());
+            return;
+        }
         let mut durable = self.state.clone();
         self.commits.iter().for_each(|pending| {
             durable.apply(&pending.change);
@@ -184,33 +241,14 @@ impl Machine for Directory {
         if current.is_none_or(|current| current.stage == Stage::Preparing) && !self.ring_is_changing() {
             assert_eq!(self.state.pending(), begun, "what is under way is not what is durable");
         }
-        let asked = self.questions.values().filter(|question| question.is_clients()).count();
-        assert_eq!(asked, self.client_questions);
     }
 }
 
 impl Directory {
     fn start(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        if !self.state.is_founded() {
-            let (network, params) = (self.config.network.clone(), self.config.params);
-            self.commit(Change::Found { network, params, generation: 1 }, None, effects);
-        } else if self.state.view().params != self.config.params {
-            let kept = self.state.view().params;
-            let text = format!(
-                "the network keeps the placement it was founded with: {} with {} points; `chatctl ring points` changes these",
-                kept.metric, kept.points
-            );
-            note(effects, Level::Warn, text);
-        }
-        let addresses = self.config.published();
-        if self.state.view().directories != addresses {
-            self.commit(Change::Directories { addresses }, None, effects);
-        }
-        for node in self.state.view().nodes.clone() {
-            self.pulses.begin(now, &node.key, node.incarnation, None);
-            self.pulses.renew(now, &node.key, node.incarnation);
-        }
-        self.resume_plan(now, effects);
+        self.want_colleagues(now, effects);
+        self.replica.start(now);
+        self.found_if_due(effects);
     }
 
     /// A process that did not run could not hear anyone: nobody is judged for that time.
@@ -229,8 +267,13 @@ impl Directory {
         let Some(link) = self.links.of(conn) else { return };
         let is_peer = link.peer().is_some();
         self.links.hear(now, conn);
+        let is_for_leader = command.as_ref().is_ok_and(via::is_for_leader);
         let refusal = match command {
             Ok(_) if self.stopping => Some((Code::TryAgain, "1000 this directory server is stopping".to_string())),
+            Ok(command) if !self.leads && is_for_leader && (is_peer || matches!(command, Command::Client(_))) => {
+                self.ask_leader(now, conn, command, effects);
+                None
+            }
             Ok(Command::Client(command)) => {
                 self.client_command(now, conn, command, effects);
                 None
@@ -248,8 +291,18 @@ impl Directory {
     }
 
     fn lost(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
+        if self.colleagues.owns(conn) {
+            let change = self.colleagues.lost(now, conn);
+            return self.colleague_changed(now, change, effects);
+        }
         let Some(link) = self.links.remove(conn) else { return };
+        self.colleagues.gone(conn);
+        let vias = self.vias.of(conn);
+        self.forget_vias(vias, effects);
         self.forget_asker(conn, effects);
+        if link.is_known_to_leader {
+            self.tell_leader_lost(now, conn, effects);
+        }
         if let Some(peer) = link.peer()
             && self.pulses.disconnect(&peer.key, conn)
         {
@@ -258,9 +311,14 @@ impl Directory {
     }
 
     /// Forgets a connection and has it closed. Its node, if it has one, is not suspected: we did this.
-    fn close(&mut self, conn: Conn, effects: &mut Vec<Effect>) {
-        if let Some(peer) = self.links.remove(conn).as_ref().and_then(links::Link::peer) {
+    fn close(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
+        let link = self.links.remove(conn);
+        self.colleagues.gone(conn);
+        if let Some(peer) = link.as_ref().and_then(links::Link::peer) {
             self.pulses.disconnect(&peer.key, conn);
+        }
+        if link.is_some_and(|link| link.is_known_to_leader) {
+            self.tell_leader_lost(now, conn, effects);
         }
         self.forget_asker(conn, effects);
         effects.push(Effect::Close { conn });
@@ -268,6 +326,15 @@ impl Directory {
 
     /// Looks after whoever is due. Heartbeats that came in this turn were heard before.
     fn attend(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.replica.tick(now);
+        let tickets = &mut self.tickets;
+        let ticket = || {
+            *tickets += 1;
+            Ticket(*tickets)
+        };
+        for change in self.colleagues.tick(now, ticket, &mut self.jitter, effects) {
+            self.colleague_changed(now, change, effects);
+        }
         while !self.stopping
             && let Some((key, due)) = self.pulses.first_due(now)
         {
@@ -312,6 +379,9 @@ impl Directory {
     }
 
     fn dialed(&mut self, now: Time, ticket: Ticket, result: Result<Conn, DialError>, effects: &mut Vec<Effect>) {
+        if let Some(change) = self.colleagues.dialed(now, ticket, result, &self.identity, &mut self.jitter, effects) {
+            return self.colleague_changed(now, change, effects);
+        }
         let suspect = self.dials.remove(&ticket);
         if let Ok(conn) = result {
             effects.push(Effect::Close { conn });
@@ -333,7 +403,7 @@ impl Directory {
     }
 
     fn stop_when_idle(&mut self, effects: &mut Vec<Effect>) {
-        if self.stopping && self.commits.is_empty() && self.questions.is_empty() {
+        if self.stopping && self.commits.is_empty() && self.storing.is_empty() && self.questions.is_empty() {
             effects.push(Effect::Stopped);
         }
     }

@@ -5,12 +5,13 @@ use super::changes::{Asker, Wants, tell};
 use super::links::Stage;
 use super::note;
 use super::questions::Shape;
+use super::via;
 use crate::event::{Code, Event};
 use crate::handshake::{Accepting, HandshakeError, Peer};
 use crate::ids::{Conn, Epoch, ListenerId, Ticket};
-use crate::machine::{Effect, Level, Query};
+use crate::machine::{Effect, Level, Query, Write};
 use crate::names::NodeKey;
-use crate::peer::{Change, GroupReport, LinkEvent, PeerCommand};
+use crate::peer::{GroupReport, LinkEvent, PeerCommand};
 use crate::time::Time;
 use crate::view::{NodeInfo, Plan};
 use crate::wire::Text;
@@ -20,12 +21,12 @@ impl Directory {
         let peer = self.links.of(conn).and_then(|link| link.peer()).cloned();
         match peer {
             Some(peer) => self.proven_command(now, conn, &peer, command, effects),
-            None => self.handshake(conn, &command, effects),
+            None => self.handshake(now, conn, &command, effects),
         }
     }
 
     /// What comes before the proof. Anything unexpected ends the connection.
-    fn handshake(&mut self, conn: Conn, command: &PeerCommand, effects: &mut Vec<Effect>) {
+    fn handshake(&mut self, now: Time, conn: Conn, command: &PeerCommand, effects: &mut Vec<Effect>) {
         let nonce = self.jitter.draw();
         let Some(link) = self.links.of_mut(conn) else { return };
         let result = match (&link.stage, command) {
@@ -44,12 +45,12 @@ impl Directory {
         };
         match result {
             Ok(event) => effects.push(tell(conn, event)),
-            Err(why) => self.turn_away(conn, command, why, effects),
+            Err(why) => self.turn_away(now, conn, command, why, effects),
         }
         let proven = self.links.of(conn).is_some_and(|link| link.peer().is_some());
         if proven && self.links.peers() > self.config.limits.peers {
             self.refuse(conn, Code::TooMany, "this directory server has all the peers it takes; try another one", effects);
-            self.close(conn, effects);
+            self.close(now, conn, effects);
         }
     }
 
@@ -59,7 +60,7 @@ impl Directory {
         LinkEvent::Proven {}
     }
 
-    fn turn_away(&mut self, conn: Conn, command: &PeerCommand, why: Option<HandshakeError>, effects: &mut Vec<Effect>) {
+    fn turn_away(&mut self, now: Time, conn: Conn, command: &PeerCommand, why: Option<HandshakeError>, effects: &mut Vec<Effect>) {
         match why {
             Some(error) => {
                 note(effects, Level::Warn, format!("a node was turned away: {error}"));
@@ -70,7 +71,7 @@ impl Directory {
                 effects.push(tell(conn, Event::error(Code::NoPerm, text)));
             }
         }
-        self.close(conn, effects);
+        self.close(now, conn, effects);
     }
 
     fn proven_command(&mut self, now: Time, conn: Conn, peer: &Peer, command: PeerCommand, effects: &mut Vec<Effect>) {
@@ -90,6 +91,18 @@ impl Directory {
             PeerCommand::Orphans { ticket, master, after } => {
                 let query = Query::Orphans { master, after, limit: self.config.limits.rows };
                 self.ask(now, conn, query, Shape::Peer(ticket), effects);
+            }
+            PeerCommand::Probe { sent } => effects.push(tell(conn, LinkEvent::Here { asked: sent, epoch: self.state.view().epoch })),
+            PeerCommand::Server { server, address, founded } => self.introduced(conn, server, &address, founded, effects),
+            PeerCommand::Log { server, letter } => self.replica.heard(now, server, *letter),
+            PeerCommand::Via { as_of, link, key, incarnation, local, words } => {
+                self.via(now, conn, (link, as_of), via::peer_of(key, incarnation), local, &words.0, effects);
+            }
+            PeerCommand::ViaLost { link } => self.via_lost(now, conn, link, effects),
+            PeerCommand::Relay { master, reports } => {
+                for report in reports {
+                    self.store(Write::Report { master: master.clone(), report: Box::new(report) }, None, effects);
+                }
             }
             PeerCommand::Prepared { number, epoch, left, why } => self.prepared(now, peer, (number, epoch), left, &why, effects),
             PeerCommand::Peer { .. } | PeerCommand::Prove { .. } => {
@@ -113,12 +126,16 @@ impl Directory {
             self.refuse(conn, code, text, effects);
             return;
         }
-        self.supersede(conn, peer, effects);
+        self.supersede(now, conn, peer, effects);
         if self.pulses.of(key).is_some_and(|pulse| pulse.incarnation != *incarnation) {
             self.declare_dead(now, key, "was started anew".to_string(), effects);
         }
         let seated = self.state.view().node(key).is_some_and(|node| node.incarnation == *incarnation);
         if seated && !self.is_changing(key) {
+            if !self.replica.is_certain(now) {
+                self.refuse(conn, Code::TryAgain, "200 another directory server may lead by now", effects);
+                return;
+            }
             self.pulses.connect(key, conn);
             self.pulses.renew(now, key, *incarnation);
             self.registered(conn, ticket, effects);
@@ -151,9 +168,18 @@ impl Directory {
     /// Confirms a heartbeat, but never to a node whose death is under way: it would believe in a lease that it has not.
     fn heartbeat(&mut self, now: Time, conn: Conn, peer: &Peer, sent: Time, effects: &mut Vec<Effect>) {
         let in_ring = self.pulses.hear(now, &peer.key, peer.incarnation, conn);
-        let only_watches = self.links.of(conn).is_some_and(|link| !link.registered);
+        let only_watches = match self.links.of(conn) {
+            // Which links of theirs were registered other servers don't say: who is told that it is heard, and is not in the ring, has to know that.
+            Some(link) if link.via => self.agenda.waits(conn) || self.state.is_drained(&peer.key, peer.incarnation),
+            Some(link) => !link.registered,
+            None => false,
+        };
         // Nor to one that is just being let go: it hears soon that it only watches.
         if !in_ring && !only_watches && self.is_being_drained(&peer.key) {
+            return;
+        }
+        // Nor where another server may lead by now, and judge otherwise. The node asks again soon.
+        if in_ring && !self.replica.is_certain(now) {
             return;
         }
         if in_ring || only_watches {
@@ -187,10 +213,11 @@ impl Directory {
         if count == 0 {
             effects.push(tell(conn, LinkEvent::Stored { ticket }));
         }
+        self.relay(master, &reports, effects);
         for (ix, report) in reports.into_iter().enumerate() {
             let wants = if ix + 1 == count { Wants::Stored(ticket) } else { Wants::Nothing };
-            let change = Change::Report { master: master.clone(), report: Box::new(report) };
-            self.commit(change, Some(Asker { conn, wants }), effects);
+            let write = Write::Report { master: master.clone(), report: Box::new(report) };
+            self.store(write, Some(Asker { conn, wants }), effects);
         }
         self.owe(now, conn, count, false, effects);
     }

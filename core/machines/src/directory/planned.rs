@@ -197,10 +197,8 @@ impl Directory {
 
     /// A change was applied: tells everyone what is planned now, and whoever asked what became of it.
     pub(super) fn plan_changed(&mut self, now: Time, before: Option<u64>, change: &Change, ring_changed: bool, effects: &mut Vec<Effect>) {
+        self.tell_plan(before, effects);
         let after = self.state.pending().map(|(number, _)| number);
-        if before != after {
-            effects.push(Effect::TellAll { list: WATCHERS, event: self.pending_event(), skip: None });
-        }
         match (before, after, &mut self.agenda.current) {
             (None, Some(_), Some(current)) => {
                 if current.stage == Stage::Announcing {
@@ -223,6 +221,13 @@ impl Directory {
         }
     }
 
+    /// Tells everyone what is planned now, where that is something else.
+    pub(super) fn tell_plan(&self, before: Option<u64>, effects: &mut Vec<Effect>) {
+        if before != self.state.pending().map(|(number, _)| number) {
+            effects.push(Effect::TellAll { list: WATCHERS, event: self.pending_event(), skip: None });
+        }
+    }
+
     fn plan_over(&mut self, now: Time, change: &Change, effects: &mut Vec<Effect>) {
         let Some(Current { plan, asker, .. }) = self.agenda.current.take() else { return };
         let failed: Option<Text> = match change {
@@ -234,8 +239,6 @@ impl Directory {
         match (&plan, &failed) {
             (Plan::Join { node }, None) => self.pulses.renew(now, &node.key, node.incarnation),
             (Plan::Join { node }, Some(_)) => wait_ms = self.holds.failed(now, &node.key),
-            // It stays connected and hears what becomes of the ring.
-            (Plan::Drain { key, .. }, None) if matches!(change, Change::Commit { .. }) => self.links.demote(key),
             _ => {}
         }
         match (asker, failed) {
@@ -299,7 +302,7 @@ impl Directory {
     }
 
     /// A node that comes on a new connection has given up its other ones. What is planned for the same start of it goes on.
-    pub(super) fn supersede(&mut self, conn: Conn, Peer { key, incarnation }: &Peer, effects: &mut Vec<Effect>) {
+    pub(super) fn supersede(&mut self, now: Time, conn: Conn, Peer { key, incarnation }: &Peer, effects: &mut Vec<Effect>) {
         let own = self.pulses.of(key).and_then(|pulse| pulse.conn);
         let older = own.into_iter().chain(self.agenda.conns_of(key)).filter(|older| *older != conn);
         let older: std::collections::BTreeSet<Conn> = older.collect();
@@ -309,7 +312,7 @@ impl Directory {
         for older in older {
             let text = format!("{key} has registered on another connection").into();
             effects.push(tell(older, LinkEvent::Refused { code: Code::Err, text }));
-            self.close(older, effects);
+            self.close(now, older, effects);
         }
     }
 

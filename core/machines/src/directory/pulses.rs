@@ -60,6 +60,18 @@ impl Pulses {
         Pulses { lease_ms, nodes: BTreeMap::new(), due: BTreeSet::new(), last_heard: Time(0) }
     }
 
+    /// So far all nodes may have been heard by whoever judged before us, who may have told them so a little later yet.
+    pub(super) fn take_over(&mut self, until: Time) {
+        let keys: Vec<NodeKey> = self.nodes.keys().cloned().collect();
+        keys.iter().for_each(|key| self.update(key, |pulse| pulse.heard = until));
+    }
+
+    /// Someone else judges from here on.
+    pub(super) fn clear(&mut self) {
+        self.nodes.clear();
+        self.due.clear();
+    }
+
     /// A node begins, or another start of it. Its clock stands until `renew`.
     pub(super) fn begin(&mut self, now: Time, key: &NodeKey, incarnation: Incarnation, conn: Option<Conn>) {
         self.end(key);

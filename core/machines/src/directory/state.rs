@@ -1,26 +1,23 @@
 //! The ring as a pure function of the changes made to it.
 //!
-//! [`DirectoryState::apply`] is the one way the ring changes: the machine, the store on disk and, later, every server of a replicated directory
+//! [`DirectoryState::apply`] is the one way the ring changes: the machine, the store on disk, and every other server of the directory
 //! apply the same changes in the same order and hold the same state. It asks nothing and fails never: a change that has
 //! no meaning any more is ignored, everywhere alike.
 //!
 //! A planned change is announced under a number and later made or cancelled. A death in between changes the ring at once; where it leaves a plan nothing to
 //! do (who was to be drained has died), the plan is gone with it.
 //!
-//! Invariants: every change of the ring has an epoch above all before it; nodes are ordered by key, each once; at most
-//! [`VIEWS_KEPT`] views are remembered, the current one among them; at most one change is planned, under the last number given
+//! Invariants: every change of the ring has an epoch above all before it; nodes are ordered by key, each once; at most one change is planned, under the last number given
 //! out, and it would change something.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ids::{Epoch, Incarnation};
 use crate::names::NodeKey;
 use crate::peer::Change;
 use crate::view::{Plan, RingParams, SharedView, View};
-
-/// How many views are remembered: a successor learns from them who held a group before.
-pub const VIEWS_KEPT: usize = 64;
+use crate::wire::{Argv, Bad, Field, Reader};
 
 /// How many drained starts of nodes are remembered; the oldest are forgotten, and might come back into the ring.
 pub const DRAINED_KEPT: usize = 64;
@@ -32,8 +29,6 @@ pub enum Applied {
     Ring,
     /// The ring is what it was; something is planned now, or is not any more.
     Plan,
-    /// The ring is what it was; what is remembered of a group may have changed.
-    Report,
     /// Nothing: it came too late, or says what is so already.
     Ignored,
 }
@@ -52,40 +47,47 @@ pub struct Plans {
 /// What directory servers agree on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DirectoryState {
-    /// Oldest first. Empty until the network is founded.
-    views: VecDeque<SharedView>,
+    view: SharedView,
     plans: Plans,
-    /// What `view` gives before there is a network.
-    nothing: SharedView,
 }
 
 impl Default for DirectoryState {
     fn default() -> DirectoryState {
-        DirectoryState { views: VecDeque::new(), plans: Plans::default(), nothing: Arc::new(empty_view()) }
+        DirectoryState { view: Arc::new(empty_view()), plans: Plans::default() }
+    }
+}
+
+/// As it goes to a server that is far behind: the view, the last number of a plan, the one pending, and what was drained.
+impl Field for DirectoryState {
+    fn put(&self, out: &mut Argv) {
+        self.view.put(out);
+        self.plans.number.put(out);
+        self.plans.pending.put(out);
+        let drained = self.plans.drained.iter().map(|(number, (key, incarnation))| (*number, key.clone(), *incarnation));
+        drained.collect::<Vec<_>>().put(out);
+    }
+    fn take(reader: &mut Reader<'_>) -> Result<Self, Bad> {
+        let (view, number, pending) = (Field::take(reader)?, Field::take(reader)?, Field::take(reader)?);
+        let drained = Vec::<(u64, NodeKey, Incarnation)>::take(reader)?;
+        let drained = drained.into_iter().map(|(number, key, incarnation)| (number, (key, incarnation))).collect();
+        Ok(DirectoryState { view, plans: Plans { number, pending, drained } })
     }
 }
 
 impl DirectoryState {
-    /// As it was written down: views, oldest first, of which the last is the current one; and plans.
-    pub fn restore(views: Vec<View>, plans: Plans) -> DirectoryState {
-        let mut state = DirectoryState { plans, ..DirectoryState::default() };
-        views.into_iter().for_each(|view| state.remember(view));
-        state
+    /// As it was written down; no view where there is no network yet.
+    pub fn restore(view: Option<View>, plans: Plans) -> DirectoryState {
+        DirectoryState { view: Arc::new(view.unwrap_or_else(empty_view)), plans }
     }
 
     /// Whether there is a network yet.
     pub fn is_founded(&self) -> bool {
-        !self.views.is_empty()
+        self.view.epoch != Epoch::default()
     }
 
     /// The ring now. Of epoch 0.0 and empty before there is a network.
     pub fn view(&self) -> &SharedView {
-        self.views.back().unwrap_or(&self.nothing)
-    }
-
-    /// The views remembered, oldest first; the last is the current one.
-    pub fn views(&self) -> impl DoubleEndedIterator<Item = &SharedView> {
-        self.views.iter()
+        &self.view
     }
 
     /// The change that is planned, under its number.
@@ -109,7 +111,6 @@ impl DirectoryState {
             return Applied::Ignored;
         }
         match change {
-            Change::Report { .. } => Applied::Report,
             Change::Prepare { number, plan } => self.prepare(*number, plan),
             Change::Commit { number } => self.make(*number),
             Change::Cancel { number, .. } => match self.take(*number) {
@@ -118,7 +119,7 @@ impl DirectoryState {
             },
             _ => match self.next_view(change) {
                 Some(view) => {
-                    self.remember(view);
+                    self.view = Arc::new(view);
                     // A plan that has nothing to do any more is gone.
                     self.plans.pending = self.plans.pending.take().filter(|plan| self.view().after(plan).is_some());
                     Applied::Ring
@@ -139,7 +140,7 @@ impl DirectoryState {
     fn make(&mut self, number: u64) -> Applied {
         let Some(plan) = self.take(number) else { return Applied::Ignored };
         let Some(view) = self.view().after(&plan) else { return Applied::Plan };
-        self.remember(view);
+        self.view = Arc::new(view);
         if let Plan::Drain { key, incarnation } = plan {
             self.plans.drained.insert(number, (key, incarnation));
             if self.plans.drained.len() > DRAINED_KEPT {
@@ -172,22 +173,12 @@ impl DirectoryState {
             }
             Change::Admit { node } => view.after(&Plan::Join { node: node.clone() }),
             Change::Remove { key, incarnation, .. } => view.after(&Plan::Drain { key: key.clone(), incarnation: *incarnation }),
-            Change::Found { .. } | Change::Report { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } => None,
+            Change::Found { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } => None,
         }
-    }
-
-    fn remember(&mut self, view: View) {
-        if self.views.len() == VIEWS_KEPT {
-            self.views.pop_front();
-        }
-        self.views.push_back(Arc::new(view));
     }
 
     /// Panics when what this file promises does not hold.
     pub fn check_invariants(&self) {
-        assert!(self.views.len() <= VIEWS_KEPT);
-        let epochs: Vec<Epoch> = self.views.iter().map(|view| view.epoch).collect();
-        assert!(epochs.windows(2).all(|pair| pair[0] < pair[1]), "an epoch is not above the one before: {epochs:?}");
         let keys: Vec<&NodeKey> = self.view().nodes.iter().map(|node| &node.key).collect();
         assert!(keys.windows(2).all(|pair| pair[0] < pair[1]), "nodes are not in order: {keys:?}");
         let moot = self.plans.pending.as_ref().filter(|plan| self.view().after(plan).is_none());
@@ -253,16 +244,18 @@ mod tests {
     fn check(story: &[(&str, &str)]) {
         let mut state = DirectoryState::default();
         for (line, expect) in story {
-            state.apply(&change(line));
+            let before = state.view().epoch;
+            let applied = state.apply(&change(line));
             state.check_invariants();
+            assert_eq!(state.view().epoch > before, applied == Applied::Ring, "after {line}");
+            assert_eq!(crate::netstrings::unpack::<DirectoryState>(&crate::netstrings::pack(&state)), Ok(state.clone()));
             let view = state.view();
             let nodes =
                 view.nodes.iter().map(|node| format!(" {}/{}@{},{}", node.key, node.incarnation.0, node.since.0, node.admitted.number));
             let pending = state.pending().map_or(String::new(), |(number, plan)| format!(" {} {number}", plan.word()));
             assert_eq!(format!("{}{}{pending}", view.epoch, nodes.collect::<String>()), *expect, "after {line}");
         }
-        let written: Vec<View> = state.views().map(|view| View::clone(view)).collect();
-        assert_eq!(DirectoryState::restore(written, state.plans().clone()), state);
+        assert_eq!(DirectoryState::restore(Some(View::clone(state.view())), state.plans().clone()), state);
     }
 
     #[test]
@@ -327,16 +320,5 @@ mod tests {
         let key = NodeKey::new("192.0.2.1").unwrap();
         let drained = (1..=101).filter(|n| state.is_drained(&key, Incarnation(*n)));
         assert_eq!(drained.collect::<Vec<_>>(), (101 - DRAINED_KEPT as u64..=100).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn old_views_are_forgotten() {
-        let mut state = DirectoryState::default();
-        state.apply(&change("found net 1"));
-        for n in 0..200 {
-            assert_eq!(state.apply(&change(&format!("admit 192.0.2.1 {n} a 5"))), Applied::Ring);
-        }
-        assert_eq!(state.views().count(), VIEWS_KEPT);
-        assert_eq!(state.views().next().unwrap().epoch.number, 201 - VIEWS_KEPT as u64 + 1);
     }
 }

@@ -18,7 +18,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::*;
 use crate::handshake::Dialling;
 use crate::ids::ListenerId;
-use crate::machine::{Query, Store};
+use crate::machine::{Query, Store, Write};
+use crate::peer::Change;
 use crate::secret::NetworkSecret;
 use crate::view::{Plan, RingParams, View};
 use crate::wire::Argv;
@@ -40,6 +41,7 @@ fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConfig {
         secret: NetworkSecret::new("s"),
         params: RingParams::default(),
         directories: Vec::new(),
+        election_ms: 800,
         lease_ms: 3_000,
         prepare_ms: 30_000,
         hold_ms: 60_000,
@@ -51,7 +53,7 @@ fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConfig {
 
 impl Rig {
     fn new(limits: DirectoryLimits) -> Rig {
-        let directory = Directory::new(config(limits, 1), DirectoryState::default()).unwrap();
+        let directory = Directory::new(config(limits, 1), Kept::default()).unwrap();
         let (unstored, dials) = (VecDeque::new(), VecDeque::new());
         Rig { directory, store: MemoryStore::default(), now: Time(1_000), started: 1, unstored, dials }
     }
@@ -79,8 +81,8 @@ impl Rig {
         let mut effects = Vec::new();
         while let Some(effect) = self.unstored.pop_front() {
             effects.extend(match effect {
-                Effect::Commit { ticket, change } => {
-                    self.store.commit(&[change]).unwrap();
+                Effect::Commit { ticket, write } => {
+                    self.store.commit(&[write]).unwrap();
                     self.handle(Input::Committed { ticket })
                 }
                 Effect::Query { ticket, query } => {
@@ -154,8 +156,11 @@ impl Rig {
         self.unstored.clear();
         self.dials.clear();
         let config = config(self.directory.config.limits, self.started);
-        self.directory = Directory::new(config, self.store.state().clone()).unwrap();
-        self.handle(Input::Start)
+        self.directory = Directory::new(config, self.store.kept().clone()).unwrap();
+        let mut effects = self.handle(Input::Start);
+        // Nobody decides before the disk has that this server leads again.
+        effects.extend(self.durable());
+        effects
     }
 
     fn step(&mut self, line: &str) -> Vec<Effect> {
@@ -225,6 +230,16 @@ fn show_event(event: &Event) -> String {
     }
 }
 
+fn show_change(change: &Change) -> String {
+    match change {
+        Change::Remove { key, why, .. } => format!("remove {key}: {why}"),
+        Change::Prepare { number, plan } => format!("prepare {number} {}", show_plan(plan)),
+        Change::Commit { number } => format!("make {number}"),
+        Change::Cancel { number, why } => format!("cancel {number}: {why}"),
+        change => format!("commit {}", change.word()),
+    }
+}
+
 /// One effect in short; `None` for notes.
 fn show(effect: &Effect) -> Option<String> {
     Some(match effect {
@@ -237,11 +252,17 @@ fn show(effect: &Effect) -> Option<String> {
         // Goes with every `proven`.
         Effect::Trust { .. } => return None,
         Effect::Dial { address, .. } => format!("dial {address}"),
-        Effect::Commit { change: Change::Remove { key, why, .. }, .. } => format!("remove {key}: {why}"),
-        Effect::Commit { change: Change::Prepare { number, plan }, .. } => format!("prepare {number} {}", show_plan(plan)),
-        Effect::Commit { change: Change::Commit { number }, .. } => format!("make {number}"),
-        Effect::Commit { change: Change::Cancel { number, why }, .. } => format!("cancel {number}: {why}"),
-        Effect::Commit { change, .. } => format!("commit {}", change.word()),
+        Effect::Commit { write: Write::Report { report, .. }, .. } => format!("keep {}", report.group),
+        Effect::Commit { write: Write::Log(write), .. } => {
+            let records = write.append.iter().flat_map(|(_, records)| records);
+            let changes =
+                records.filter_map(|record| if let Record::Change { change } = record { Some(show_change(change)) } else { None });
+            let changes = changes.collect::<Vec<_>>();
+            if changes.is_empty() {
+                return None;
+            }
+            changes.join(" | ")
+        }
         Effect::Query { query, .. } => format!("query {query:?}"),
         Effect::Stopped => "stopped".to_string(),
         Effect::Note(_) => return None,
@@ -252,7 +273,7 @@ fn show(effect: &Effect) -> Option<String> {
 #[track_caller]
 fn check_within(limits: DirectoryLimits, story: &[(&str, &str)]) {
     let mut rig = Rig::new(limits);
-    let founding = [("start", "commit found | commit directories"), ("durable", "all: view 1.1 | all: view 1.2")];
+    let founding = [("start", ""), ("durable", "commit found | commit directories | all: view 1.1 | all: view 1.2")];
     for (line, expect) in founding.iter().chain(story) {
         let effects: Vec<String> = rig.step(line).iter().filter_map(show).collect();
         assert_eq!(effects.join(" | "), *expect, "after '{line}' at {}", rig.now.0);
@@ -296,7 +317,7 @@ fn another_start_replaces_the_first() {
         ("node 2 192.0.2.1 2", "2: proven"),
         (
             "2 REGISTER 1 alpha",
-            "1: refused ERR 192.0.2.1 has registered on another connection | 1 closed | remove 192.0.2.1: was started anew | 2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 -",
+            "1: refused ERR 192.0.2.1 has registered on another connection | 1 closed | 2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 - | remove 192.0.2.1: was started anew",
         ),
         ("durable", "all: view 1.4 | commit admit | all: view 1.5 192.0.2.1/2 | 2: registered 1 1.5"),
         // The same start, on a new connection: no change of the ring.
@@ -370,7 +391,7 @@ fn a_refusal_that_comes_late_does_not_hit_the_next_start() {
         ("durable", "all: view 1.3 192.0.2.1/1 | 1: registered 7 1.3"),
         ("lost 1", "dial 192.0.2.1:7411"),
         ("node 2 192.0.2.1 2", "2: proven"),
-        ("2 REGISTER 1 alpha", "remove 192.0.2.1: was started anew | 2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 -"),
+        ("2 REGISTER 1 alpha", "2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 - | remove 192.0.2.1: was started anew"),
         ("refused", ""),
         ("durable", "all: view 1.4 | commit admit | all: view 1.5 192.0.2.1/2 | 2: registered 1 1.5"),
     ]);
@@ -475,7 +496,7 @@ fn reports_are_stored_batch_by_batch() {
     let batch = format!("1 REPORT 7 1 {report}");
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),
-        (&batch, "commit report"),
+        (&batch, "keep #a"),
         ("1 COUNT 8", "query Counts"),
         ("durable", "1: stored 7 | 1: counts 8 1 1"),
         ("1 REPORT 9 0", "1: stored 9"),
@@ -592,8 +613,11 @@ fn random_stories() {
                 _ => "durable".to_string(),
             };
             for effect in rig.step(&line) {
-                if let Effect::Commit { change, .. } = &effect {
-                    seen.insert(change.word());
+                if let Effect::Commit { write: Write::Log(write), .. } = &effect {
+                    let records = write.append.iter().flat_map(|(_, records)| records);
+                    seen.extend(
+                        records.filter_map(|record| if let Record::Change { change } = record { Some(change.word()) } else { None }),
+                    );
                 }
                 if let Effect::Tell { event: Event::Link(event), .. } = effect
                     && let LinkEvent::Registered { ticket, .. } | LinkEvent::Left { ticket } | LinkEvent::Counts { ticket, .. } = event
@@ -611,17 +635,18 @@ fn random_stories() {
         assert!(rig.directory.agenda.current.is_none() && rig.directory.agenda.queue.is_empty(), "seed {seed}");
         let owed = (0..=slots).filter_map(|slot| rig.directory.links.of(conn(&slot.to_string()))).map(|link| link.pending);
         assert_eq!(owed.sum::<usize>(), 0, "seed {seed}");
-        assert_eq!(rig.directory.state(), rig.store.state(), "seed {seed}");
+        assert_eq!(rig.directory.state(), &rig.store.kept().state, "seed {seed}");
         rig.step("restart");
     }
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["admit", "cancel", "commit", "prepare", "remove"]);
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["admit", "cancel", "commit", "directories", "found", "prepare", "remove"]);
 }
 
 #[test]
 fn the_state_of_another_network_is_refused() {
     let mut state = DirectoryState::default();
     state.apply(&Change::Found { network: "other".into(), params: RingParams::default(), generation: 1 });
-    let refused = Directory::new(config(DirectoryLimits::default(), 1), state).unwrap_err();
+    let kept = Kept { state, log: KeptLog::default() };
+    let refused = Directory::new(config(DirectoryLimits::default(), 1), kept).unwrap_err();
     assert_eq!((&*refused.stored, &*refused.configured), ("other", "net"));
 }
 

@@ -110,8 +110,17 @@ impl Home {
         }
     }
 
+    /// Those that are configured, and those that the ring names.
+    fn servers(ctx: &Ctx<'_>) -> Vec<crate::wire::Text> {
+        let mut servers = ctx.config.directories.clone();
+        let named =
+            ctx.placement.view.iter().flat_map(|view| &view.directories).filter(|address| !ctx.config.directories.contains(address));
+        servers.extend(named.cloned());
+        servers
+    }
+
     fn dial(&mut self, ctx: &mut Ctx<'_>) {
-        let servers = &ctx.config.directories;
+        let servers = Home::servers(ctx);
         let Some(address) = servers.get(self.next % servers.len().max(1)).cloned() else {
             self.state = State::Waiting { until: Time(u64::MAX) };
             return;
@@ -139,7 +148,8 @@ impl Home {
     }
 
     fn fail(&mut self, ctx: &mut Ctx<'_>, why: &str) {
-        let server = ctx.config.directories.get(self.next.saturating_sub(1) % ctx.config.directories.len().max(1)).cloned();
+        let servers = Home::servers(ctx);
+        let server = servers.get(self.next.saturating_sub(1) % servers.len().max(1)).cloned();
         let level = if self.tries == 0 { Level::Warn } else { Level::Debug };
         ctx.log(level, format!("directory server {} {why}; going on with what is known", server.as_deref().unwrap_or("(none configured)")));
         if let Some(conn) = self.conn() {

@@ -200,6 +200,7 @@ impl SuperNode {
             LinkEvent::Record { ticket, record } => self.master.recorded(ctx!(self, now, effects), ticket, record),
             LinkEvent::Orphans { ticket, groups } => self.master.orphans_named(ctx!(self, now, effects), ticket, groups),
             LinkEvent::Stored { ticket } => self.master.stored(ctx!(self, now, effects), ticket),
+            LinkEvent::ReportAnew {} => self.master.report_anew(ctx!(self, now, effects)),
             LinkEvent::Pending { number, plan } => self.planned(now, number, plan, effects),
             event => self.edge.directory_answered(ctx!(self, now, effects), event),
         }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::LogOptions;
 use super::index::{Chunk, Index, Known};
 use crate::error::{Kind, StorageError, Trouble};
-use crate::record::{parse, unpack};
+use chatring_machines::netstrings::{parse, unpack};
 
 /// Makes a new file ours, refuses another's, and notes that it is in use. On the disk when it returns.
 pub(super) fn own(conn: &mut Connection, path: &Path, options: &LogOptions) -> Result<(), StorageError> {

@@ -24,8 +24,8 @@ use chatring_machines::wire::Text;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::{Kind, StorageError, Trouble};
-use crate::record::Packer;
 use crate::schema::{self, Opened};
+use chatring_machines::netstrings::Packer;
 use index::Index;
 
 /// Whose file it is and how it is kept.

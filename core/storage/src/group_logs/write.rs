@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::index::{Chunk, Index};
 use crate::error::Trouble;
-use crate::record::{Packer, pack, unpack};
+use chatring_machines::netstrings::{Packer, pack, unpack};
 
 /// Entries in one row at most: what is forgotten goes by rows.
 const CHUNK_ENTRIES: usize = 256;

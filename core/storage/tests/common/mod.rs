@@ -1,10 +1,11 @@
-//! Random changes of a directory, drawn from a seed, and everything a store can be asked about them.
+//! Random writes of a directory server, drawn from a seed, and everything a store can be asked about them.
 
 use std::sync::Arc;
 
+use chatring_machines::directory::{Kept, LogWrite, Place, Promise, Record, Roster, Seat, Snapshot};
 use chatring_machines::entry::{Ban, MemberRow, Person, Rank, Settings, Topic};
-use chatring_machines::ids::{Birth, Epoch, Incarnation, SessionId, Term};
-use chatring_machines::machine::{Answer, Query, Store};
+use chatring_machines::ids::{Birth, Epoch, Incarnation, ServerId, SessionId, Term};
+use chatring_machines::machine::{Answer, Query, Store, Write};
 use chatring_machines::names::{GroupName, Nick, NodeKey};
 use chatring_machines::peer::{Change, GroupReport};
 use chatring_machines::time::{Jitter, Time};
@@ -20,9 +21,54 @@ pub fn found() -> Change {
     Change::Found { network: "net".into(), params: RingParams { metric: Metric::Linear, points: 3 }, generation: 1 }
 }
 
+/// Some write that may follow what is kept.
+pub fn write(jitter: &mut Jitter, kept: &Kept) -> Write {
+    if jitter.below(2) == 0 {
+        return Write::Report { master: node(jitter), report: Box::new(report(jitter)) };
+    }
+    let log = &kept.log;
+    let after = log.applied + jitter.below(log.last() - log.applied + 1);
+    let records: Vec<Record> = (0..jitter.below(5)).map(|_| record(jitter, kept.state.plans().number)).collect();
+    let last = after + records.len() as u64;
+    let commit = log.applied + jitter.below(last - log.applied + 1);
+    let forget = (jitter.below(10) == 0)
+        .then(|| (Place { index: log.base.index + jitter.below(commit - log.base.index + 1), term: 2 }, roster(jitter)));
+    let promise =
+        Promise { server: ServerId(7), term: number(jitter), voted: Some(ServerId(jitter.below(3))).filter(|server| server.0 > 0) };
+    // The first says which server it is.
+    let promise = Some(promise).filter(|_| log.promise.is_none() || jitter.below(3) == 0);
+    if jitter.below(40) == 0 {
+        let place = Place { index: log.last() + 1 + jitter.below(9), term: 3 };
+        let snapshot = Snapshot { place, roster: roster(jitter), state: kept.state.clone() };
+        return Write::Log(Box::new(LogWrite { promise, install: Some(Box::new(snapshot)), ..LogWrite::default() }));
+    }
+    Write::Log(Box::new(LogWrite { promise, install: None, append: Some((after, records)), commit, forget }))
+}
+
+fn record(jitter: &mut Jitter, planned: u64) -> Record {
+    match jitter.below(8) {
+        0 => Record::Term { term: number(jitter) },
+        1 => Record::Roster { roster: roster(jitter) },
+        _ => Record::Change { change: change(jitter, planned) },
+    }
+}
+
+fn roster(jitter: &mut Jitter) -> Roster {
+    let seat = |n| Seat { server: ServerId(n), address: format!("192.0.2.{n}:7400").into(), votes: n != 2, will: n != 3 };
+    Roster { seats: (1..1 + jitter.below(4)).map(seat).collect(), joint: jitter.below(2) == 0 }
+}
+
+/// A write that makes these changes, behind all that is kept.
+pub fn of(kept: &Kept, changes: impl IntoIterator<Item = Change>) -> Write {
+    let records: Vec<Record> = changes.into_iter().map(|change| Record::Change { change }).collect();
+    let commit = kept.log.last() + records.len() as u64;
+    let promise = kept.log.promise.or(Some(Promise { server: ServerId(7), ..Promise::default() }));
+    Write::Log(Box::new(LogWrite { promise, append: Some((kept.log.last(), records)), commit, ..LogWrite::default() }))
+}
+
 /// Some change, often of little sense. `planned` is the last number that a plan was given.
-pub fn change(jitter: &mut Jitter, planned: u64) -> Change {
-    match jitter.below(16) {
+fn change(jitter: &mut Jitter, planned: u64) -> Change {
+    match jitter.below(8) {
         0 if jitter.below(10) == 0 => {
             Change::Found { network: "net".into(), params: RingParams::default(), generation: 1 + jitter.below(3) as u32 }
         }
@@ -31,8 +77,7 @@ pub fn change(jitter: &mut Jitter, planned: u64) -> Change {
         3 => Change::Remove { key: node(jitter), incarnation: incarnation(jitter), why: text(jitter) },
         4 | 5 => Change::Prepare { number: planned + jitter.below(3), plan: plan(jitter) },
         6 => Change::Commit { number: planned + jitter.below(2) },
-        7 if jitter.below(2) == 0 => Change::Cancel { number: planned, why: text(jitter) },
-        _ => Change::Report { master: node(jitter), report: Box::new(report(jitter)) },
+        _ => Change::Cancel { number: planned, why: text(jitter) },
     }
 }
 

@@ -6,7 +6,7 @@ use crate::command::{ClientCommand, Command};
 use crate::ids::Ticket;
 use crate::machine::{DialError, Effect, Input, Machine};
 use crate::time::Time;
-use crate::wire::Text;
+use crate::wire::{Given, Text};
 
 #[test]
 fn moved_while_joining() {
@@ -201,7 +201,7 @@ fn directories_are_tried_in_random_order() {
 
 #[track_caller]
 fn check_asker(script: &str) {
-    let commands: Vec<Command> = vec![ClientCommand::Ring {}.into(), ClientCommand::Nodes {}.into()];
+    let commands: Vec<Command> = vec![ClientCommand::Ring { how: Given(None) }.into(), ClientCommand::Nodes {}.into()];
     check_machine(Asker::new(vec!["a:1".into(), "b:1".into()], commands, 2_000), script);
 }
 
@@ -252,7 +252,10 @@ fn asking_and_going() {
          stopped",
     );
     check_asker("> start\ndial 1 a:1\n> stop\nstopped\n> dialed 1 c1\nclose c1");
-    check_machine(Asker::new(vec![], vec![ClientCommand::Ring {}.into()], 1_000), "> start\ngave up: there is no server to ask\nstopped");
+    check_machine(
+        Asker::new(vec![], vec![ClientCommand::Ring { how: Given(None) }.into()], 1_000),
+        "> start\ngave up: there is no server to ask\nstopped",
+    );
 }
 
 /// The master falls silent; the others have not noticed yet.

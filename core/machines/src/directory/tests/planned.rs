@@ -131,8 +131,8 @@ fn past_its_deadline_a_join_is_given_up_and_the_node_has_to_wait_longer_each_tim
         ("4 REGISTER 1 c", "4: refused TRYAGAIN 2000 192.0.2.3 came and went too often; it has to wait"),
         ("beat until 34000", ""),
         ("4 REGISTER 1 c", "4 watches | 4: view 1.4 192.0.2.1/1 192.0.2.2/1 | 4: pending 3 - | prepare 4 join 192.0.2.3/2"),
-        ("4 LEAVE 2", "cancel 4: it went again | 4: left 2"),
-        ("durable", "all: pending 4 join 192.0.2.3/2 | all: pending 4 -"),
+        ("4 LEAVE 2", "4: left 2"),
+        ("durable", "cancel 4: it went again | all: pending 4 join 192.0.2.3/2 | all: pending 4 -"),
     ]);
 }
 
@@ -209,10 +209,10 @@ fn a_death_is_no_planned_change_and_everyone_has_to_be_ready_for_the_ring_withou
         ("lost 1", "dial 192.0.2.1:7411"),
         ("lost 2", "dial 192.0.2.2:7411"),
         ("refused", "remove 192.0.2.1: refuses connections"),
-        ("refused", "remove 192.0.2.2: refuses connections"),
+        ("refused", ""),
         (
             "durable",
-            "all: view 1.5 192.0.2.2/1 | all: view 1.6 | make 2 | all: view 1.7 192.0.2.3/1 | all: pending 2 - | 3: registered 9 1.7",
+            "remove 192.0.2.2: refuses connections | all: view 1.5 192.0.2.2/1 | all: view 1.6 | make 2 | all: view 1.7 192.0.2.3/1 | all: pending 2 - | 3: registered 9 1.7",
         ),
         ("durable", ""),
     ]);
@@ -253,7 +253,7 @@ fn another_start_of_a_node_waits_for_its_turn_and_the_first_is_dead_at_once() {
         ("node 3 192.0.2.2 2", "3: proven"),
         (
             "3 REGISTER 9 b",
-            "2: refused ERR 192.0.2.2 has registered on another connection | 2 closed | remove 192.0.2.2: was started anew | 3 watches | 3: view 1.4 192.0.2.1/1 192.0.2.2/1 | 3: pending 1 -",
+            "2: refused ERR 192.0.2.2 has registered on another connection | 2 closed | 3 watches | 3: view 1.4 192.0.2.1/1 192.0.2.2/1 | 3: pending 1 - | remove 192.0.2.2: was started anew",
         ),
         ("durable", "all: view 1.5 192.0.2.1/1 | prepare 2 join 192.0.2.2/2 | all: pending 2 join 192.0.2.2/2"),
         ("1 ready 2", "make 2"),
@@ -262,7 +262,7 @@ fn another_start_of_a_node_waits_for_its_turn_and_the_first_is_dead_at_once() {
         ("node 4 192.0.2.2 3", "4: proven"),
         (
             "4 REGISTER 9 b",
-            "3: refused ERR 192.0.2.2 has registered on another connection | 3 closed | remove 192.0.2.2: was started anew | 4: refused TRYAGAIN 1000 192.0.2.2 came and went too often; it has to wait",
+            "3: refused ERR 192.0.2.2 has registered on another connection | 3 closed | 4: refused TRYAGAIN 1000 192.0.2.2 came and went too often; it has to wait | remove 192.0.2.2: was started anew",
         ),
         ("durable", "all: view 1.7 192.0.2.1/1"),
         ("until 1999", ""),
@@ -275,7 +275,7 @@ fn another_start_of_a_node_waits_for_its_turn_and_the_first_is_dead_at_once() {
         ("node 5 192.0.2.2 4", "5: proven"),
         (
             "5 REGISTER 9 b",
-            "4: refused ERR 192.0.2.2 has registered on another connection | cancel 3: the connection to 192.0.2.2 broke | 4 closed | 5 watches | 5: view 1.7 192.0.2.1/1 | 5: pending 3 join 192.0.2.2/3",
+            "4: refused ERR 192.0.2.2 has registered on another connection | 4 closed | 5 watches | 5: view 1.7 192.0.2.1/1 | 5: pending 3 join 192.0.2.2/3 | cancel 3: the connection to 192.0.2.2 broke",
         ),
         ("durable", "all: pending 3 - | prepare 4 join 192.0.2.2/4 | all: pending 4 join 192.0.2.2/4"),
     ]);

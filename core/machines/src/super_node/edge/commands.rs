@@ -257,7 +257,11 @@ impl Edge {
             ClientCommand::Client { words: Rest(words) } => self.client(ctx, conn, &words),
             ClientCommand::Info { .. } => self.info(ctx, conn),
             ClientCommand::Command { words: Rest(words) } => self.say(ctx, conn, redis::command(&words)),
-            ClientCommand::Ring {} => match &ctx.placement.view {
+            ClientCommand::Ring { how: Given(Some(_)) } => {
+                let text = "a super node knows what it has heard: ask a directory server for RING LINEARIZABLE";
+                self.say(ctx, conn, Event::error(Code::Err, text));
+            }
+            ClientCommand::Ring { how: Given(None) } => match &ctx.placement.view {
                 Some(view) => self.say(ctx, conn, Reply::Ring { view: view.clone() }),
                 None => self.say(ctx, conn, Event::error(Code::TryAgain, "this node has not heard from a directory server yet")),
             },
@@ -265,7 +269,10 @@ impl Edge {
             // Handled before, or refused by the table.
             ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Alive {} => {}
             ClientCommand::Nodes {} | ClientCommand::Groups { .. } | ClientCommand::Members { .. } => {}
-            ClientCommand::Handoff { .. } | ClientCommand::Drain { .. } | ClientCommand::Points { .. } => {}
+            ClientCommand::Handoff { .. }
+            | ClientCommand::Drain { .. }
+            | ClientCommand::Points { .. }
+            | ClientCommand::Directory { .. } => {}
         }
     }
 

@@ -38,6 +38,12 @@ impl Master {
     pub fn reconnected(&mut self, ctx: &mut Ctx<'_>) {
         (self.report_in_flight, self.farewells_sent) = (None, 0);
         self.seek_our_orphans(ctx);
+        self.report_anew(ctx);
+        self.say_again_how_far(ctx);
+    }
+
+    /// Everything we hold is told anew.
+    pub fn report_anew(&mut self, ctx: &mut Ctx<'_>) {
         for (name, holding) in &mut self.groups {
             if let (super::Holding::Held(held), false) = (holding, name.is_person()) {
                 held.due.full = true;
@@ -45,7 +51,6 @@ impl Master {
             }
         }
         self.report_at = Some(ctx.now);
-        self.say_again_how_far(ctx);
     }
 
     pub fn stored(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket) {

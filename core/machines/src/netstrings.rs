@@ -1,9 +1,9 @@
-//! How a value of the wire language stands in a column: its byte strings as netstrings, `3:joe,0:,`. Readable at a `sqlite3` prompt, exact for any bytes.
+//! A value of the wire language as one string of bytes: its byte strings as netstrings, `3:joe,0:,`. Readable at a `sqlite3` prompt, exact for any bytes.
 
-use chatring_machines::wire::{Argv, Bad, Field, Reader, push_digits};
+use crate::wire::{Argv, Bad, Field, Reader, push_digits};
 
 /// Writes a value.
-pub(crate) fn pack(value: &impl Field) -> Vec<u8> {
+pub fn pack(value: &impl Field) -> Vec<u8> {
     let mut argv = Argv::default();
     value.put(&mut argv);
     let mut bytes = Vec::with_capacity(argv.bytes_len() + 5 * argv.len());
@@ -13,7 +13,7 @@ pub(crate) fn pack(value: &impl Field) -> Vec<u8> {
 
 /// Writes values one after the other into buffers that are used again: what [`unpack`] reads as a [`Rest`](chatring_machines::wire::Rest).
 #[derive(Debug, Default)]
-pub(crate) struct Packer {
+pub struct Packer {
     argv: Argv,
     /// What was packed.
     pub bytes: Vec<u8>,
@@ -38,7 +38,7 @@ fn netstrings(argv: &Argv, bytes: &mut Vec<u8>) {
 }
 
 /// Reads it back. Total: whatever the bytes, a value or what is wrong with them.
-pub(crate) fn unpack<T: Field>(bytes: &[u8]) -> Result<T, Bad> {
+pub fn unpack<T: Field>(bytes: &[u8]) -> Result<T, Bad> {
     let mut args = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -53,7 +53,7 @@ pub(crate) fn unpack<T: Field>(bytes: &[u8]) -> Result<T, Bad> {
 }
 
 /// Reads one column's text as a value.
-pub(crate) fn parse<T: Field>(text: &str) -> Result<T, Bad> {
+pub fn parse<T: Field>(text: &str) -> Result<T, Bad> {
     T::take(&mut Reader::new(&[text.as_bytes()]))
 }
 
@@ -66,7 +66,7 @@ fn netstring(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use chatring_machines::wire::Text;
+    use crate::wire::Text;
 
     use super::*;
 

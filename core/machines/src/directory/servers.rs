@@ -1,0 +1,294 @@
+//! The directory servers among themselves: how a network's first ones find each other, who leads, and what each tells the others.
+//!
+//! A server with a new file founds the network if it is configured alone. Several wait until all that are configured are there and none of them knows of a network; then the one whose file has the lowest number begins the log,
+//! with all of them in it. A server with a new file that comes later is taken in by the leader, if its address is configured there and nobody else's seat.
+
+use std::collections::BTreeSet;
+
+use super::changes::tell;
+use super::colleagues::{self, Introduced};
+use super::replica::{Out, Roster, SeatError};
+use super::{Directory, note};
+use crate::event::Event;
+use crate::ids::{Conn, ServerId};
+use crate::machine::{Effect, Level, Write};
+use crate::peer::{Change, GroupReport, LinkEvent, PeerCommand};
+use crate::time::Time;
+use crate::wire::Text;
+
+impl Directory {
+    /// Does what the log wants done, as long as anything follows from it.
+    pub(super) fn settle_log(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let mut out = Vec::new();
+        loop {
+            self.replica.flush(now, &self.state, &mut out);
+            let leads = if self.leads { self.replica.leads(now) } else { self.replica.may_begin(now) };
+            if out.is_empty() && leads == self.leads {
+                break;
+            }
+            self.carry_out(now, std::mem::take(&mut out), effects);
+            match self.leads {
+                false if self.replica.may_begin(now) => self.lead(now, effects),
+                true if !self.replica.leads(now) => self.resign(now, effects),
+                _ => {}
+            }
+        }
+        if self.replica.is_founded() && !std::mem::replace(&mut self.said_founded, true) {
+            self.introduce(effects);
+        }
+        let leader = self.replica.leader(now);
+        if std::mem::replace(&mut self.leader, leader) != leader {
+            self.leader_changed(now, effects);
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, now: Time, out: Vec<Out>, effects: &mut Vec<Effect>) {
+        for out in out {
+            match out {
+                Out::Write(write) => self.store(Write::Log(write), None, effects),
+                Out::Send(server, letter) => {
+                    let (address, letter) = (self.replica.address_of(server), Box::new(letter));
+                    self.colleagues.send(&address, PeerCommand::Log { server: self.replica.me(), letter }, effects);
+                }
+                Out::Apply(index, change) => self.agreed(now, index, change, effects),
+                Out::Servers(roster) => self.servers_are(now, &roster, effects),
+                Out::Install(state) => self.installed(now, *state, effects),
+            }
+        }
+    }
+
+    /// Whoever has lost touch with the others decides nothing more, before anything else happens.
+    pub(super) fn look_at_office(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.leads && !self.replica.leads(now) {
+            self.resign(now, effects);
+        }
+    }
+
+    /// This server is about to end: another one leads from here on, if there is one that can.
+    pub(super) fn hand_office_over(&mut self, now: Time) {
+        let roster = self.replica.roster();
+        let others = roster.voters().filter(|seat| seat.server != self.replica.me());
+        let heir = others.max_by_key(|seat| self.replica.has(seat.server)).map(|seat| seat.server);
+        if let Some(heir) = heir.filter(|_| self.leads) {
+            self.replica.hand_over(now, heir);
+        }
+    }
+
+    /// This server decides from here on. Every super node gets a full lease before it is judged.
+    fn lead(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.leads = true;
+        if self.replica.roster().seats.len() > 1 {
+            note(effects, Level::Info, format!("this directory server leads, in term {}", self.replica.term()));
+        }
+        if !self.state.is_founded() {
+            let (network, params) = (self.config.network.clone(), self.config.params);
+            self.commit(Change::Found { network, params, generation: 1 }, None, effects);
+        } else if self.state.view().params != self.config.params {
+            let kept = self.state.view().params;
+            let text = format!(
+                "the network keeps the placement it was founded with: {} with {} points; `chatctl ring points` changes these",
+                kept.metric, kept.points
+            );
+            note(effects, Level::Warn, text);
+        }
+        self.publish_servers(effects);
+        for node in self.state.view().nodes.clone() {
+            self.pulses.begin(now, &node.key, node.incarnation, None);
+            self.pulses.renew(now, &node.key, node.incarnation);
+        }
+        if self.replica.roster().seats.len() > 1 {
+            self.pulses.take_over(now + self.config.election_ms);
+        }
+        self.resume_plan(now, effects);
+        self.take_in_newcomers(effects);
+    }
+
+    /// Someone else decides, or nobody can. Whoever waits for something hears so, and asks again.
+    fn resign(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.leads = false;
+        note(effects, Level::Warn, "this directory server does not lead any more".to_string());
+        let waiting: Vec<_> = self.commits.drain(..).filter_map(|pending| pending.asker).chain(self.agenda.take_all()).collect();
+        for asker in waiting {
+            let text = "200 another directory server leads from here on";
+            self.deny(now, asker, crate::event::Code::TryAgain, text, effects);
+        }
+        self.pulses.clear();
+        self.dials.clear();
+    }
+
+    /// The state is another server's: this one was too far behind.
+    fn installed(&mut self, now: Time, state: super::DirectoryState, effects: &mut Vec<Effect>) {
+        self.state = state;
+        note(effects, Level::Info, format!("caught up with the other directory servers at epoch {}", self.state.view().epoch));
+        effects.push(Effect::TellAll { list: super::WATCHERS, event: self.view_event(), skip: None });
+        effects.push(Effect::TellAll { list: super::WATCHERS, event: self.pending_event(), skip: None });
+        effects.push(Effect::Note(crate::machine::Note::View(self.state.view().clone())));
+        self.release_held(now, effects);
+    }
+
+    /// The servers are these, agreed on.
+    fn servers_are(&mut self, now: Time, roster: &Roster, effects: &mut Vec<Effect>) {
+        let names: Vec<&str> = roster.seats.iter().map(|seat| &*seat.address).collect();
+        if names.len() > 1 {
+            note(effects, Level::Info, format!("the directory servers are {}", names.join(", ")));
+        }
+        self.want_colleagues(now, effects);
+        if self.leads {
+            self.publish_servers(effects);
+            self.take_in_newcomers(effects);
+        }
+    }
+
+    /// Sees to it that the view names the servers.
+    fn publish_servers(&mut self, effects: &mut Vec<Effect>) {
+        let roster = self.replica.roster();
+        let published = self.config.published();
+        let mut addresses: Vec<Text> = roster.seats.iter().map(|seat| seat.address.clone()).collect();
+        // Alone, it is known by what is configured: that may be a name for it.
+        if roster.seats.len() == 1 && published.len() == 1 {
+            addresses = published;
+        }
+        addresses.sort();
+        if self.state.view().directories != addresses && !self.is_publishing(&addresses) {
+            self.commit(Change::Directories { addresses }, None, effects);
+        }
+    }
+
+    fn is_publishing(&self, wanted: &[Text]) -> bool {
+        let last = self.commits.iter().rev().find_map(|pending| match &pending.change {
+            Change::Directories { addresses } => Some(addresses),
+            _ => None,
+        });
+        last.is_some_and(|addresses| addresses == wanted)
+    }
+
+    /// Keeps links to all that are configured, or have a seat.
+    pub(super) fn want_colleagues(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let roster = self.replica.roster();
+        let seated = roster.seats.iter().map(|seat| seat.address.clone());
+        let mut all: BTreeSet<Text> = seated.chain(self.config.directories.iter().chain(&self.wanted).cloned()).collect();
+        all.remove(&self.config.address);
+        self.colleagues.want(now, all, effects);
+    }
+
+    /// Something became of a link to another server.
+    pub(super) fn colleague_changed(&mut self, now: Time, change: colleagues::Change, effects: &mut Vec<Effect>) {
+        match change {
+            colleagues::Change::None => {}
+            colleagues::Change::Up(address) => {
+                // Whoever is not on its disk yet may be another one tomorrow.
+                if self.replica.is_named() {
+                    let hello = self.introduction();
+                    self.colleagues.send(&address, hello, effects);
+                }
+                // What masters reported while it was away it has not heard of.
+                effects.push(Effect::TellAll { list: super::WATCHERS, event: LinkEvent::ReportAnew {}.into(), skip: None });
+            }
+            colleagues::Change::Down { address, gone } => {
+                let roster = self.replica.roster();
+                let server = roster.seats.iter().find(|seat| seat.address == address).map(|seat| seat.server);
+                if let Some(server) = server.filter(|_| gone) {
+                    self.replica.leader_is_gone(now, server);
+                }
+                if server.is_some() && self.leader == server {
+                    self.leader_changed(now, effects);
+                }
+            }
+            colleagues::Change::Told(_, event) => match *event {
+                LinkEvent::Via { link, words } => self.leader_answers(now, link, &words.0, effects),
+                LinkEvent::ViaClosed { link } => self.leader_closes(now, link, effects),
+                _ => {}
+            },
+        }
+    }
+
+    /// Now that this server's disk says which it is, the others hear of it.
+    pub(super) fn introduce(&mut self, effects: &mut Vec<Effect>) {
+        let addresses: Vec<Text> = self.colleagues.addresses().cloned().collect();
+        for address in addresses {
+            let hello = self.introduction();
+            self.colleagues.send(&address, hello, effects);
+        }
+        self.found_if_due(effects);
+    }
+
+    fn introduction(&self) -> PeerCommand {
+        PeerCommand::Server { server: self.replica.me(), address: self.config.address.clone(), founded: self.replica.is_founded() }
+    }
+
+    /// Another server says which it is.
+    pub(super) fn introduced(&mut self, over: Conn, server: ServerId, address: &Text, founded: bool, effects: &mut Vec<Effect>) {
+        if !self.colleagues.introduce(address, Introduced { server, founded }, over) {
+            return;
+        }
+        self.replica.meet(server, address.clone());
+        if self.leads {
+            self.take_in_newcomers(effects);
+        }
+        self.found_if_due(effects);
+    }
+
+    /// Begins the log where there is none, and nobody else has to be asked or will.
+    pub(super) fn found_if_due(&mut self, effects: &mut Vec<Effect>) {
+        if self.replica.is_founded() || !self.replica.is_named() {
+            return;
+        }
+        let me = self.replica.me();
+        let mut others = Vec::new();
+        for address in self.colleagues.addresses() {
+            match self.colleagues.introduced(address) {
+                Some(Introduced { server, founded: false }) if server > me => others.push((server, address.clone())),
+                _ => return,
+            }
+        }
+        let before = self.state.view().epoch;
+        note(effects, Level::Info, format!("this directory server begins the log, with {} others, at epoch {before}", others.len()));
+        self.replica.found(&others);
+    }
+
+    /// Takes in servers with a new file that are configured here, and those that an operator wants, one after the other.
+    pub(super) fn take_in_newcomers(&mut self, effects: &mut Vec<Effect>) {
+        let roster = self.replica.roster();
+        self.wanted.retain(|address| roster.seats.iter().all(|seat| seat.address != *address || !seat.votes));
+        let candidates: Vec<Text> = self.wanted.iter().chain(&self.config.directories).cloned().collect();
+        for address in candidates {
+            let is_wanted = self.wanted.contains(&address);
+            let newcomer = self.colleagues.introduced(&address).filter(|there| !there.founded || is_wanted).map(|there| there.server);
+            let Some(server) = newcomer.filter(|server| roster.seat(*server).is_none()) else { continue };
+            let before = roster.seats.iter().find(|seat| seat.address == address).map(|seat| seat.server);
+            let result = match before {
+                Some(before) if is_wanted => self.replica.unseat(before),
+                Some(before) => {
+                    let text = format!(
+                        "directory server {address} has lost its file (it was {before}, and is {server}): `chatctl directory add {address}` takes it in anew"
+                    );
+                    note(effects, Level::Warn, text);
+                    continue;
+                }
+                None => self.replica.seat(server, address.clone()),
+            };
+            match result {
+                Ok(()) => note(effects, Level::Info, format!("directory server {address} is being taken in")),
+                // Its turn comes when the change before it is agreed on.
+                Err(SeatError::Changing) => break,
+                Err(error) => note(effects, Level::Warn, format!("directory server {address} can't be taken in: {error}")),
+            }
+        }
+    }
+
+    fn leader_closes(&mut self, now: Time, link: u64, effects: &mut Vec<Effect>) {
+        let conn = super::via::conn_of(link);
+        if self.links.of(conn).is_some() {
+            self.close(now, conn, effects);
+        }
+    }
+
+    /// What a master reported here is told the other servers, too: each keeps that by itself.
+    pub(super) fn relay(&mut self, master: &crate::names::NodeKey, reports: &[GroupReport], effects: &mut Vec<Effect>) {
+        let up: Vec<Conn> = self.colleagues.addresses().filter_map(|address| self.colleagues.link_of(address)).collect();
+        for conn in up {
+            let relay = PeerCommand::Relay { master: master.clone(), reports: reports.to_vec() };
+            effects.push(tell(conn, Event::Command(crate::command::Command::Peer(relay))));
+        }
+    }
+}
