@@ -12,6 +12,7 @@ mod output;
 pub mod prompt;
 pub mod reference;
 pub mod render;
+pub mod servers;
 pub mod state;
 pub mod text;
 pub mod words;

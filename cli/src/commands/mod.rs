@@ -7,6 +7,7 @@ mod chat;
 mod check;
 mod client;
 mod console;
+mod directory;
 mod group;
 mod handoff;
 mod lines;
@@ -37,6 +38,9 @@ pub(crate) struct Cli {
     verb: Option<Verb>,
 }
 
+/// Where directory servers are looked for where none are named: those of a demo, or one on this machine.
+pub(crate) const DIRECTORIES: &str = "127.0.0.1:7400,127.0.0.2:7400,127.0.0.3:7400";
+
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
@@ -47,7 +51,7 @@ pub(crate) struct Global {
         env = "CHATCTL_DIRECTORY",
         value_name = "HOST:PORT",
         value_delimiter = ',',
-        default_value = "127.0.0.1:7400",
+        default_value = DIRECTORIES,
         value_parser = address
     )]
     directories: Vec<String>,
@@ -84,6 +88,9 @@ enum Verb {
     /// The planned change of the ring: who copies groups for it, and what it waits for
     #[command(subcommand)]
     Handoff(handoff::HandoffCommand),
+    /// The directory servers: how they are, and who they are
+    #[command(subcommand)]
+    Directory(directory::DirectoryCommand),
     /// The people's programs that are connected
     #[command(subcommand)]
     Client(client::ClientCommands),
@@ -127,6 +134,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Ring(command) => ring::run(command, global),
         Verb::Node(command) => node::run(command, global),
         Verb::Handoff(command) => handoff::run(command, global),
+        Verb::Directory(command) => directory::run(command, global),
         Verb::Client(command) => client::run(command, global),
         Verb::Group(command) => group::run(command, global),
         Verb::Check(args) => check::run(args, global),
@@ -161,6 +169,8 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    const KNOWN: &[&str] = &["127.0.0.1:7400", "127.0.0.2:7400", "127.0.0.3:7400"];
+
     #[track_caller]
     fn check(line: &str, expect: Result<&[&str], ErrorKind>) {
         let parsed = Cli::try_parse_from(["chatctl"].into_iter().chain(line.split_whitespace()));
@@ -170,33 +180,33 @@ mod tests {
 
     #[test]
     fn directories_are_given_before_or_after_the_command() {
-        check("ring show", Ok(&["127.0.0.1:7400"]));
+        check("ring show", Ok(KNOWN));
         check("--directory a:1 ring show", Ok(&["a:1"]));
         check("ring show --directory a:1 --directory [::1]:2", Ok(&["a:1", "[::1]:2"]));
         check("ring show --directory a:1,b:2", Ok(&["a:1", "b:2"]));
         check("ring show --directory a", Err(ErrorKind::ValueValidation));
         check("ring show --directory a:0", Err(ErrorKind::ValueValidation));
-        check("", Ok(&["127.0.0.1:7400"]));
+        check("", Ok(KNOWN));
     }
 
     #[test]
     fn arguments_are_checked_before_anyone_is_asked() {
         check("chat erlang", Err(ErrorKind::ValueValidation));
         check("chat #erlang --nick 9joe", Err(ErrorKind::ValueValidation));
-        check("ring owner #erlang --nodes 192.0.2.1,192.0.2.2 --metric linear --points 8", Ok(&["127.0.0.1:7400"]));
+        check("ring owner #erlang --nodes 192.0.2.1,192.0.2.2 --metric linear --points 8", Ok(KNOWN));
         check("ring owner #erlang --nodes localhost", Err(ErrorKind::ValueValidation));
         check("ring owner #erlang --points 8", Err(ErrorKind::MissingRequiredArgument));
         check("ring owner #erlang --nodes 192.0.2.1 --points 0", Err(ErrorKind::ValueValidation));
-        check("node drain 192.0.2.1 --timeout 5", Ok(&["127.0.0.1:7400"]));
+        check("node drain 192.0.2.1 --timeout 5", Ok(KNOWN));
         check("node drain", Err(ErrorKind::MissingRequiredArgument));
         check("node drain alpha --timeout 0", Err(ErrorKind::ValueValidation));
         check("ring points 0", Err(ErrorKind::ValueValidation));
         check("ring points 160 --directory a:1", Ok(&["a:1"]));
-        check("handoff why", Ok(&["127.0.0.1:7400"]));
+        check("handoff why", Ok(KNOWN));
         check("handoff frob", Err(ErrorKind::InvalidSubcommand));
         check("bench fanout --subs 0", Err(ErrorKind::ValueValidation));
-        check("tail #erlang --json --count 3 --output json", Ok(&["127.0.0.1:7400"]));
-        check("client list --slow --output json", Ok(&["127.0.0.1:7400"]));
+        check("tail #erlang --json --count 3 --output json", Ok(KNOWN));
+        check("client list --slow --output json", Ok(KNOWN));
         check("client list", Err(ErrorKind::MissingRequiredArgument));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }

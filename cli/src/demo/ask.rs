@@ -13,7 +13,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything serves, or what doesn't.
 pub(super) fn serves(plan: &Plan) -> Result<(), String> {
-    let view = ring(plan.directory).map_err(|error| format!("the directory at {}: {error}", plan.directory))?;
+    let mut view = None;
+    for server in &plan.directories {
+        let ring = ring(server.address).map_err(|error| format!("{} at {}: {error}", server.name, server.address))?;
+        if ring.directories.len() < plan.directories.len() {
+            return Err(format!("{} does not know of all directory servers yet", server.name));
+        }
+        view = Some(ring);
+    }
+    let view = view.ok_or("there is no directory server")?;
     for node in &plan.nodes {
         if view.node(&NodeKey::of(node.native)).is_none() {
             return Err(format!("{} at {} is not in the ring", node.name, node.native));

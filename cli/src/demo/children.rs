@@ -1,6 +1,6 @@
 //! The processes of a demo.
 
-use super::files::{DIRECTORY, Files};
+use super::files::Files;
 use super::plan::Plan;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,10 @@ pub(super) struct Child {
     told: bool,
 }
 
-/// Starts the directory, then the super nodes.
+/// Starts the directory servers, then the super nodes.
 pub(super) fn start_all(plan: &Plan, files: &Files) -> anyhow::Result<Vec<Child>> {
-    let names = std::iter::once(DIRECTORY).chain(plan.nodes.iter().map(|node| node.name.as_str()));
+    let directories = plan.directories.iter().map(|server| server.name.as_str());
+    let names = directories.chain(plan.nodes.iter().map(|node| node.name.as_str()));
     names.map(|name| Child::start(name, files)).collect()
 }
 

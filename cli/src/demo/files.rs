@@ -1,7 +1,7 @@
 //! What a demo writes: a configuration for each process, their logs, and the word that all is ready.
 
 use super::children::Child;
-use super::plan::{NodePlan, Plan};
+use super::plan::{DirectoryPlan, NodePlan, Plan};
 use anyhow::Context;
 use serde::Serialize;
 use std::fs::{self, File, OpenOptions};
@@ -15,9 +15,6 @@ pub(super) struct Files {
     temporary: Option<tempfile::TempDir>,
 }
 
-/// What the directory's process is called.
-pub(super) const DIRECTORY: &str = "directory";
-
 #[derive(Serialize)]
 struct Ready {
     directories: Vec<ReadyDirectory>,
@@ -26,8 +23,10 @@ struct Ready {
 
 #[derive(Serialize)]
 struct ReadyDirectory {
+    name: String,
     address: String,
     pid: u32,
+    config: String,
 }
 
 #[derive(Serialize)]
@@ -58,7 +57,9 @@ impl Files {
         // One from an earlier demo must not be taken for ours.
         files.forget_ready();
         let network = network(&new_secret()?, plan);
-        files.write_config(DIRECTORY, &format!("{network}\n{}", directory(plan)))?;
+        for server in &plan.directories {
+            files.write_config(&server.name, &format!("{network}\n{}", directory(server)))?;
+        }
         for node in &plan.nodes {
             files.write_config(&node.name, &format!("{network}\n{}", super_node(node)))?;
         }
@@ -111,10 +112,14 @@ impl Files {
             pid: pid(&node.name),
             config: self.config(&node.name).display().to_string(),
         };
-        let ready = Ready {
-            directories: vec![ReadyDirectory { address: plan.directory.to_string(), pid: pid(DIRECTORY) }],
-            super_nodes: plan.nodes.iter().map(node).collect(),
+        let directory = |server: &DirectoryPlan| ReadyDirectory {
+            name: server.name.clone(),
+            address: server.address.to_string(),
+            pid: pid(&server.name),
+            config: self.config(&server.name).display().to_string(),
         };
+        let ready =
+            Ready { directories: plan.directories.iter().map(directory).collect(), super_nodes: plan.nodes.iter().map(node).collect() };
         let folder = path.parent().unwrap_or(Path::new("."));
         let write = || -> anyhow::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -161,11 +166,12 @@ fn new_secret() -> anyhow::Result<String> {
 }
 
 fn network(secret: &str, plan: &Plan) -> String {
-    format!("[network]\nname = \"demo\"\nsecret = \"{secret}\"\ndirectories = [\"{}\"]\n", plan.directory)
+    let directories: Vec<String> = plan.directories.iter().map(|server| format!("\"{}\"", server.address)).collect();
+    format!("[network]\nname = \"demo\"\nsecret = \"{secret}\"\ndirectories = [{}]\n", directories.join(", "))
 }
 
-fn directory(plan: &Plan) -> String {
-    format!("[directory]\naddress = \"{}\"\ndatabase = \"directory.sqlite\"\n", plan.directory)
+fn directory(DirectoryPlan { name, address }: &DirectoryPlan) -> String {
+    format!("[directory]\naddress = \"{address}\"\ndatabase = \"{name}.sqlite\"\n")
 }
 
 fn super_node(node: &NodePlan) -> String {
@@ -183,7 +189,7 @@ mod tests {
     #[test]
     fn what_a_demo_writes_is_a_good_configuration() {
         let plan = Plan {
-            directory: "127.0.0.1:9000".parse().unwrap(),
+            directories: vec![DirectoryPlan { name: "directory".into(), address: "127.0.0.1:9000".parse().unwrap() }],
             nodes: vec![NodePlan {
                 name: "node1".into(),
                 native: "127.0.0.1:9001".parse().unwrap(),
@@ -192,8 +198,8 @@ mod tests {
             remarks: Vec::new(),
         };
         let files = Files::write(&plan, None, None).unwrap();
-        let directory = chatring_config::load(&files.config(DIRECTORY)).unwrap();
-        assert_eq!(*directory.directory.unwrap().address, plan.directory);
+        let directory = chatring_config::load(&files.config("directory")).unwrap();
+        assert_eq!(*directory.directory.unwrap().address, plan.directories[0].address);
         let node = chatring_config::load(&files.config("node1")).unwrap();
         assert_eq!(*node.super_nodes[0].listeners[0].address, plan.nodes[0].irc);
         assert_eq!(node.network.directories, ["127.0.0.1:9000"]);

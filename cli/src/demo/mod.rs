@@ -1,4 +1,4 @@
-//! A whole network on one machine, to try things on: a directory server and super nodes as child processes on loopback.
+//! A whole network on one machine, to try things on: directory servers and super nodes as child processes on loopback.
 //!
 //! The children run this same program, so nothing else has to be built. They are the demo's: each ends when its standard input does, so none
 //! outlives the demo, however that ends. A child that dies is news, not the end: killing super nodes is what a demo is for.
@@ -26,10 +26,13 @@ pub struct DemoArgs {
     /// How many super nodes, each on its own loopback address where the system has them
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub super_nodes: u8,
+    /// How many directory servers: 1, 3 or 5
+    #[arg(id = "directory_servers", long = "directories", value_name = "N", default_value_t = 3, value_parser = odd)]
+    pub directories: u8,
     /// Where configurations, database and logs go, and stay; without it they go when the demo ends
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// The directory gets port P, super nodes P+1, IRC P+2
+    /// Directory servers get port P, super nodes P+1, IRC P+2
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..=65_000))]
     pub base_port: Option<u16>,
     /// Written once everything serves: who listens where, as JSON
@@ -44,6 +47,14 @@ const GOODBYE_MAX: Duration = Duration::from_secs(12);
 /// How often the demo looks around.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// A majority of an even number is no smaller than one of the next odd one.
+fn odd(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(number @ (1 | 3 | 5)) => Ok(number),
+        _ => Err("1, 3 or 5 of them agree best: with 3 one may be lost, with 5 two".to_string()),
+    }
+}
+
 /// Runs a demo until it is interrupted.
 pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -52,18 +63,18 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone()).context("listening for signals")?;
         signal_hook::flag::register(signal, stop.clone()).context("listening for signals")?;
     }
-    let plan = Plan::new(args.super_nodes, args.base_port)?;
+    let plan = Plan::new(args.directories, args.super_nodes, args.base_port)?;
     let mut files = Files::write(&plan, args.dir, args.ready_file)?;
     let mut children = children::start_all(&plan, &files)?;
     if !wait_until_serving(&plan, &mut children, &files, &stop)? {
-        return end(children, &stop);
+        return end(children, plan.directories.len(), &stop);
     }
     files.write_ready(&plan, &children)?;
     words::say(&words::welcome(&plan, &children, &files));
     watch(&mut children, &files, &stop);
     words::say("Ending the network ...\n");
     let dead: Vec<String> = children.iter_mut().filter_map(|child| child.ended().map(|_| child.name.clone())).collect();
-    let ended = end(children, &stop);
+    let ended = end(children, plan.directories.len(), &stop);
     let left = started_by_hand(&plan, &dead);
     if !left.is_empty() {
         files.keep();
@@ -75,7 +86,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
 /// Of those that had died, who serves nevertheless.
 fn started_by_hand(plan: &Plan, dead: &[String]) -> Vec<String> {
     let nodes = plan.nodes.iter().map(|node| (node.name.as_str(), node.native));
-    let all = nodes.chain([(files::DIRECTORY, plan.directory)]);
+    let all = nodes.chain(plan.directories.iter().map(|server| (server.name.as_str(), server.address)));
     let serves = |address: &SocketAddr| TcpStream::connect_timeout(address, Duration::from_secs(1)).is_ok();
     all.filter(|(name, address)| dead.iter().any(|dead| dead == name) && serves(address)).map(|(name, _)| name.to_string()).collect()
 }
@@ -112,10 +123,10 @@ fn watch(children: &mut [Child], files: &Files, stop: &AtomicBool) {
 }
 
 /// Lets the children say good-bye, and kills who takes too long.
-fn end(mut children: Vec<Child>, stop: &AtomicBool) -> anyhow::Result<()> {
+fn end(mut children: Vec<Child>, directories: usize, stop: &AtomicBool) -> anyhow::Result<()> {
     stop.store(true, Ordering::Relaxed);
     // Super nodes first: they take their leave of the directory.
-    let (nodes, directories) = children.split_at_mut_checked(1).map(|(directory, nodes)| (nodes, directory)).unwrap_or_default();
+    let (directories, nodes) = children.split_at_mut_checked(directories).unwrap_or_default();
     let late = Instant::now() + GOODBYE_MAX;
     let mut killed = Vec::new();
     for group in [nodes, directories] {
@@ -158,6 +169,7 @@ mod tests {
         check("--super-nodes 5 --base-port 9000", Ok((5, Some(9000))));
         check("--super-nodes 0", Err("0 is not in 1..=100"));
         check("--super-nodes 101", Err("101 is not in 1..=100"));
+        check("--directories 2", Err("1, 3 or 5 of them agree best"));
         check("--base-port 65100", Err("65100 is not in 1..=65000"));
         check("--super-node 3", Err("a similar argument exists: '--super-nodes'"));
     }

@@ -1,7 +1,7 @@
 //! What a demo says: where everyone is, and what to type next.
 
 use super::children::{Child, serve_command};
-use super::files::{DIRECTORY, Files};
+use super::files::Files;
 use super::plan::{NodePlan, Plan};
 use chatring_machines::names::NodeKey;
 use chatring_machines::ring::Ring;
@@ -25,21 +25,23 @@ pub(super) fn welcome(plan: &Plan, children: &[Child], files: &Files) -> String 
     }
     let _ = writeln!(text, "The network serves.\n");
     let _ = writeln!(text, "  {:<10} {:<18} {:<18} pid", "", "native, Redis", "IRC");
-    let _ = writeln!(text, "  {DIRECTORY:<10} {:<18} {:<18} {}", plan.directory.to_string(), "", pid(DIRECTORY));
+    for server in &plan.directories {
+        let _ = writeln!(text, "  {:<10} {:<18} {:<18} {}", server.name, server.address.to_string(), "", pid(&server.name));
+    }
     for node in &plan.nodes {
         let _ = writeln!(text, "  {:<10} {:<18} {:<18} {}", node.name, node.native.to_string(), node.irc.to_string(), pid(&node.name));
     }
     let (at_irc, at_redis) = bystanders(plan);
-    let (irc, redis, directory) = (at_irc.irc, at_redis.native, plan.directory);
+    let (irc, redis, directory) = (at_irc.irc, at_redis.native, named_directories(plan));
     let chatctl = this_program();
     let _ = write!(
         text,
         "\nTalk, each in a terminal of its own:\n\n  \
-         {chatctl} chat '{GROUP}' --nick joe --directory {directory}\n  \
+         {chatctl} chat '{GROUP}' --nick joe{directory}\n  \
          irssi -c {} -p {}                        then /join {GROUP}\n  \
          redis-cli -h {} -p {} SUBSCRIBE '{GROUP}'\n\n\
          See who is responsible for the group, kill that process, and watch the group go on elsewhere:\n\n  \
-         {chatctl} ring owner '{GROUP}' --directory {directory}\n  \
+         {chatctl} ring owner '{GROUP}'{directory}\n  \
          kill -9 PID\n\n\
          Configurations and logs are in {}\nCtrl-C ends the network: all that the demo has started.\n",
         irc.ip(),
@@ -49,6 +51,14 @@ pub(super) fn welcome(plan: &Plan, children: &[Child], files: &Files) -> String 
         files.dir().display(),
     );
     text
+}
+
+/// How to name the directory servers, where they are not those that chatctl knows by itself.
+fn named_directories(plan: &Plan) -> String {
+    match plan.directory_list() {
+        list if list == crate::commands::DIRECTORIES => String::new(),
+        list => format!(" --directory {list}"),
+    }
 }
 
 /// When a child is gone.
@@ -112,7 +122,7 @@ mod tests {
             let at = |port: u16| SocketAddr::from((Ipv4Addr::new(127, 0, 0, n), port));
             NodePlan { name: n.to_string(), native: at(7411), irc: at(6667) }
         };
-        let plan = Plan { directory: "127.0.0.1:7400".parse().unwrap(), nodes: (1..=nodes).map(node).collect(), remarks: Vec::new() };
+        let plan = Plan { directories: Vec::new(), nodes: (1..=nodes).map(node).collect(), remarks: Vec::new() };
         let (at_irc, at_redis) = bystanders(&plan);
         assert_eq!((at_irc.name.as_str(), at_redis.name.as_str()), (&*irc.to_string(), &*redis.to_string()));
     }

@@ -32,6 +32,8 @@ pub struct Network {
     pub node_tables: String,
     /// What every configuration ends with.
     pub ending: String,
+    /// How many directory servers there are.
+    pub directories: u8,
     /// How long after its last sign of life a node is declared dead.
     pub lease_ms: u64,
 }
@@ -73,7 +75,7 @@ impl Network {
     fn on(net: [u8; 3], namespaces: bool, taken: TcpListener) -> Network {
         let dir = tempfile::tempdir().unwrap();
         let (preamble, node_settings, node_tables, ending) = Default::default();
-        Network { dir, net, namespaces, _taken: taken, preamble, node_settings, node_tables, ending, lease_ms: 3_000 }
+        Network { dir, net, namespaces, _taken: taken, preamble, node_settings, node_tables, ending, directories: 1, lease_ms: 3_000 }
     }
 
     fn at(&self, number: u8, port: u16) -> SocketAddr {
@@ -81,7 +83,17 @@ impl Network {
     }
 
     pub fn directory_address(&self) -> SocketAddr {
-        self.at(1, 7400)
+        self.directory_at(1)
+    }
+
+    /// Where the directory server with this number is, counted from 1.
+    pub fn directory_at(&self, number: u8) -> SocketAddr {
+        self.at(number, 7400)
+    }
+
+    /// All of them, separated so.
+    fn directory_list(&self, separator: &str) -> String {
+        (1..=self.directories).map(|number| self.directory_at(number).to_string()).collect::<Vec<_>>().join(separator)
     }
 
     /// The ring key of the node with this number.
@@ -103,10 +115,20 @@ impl Network {
 
     /// The same, and does not wait for it.
     pub fn start_directory(&self) -> Process {
-        let address = self.directory_address();
-        let role =
-            format!("[directory]\naddress = '{address}'\ndatabase = 'directory.sqlite'\nlease = '{}ms'\nhold = '2s'\n", self.lease_ms);
-        self.start(1, "directory", &role)
+        self.start_directory_number(1)
+    }
+
+    /// The one with this number.
+    pub fn start_directory_number(&self, number: u8) -> Process {
+        let (address, lease_ms) = (self.directory_at(number), self.lease_ms);
+        let name = if number == 1 { "directory".to_string() } else { format!("directory{number}") };
+        let role = format!("[directory]\naddress = '{address}'\ndatabase = '{name}.sqlite'\nlease = '{lease_ms}ms'\nhold = '2s'\n");
+        self.start(number, &name, &role)
+    }
+
+    /// All directory servers.
+    pub fn start_directories(&self) -> Vec<Process> {
+        (1..=self.directories).map(|number| self.start_directory_number(number)).collect()
     }
 
     /// Starts a super node, and does not wait for it.
@@ -151,7 +173,7 @@ impl Network {
     fn start(&self, number: u8, name: &str, role: &str) -> Process {
         let file = self.dir.path().join(name).with_extension("toml");
         let Network { preamble, ending, .. } = self;
-        let network = format!("[network]\nname = 'test'\nsecret = '{SECRET}'\ndirectories = ['{}']\n", self.directory_address());
+        let network = format!("[network]\nname = 'test'\nsecret = '{SECRET}'\ndirectories = ['{}']\n", self.directory_list("', '"));
         std::fs::write(&file, format!("{preamble}\n{network}{role}{ending}")).unwrap();
         let chatd = env!("CARGO_BIN_EXE_chatd");
         let mut command = Command::new(if self.namespaces { "ip" } else { chatd });
@@ -164,7 +186,7 @@ impl Network {
     /// `chatctl`, about this network, with nothing of the user who runs the tests.
     pub fn chatctl(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chatctl"));
-        command.args(args).args(["--directory", &self.directory_address().to_string()]);
+        command.args(args).args(["--directory", &self.directory_list(",")]);
         command.env("XDG_STATE_HOME", self.state()).env_remove("CHATCTL_DIRECTORY");
         command
     }
