@@ -3,7 +3,9 @@
 use crate::address::is_loopback;
 use crate::place::{ConfigError, Place, Placed, Source};
 use crate::raw::{self, Text};
-use crate::{Config, DIRECTORY_PORT, Directory, EXAMPLE_SECRET, IRC_PORT, Listener, Network, SECRET_BYTES_MIN, SuperNode};
+use crate::{
+    Config, DIRECTORY_PORT, Directory, EXAMPLE_SECRET, IRC_PORT, IRC_TLS_PORT, Listener, Network, SECRET_BYTES_MIN, SuperNode, Tls,
+};
 use chatring_machines::keeping::Durability;
 use chatring_machines::names::{NodeKey, STANDARD_PORT};
 use chatring_machines::secret::NetworkSecret;
@@ -33,7 +35,10 @@ pub(crate) fn config(source: Source, folder: &Path) -> Result<Config, ConfigErro
     if directory.is_none() && super_nodes.is_empty() {
         return Err(check.error(network_place, "found no role to play, expected a [directory] or a [[super_node]]"));
     }
-    check.listeners(file.listener, &mut super_nodes)?;
+    check.listeners(file.listener, file.tls.as_ref(), &mut super_nodes)?;
+    if let Some(tls) = file.tls.filter(|_| super_nodes.iter().flat_map(|node| &node.listeners).all(|listener| listener.tls.is_none())) {
+        return Err(check.wrong(&tls, "tls: found, although no listener uses it, expected a [[listener]] with layers = [\"tls\"]"));
+    }
     check.nothing_twice(directory.as_ref(), &super_nodes)?;
 
     let directories = check.directories(&raw_network, network_place, directory.as_ref())?;
@@ -237,7 +242,12 @@ impl Check {
     }
 
     /// Gives each super node its listeners.
-    fn listeners(&self, raw: Vec<Spanned<raw::Listener>>, nodes: &mut [SuperNode]) -> Result<(), ConfigError> {
+    fn listeners(
+        &self,
+        raw: Vec<Spanned<raw::Listener>>,
+        tls: Option<&Spanned<raw::Tls>>,
+        nodes: &mut [SuperNode],
+    ) -> Result<(), ConfigError> {
         for raw in raw {
             let place = place_of(&raw);
             let raw = raw.into_inner();
@@ -255,14 +265,22 @@ impl Check {
                     }
                 });
             };
-            let listener = self.listener(raw, place, &owner.auth)?;
+            let listener = self.listener(raw, place, tls, &owner.auth)?;
             owner.listeners.push(listener);
         }
         Ok(())
     }
 
-    fn listener(&self, raw: raw::Listener, place: Place, node_auth: &[Placed<String>]) -> Result<Listener, ConfigError> {
-        let usual_port = (raw.transport.get_ref() == "irc").then_some(IRC_PORT);
+    fn listener(
+        &self,
+        raw: raw::Listener,
+        place: Place,
+        tls: Option<&Spanned<raw::Tls>>,
+        node_auth: &[Placed<String>],
+    ) -> Result<Listener, ConfigError> {
+        let tls = self.layers(&raw, tls)?;
+        let irc_port = if tls.is_some() { IRC_TLS_PORT } else { IRC_PORT };
+        let usual_port = (raw.transport.get_ref() == "irc").then_some(irc_port);
         let address = match (&raw.address, usual_port) {
             (Some(given), _) => self.bind_address(given, "listener.address", usual_port)?,
             (None, Some(port)) => Placed::new(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), place),
@@ -276,9 +294,31 @@ impl Check {
             name,
             address,
             transport: raw.transport.into(),
+            tls,
             auth: self.auth(raw.auth, "listener.auth", node_auth)?,
             limits: self.clients_max(raw.limits.clients_max.as_ref(), "listener.limits.clients_max")?,
         })
+    }
+
+    /// What lies beneath a listener's codec: its own files for TLS, or else everyone's.
+    fn layers(&self, raw: &raw::Listener, everyones: Option<&Spanned<raw::Tls>>) -> Result<Option<Tls>, ConfigError> {
+        let layers = raw.layers.as_ref().map_or(&[][..], |layers| layers.get_ref());
+        match (layers, raw.tls.as_ref().or(everyones)) {
+            ([], _) => match &raw.tls {
+                None => Ok(None),
+                Some(tls) => Err(self.wrong(tls, "listener.tls: found without layers = [\"tls\"], expected both or neither")),
+            },
+            ([layer], _) if layer.get_ref() != "tls" => Err(self.wrong(layer, format!("listener.layers: found {:?}, expected \"tls\"", layer.get_ref()))),
+            ([_], Some(tls)) => {
+                let in_folder = |path: &Spanned<PathBuf>| Placed::from(path.clone()).map(|path| self.folder.join(path));
+                Ok(Some(Tls { certificate: in_folder(&tls.get_ref().certificate), key: in_folder(&tls.get_ref().key) }))
+            }
+            ([layer], None) => Err(self.wrong(
+                layer,
+                "listener.layers: found \"tls\" and no [tls] in the file, expected a table [tls] with certificate = \"FILE\" and key = \"FILE\"",
+            )),
+            ([_, second, ..], _) => Err(self.wrong(second, format!("listener.layers: found {:?} as a second layer, expected only [\"tls\"]", second.get_ref()))),
+        }
     }
 
     fn own_address(&self, given: Option<&Text>, place: Place, key: &str, port: u16) -> Result<Placed<SocketAddr>, ConfigError> {

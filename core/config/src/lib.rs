@@ -31,6 +31,8 @@ use std::path::{Path, PathBuf};
 pub const DIRECTORY_PORT: u16 = 7400;
 /// Where IRC listens unless told otherwise.
 pub const IRC_PORT: u16 = 6667;
+/// Where IRC over TLS listens unless told otherwise.
+pub const IRC_TLS_PORT: u16 = 6697;
 /// The secret in the example configurations: refused as soon as an address is not loopback.
 pub const EXAMPLE_SECRET: &str = "replace-me-with-openssl-rand-hex-32";
 /// The shortest secret that is good enough outside loopback, in bytes.
@@ -132,10 +134,21 @@ pub struct Listener {
     pub address: Placed<SocketAddr>,
     /// The plugin that is its codec.
     pub transport: Placed<String>,
+    /// With TLS beneath the codec: what is shown to those who connect.
+    pub tls: Option<Tls>,
     /// The plugins that decide who may log in, asked in this order.
     pub auth: Vec<Placed<String>>,
     /// Its bounds.
     pub limits: ListenerLimits,
+}
+
+/// Who a port proves to be. Whether the files are any good only the daemon knows.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The file with the certificate.
+    pub certificate: Placed<PathBuf>,
+    /// The file with its key.
+    pub key: Placed<PathBuf>,
 }
 
 /// Why there is no configuration.

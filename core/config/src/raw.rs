@@ -18,6 +18,7 @@ pub(crate) struct File {
     pub super_node: Vec<Spanned<SuperNode>>,
     #[serde(default)]
     pub listener: Vec<Spanned<Listener>>,
+    pub tls: Option<Spanned<Tls>>,
     #[serde(default)]
     pub plugins: Vec<Spanned<PathBuf>>,
     #[serde(default)]
@@ -86,9 +87,18 @@ pub(crate) struct Listener {
     pub super_node: Option<Text>,
     pub address: Option<Text>,
     pub transport: Text,
+    pub layers: Option<Spanned<Vec<Text>>>,
+    pub tls: Option<Spanned<Tls>>,
     pub auth: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
     pub limits: ListenerLimits,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    pub certificate: Spanned<PathBuf>,
+    pub key: Spanned<PathBuf>,
 }
 
 #[derive(Default, Deserialize)]

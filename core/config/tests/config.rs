@@ -98,6 +98,34 @@ fn a_listener_belongs_to_the_super_node_it_names() {
 }
 
 #[test]
+fn tls_lies_beneath_the_listeners_that_say_so() {
+    let tls = "[tls]\ncertificate = 'c.pem'\nkey = 'k.pem'\n";
+    let irc = "[[listener]]\ntransport = 'irc'\n";
+    let own = "tls = { certificate = '/own.pem', key = '/own.key' }\n";
+    let files = |listener: &chatring_config::Listener| {
+        let tls = listener.tls.as_ref()?;
+        Some((tls.certificate.display().to_string(), tls.key.display().to_string()))
+    };
+    let pair = |certificate: &str, key: &str| Some((certificate.to_string(), key.to_string()));
+    let layers = "layers = ['tls']\n";
+    let config = parsed(&format!("{ALL}{irc}layers = []\n{irc}{layers}{irc}address = '127.0.0.2:1'\n{layers}{own}{tls}")).unwrap();
+    let [plain, sealed, other] = &config.super_nodes[0].listeners[..] else { panic!("three listeners") };
+    assert_eq!((files(plain), plain.address.port()), (None, 6667));
+    assert_eq!((files(sealed), sealed.address.port()), (pair("conf/c.pem", "conf/k.pem"), 6697));
+    assert_eq!(files(other), pair("/own.pem", "/own.key"));
+
+    let no_tls = "found \"tls\" and no [tls] in the file, expected a table [tls] with certificate = \"FILE\" and key = \"FILE\"";
+    check_line(ALL, &format!("{irc}{layers}"), &format!("9:11: listener.layers: {no_tls}"));
+    check_line(ALL, &format!("{irc}layers = ['ssl']\n{tls}"), "9:11: listener.layers: found \"ssl\", expected \"tls\"");
+    let twice = "9:18: listener.layers: found \"tls\" as a second layer, expected only [\"tls\"]";
+    check_line(ALL, &format!("{irc}layers = ['tls', 'tls']\n{tls}"), twice);
+    let without = "9:7: listener.tls: found without layers = [\"tls\"], expected both or neither";
+    check_line(ALL, &format!("{irc}{own}{tls}"), without);
+    let unused = "9:1: tls: found, although no listener uses it, expected a [[listener]] with layers = [\"tls\"]";
+    check_line(ALL, &format!("{irc}{tls}"), unused);
+}
+
+#[test]
 fn a_plugin_gets_its_table_as_a_file_of_its_own() {
     let config = parsed(&format!("{ALL}[plugin.irc]\nserver_name = 'x'\n[plugin.irc.more]\nn = 1\n")).unwrap();
     assert_eq!(config.plugin_settings["irc"].as_str(), "server_name = \"x\"\n\n[more]\nn = 1\n");
@@ -136,7 +164,7 @@ fn wrong_toml() {
     check_line(
         NETWORK,
         "[lgo]",
-        "4:2: unknown field `lgo`, expected one of `network`, `directory`, `super_node`, `listener`, `plugins`, `plugin`, `log`",
+        "4:2: unknown field `lgo`, expected one of `network`, `directory`, `super_node`, `listener`, `tls`, `plugins`, `plugin`, `log`",
     );
     check_line(NETWORK, "[log]\nlevel = 'loud'", "5:9: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`");
 }
