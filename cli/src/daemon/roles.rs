@@ -67,6 +67,7 @@ impl Roles<'_> {
             name: "directory".into(),
             socket: port,
             transport: plugins::transport(self.plugins, plugins::NATIVE)?,
+            identity: None,
             auth: plugins::chain(self.plugins, &directory.auth)?,
             limits: clients(directory.limits),
         };
@@ -98,6 +99,7 @@ impl Roles<'_> {
             name: "native".into(),
             socket: ports.native,
             transport: plugins::transport(self.plugins, plugins::NATIVE)?,
+            identity: None,
             auth: plugins::chain(self.plugins, &node.auth)?,
             limits: clients(node.native_limits),
         }];
@@ -106,6 +108,7 @@ impl Roles<'_> {
                 name: listener.name.as_str().into(),
                 socket,
                 transport: plugins::transport(self.plugins, &listener.transport)?,
+                identity: None,
                 auth: plugins::chain(self.plugins, &listener.auth)?,
                 limits: clients(listener.limits),
             });

@@ -80,7 +80,8 @@ fn run_reactor(shape: Shape, frame: &[u8]) -> u64 {
     plugins.link(chatring_resp::entry(), "").expect("a codec");
     let transport = plugins.transport("resp").expect("a transport");
     let socket = listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
-    let listening = Listening { name: "bench".into(), socket, transport: transport.clone(), auth: Vec::new(), limits: Limits::CLIENTS };
+    let listening =
+        Listening { name: "bench".into(), socket, transport: transport.clone(), identity: None, auth: Vec::new(), limits: Limits::CLIENTS };
     let setup = Setup {
         listeners: vec![listening],
         dial_transport: transport,

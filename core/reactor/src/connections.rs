@@ -7,10 +7,14 @@ use chatring_machines::Input;
 use chatring_machines::ids::Conn;
 use mio::net::TcpStream;
 
+use crate::tls::Layer;
+
 /// One connection, as small as it goes: an idle one has no buffers. What it hears and has to send is the fan-out's.
 pub(crate) struct Connection {
     pub socket: TcpStream,
     pub codec: Codec,
+    /// What lies between the two, where something does.
+    pub layer: Option<Box<Layer>>,
     /// What was received and could not be used yet.
     pub held: Option<Box<Held>>,
     flags: u16,
@@ -55,10 +59,12 @@ pub(crate) const SHUT: Flag = Flag(256);
 pub(crate) const TRUSTED: Flag = Flag(512);
 /// The machine wants to know when it has taken what it alone was told.
 pub(crate) const AWAITED: Flag = Flag(1024);
+/// Its byte layer is not ready yet: the machine has not heard of it.
+pub(crate) const HANDSHAKING: Flag = Flag(2048);
 
 impl Connection {
-    pub fn new(socket: TcpStream, codec: Codec, listener: u16) -> Connection {
-        Connection { socket, codec, held: None, flags: 0, listener }
+    pub fn new(socket: TcpStream, codec: Codec, layer: Option<Box<Layer>>, listener: u16) -> Connection {
+        Connection { socket, codec, layer, held: None, flags: 0, listener }
     }
 
     pub fn is(&self, flag: Flag) -> bool {

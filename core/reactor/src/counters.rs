@@ -31,6 +31,8 @@ pub struct Counters {
     pub fell: u64,
     /// Connections whose bytes could not be trusted any more.
     pub broken: u64,
+    /// TLS handshakes that came to nothing.
+    pub handshakes_failed: u64,
     /// Connections cut because too much waited for them.
     pub overflowed: u64,
     /// Times that reading from a connection stopped because too much waited for it.

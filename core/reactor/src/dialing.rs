@@ -138,7 +138,7 @@ impl Driver {
     fn connect(&mut self, address: SocketAddr) -> Result<u32, DialError> {
         let socket = TcpStream::connect(address).map_err(|error| reason(&error))?;
         let codec = self.transports[self.dial_codec as usize].open(Role::Client).map_err(|_| DialError::Unreachable)?;
-        let mut connection = Connection::new(socket, codec, DIALLED_BY_US);
+        let mut connection = Connection::new(socket, codec, None, DIALLED_BY_US);
         connection.set(CONNECTING);
         let conn = self.connections.insert(connection);
         if self.register(conn) {

@@ -17,7 +17,7 @@ use chatring_machines::{Input, Time};
 use mio::Poll;
 use mio::net::TcpListener;
 
-use crate::connections::{AWAITED, CLOSING, CONNECTING, Connections, DIALLED_BY_US, FULL, OWED, READABLE, SHUT, TRUSTED};
+use crate::connections::{AWAITED, CLOSING, CONNECTING, Connections, DIALLED_BY_US, FULL, HANDSHAKING, OWED, READABLE, SHUT, TRUSTED};
 use crate::counters::Counters;
 use crate::dialing::Dials;
 use crate::fanout::{Fall, Fanout};
@@ -27,6 +27,7 @@ use crate::mailbox::Mailbox;
 use crate::reading::Reading;
 use crate::setup::{Limits, ReactorError, Tuning};
 use crate::store::StoreThread;
+use crate::tls::Identity;
 
 /// A listener at work.
 pub(crate) struct Listener {
@@ -34,6 +35,10 @@ pub(crate) struct Listener {
     /// Gone once the machine has stopped.
     pub socket: Option<TcpListener>,
     pub codec: u16,
+    /// Where TLS is beneath the codec.
+    pub identity: Option<Arc<Identity>>,
+    /// Connections that are still at their TLS handshake, and since when; in that order.
+    pub handshakes: VecDeque<(Time, Conn)>,
     pub auth: Arc<[Arc<Authenticator>]>,
     pub limits: Limits,
     pub clients: usize,
@@ -148,8 +153,8 @@ impl Driver {
     pub fn survey(&mut self, ticket: Ticket) {
         let mut lags = Vec::new();
         for slot in self.connections.slots() {
-            let is_ours = self.connections.at(slot).is_some_and(|connection| !connection.is(CLOSING) && !connection.is(CONNECTING));
-            if !is_ours {
+            let ours = self.connections.at(slot).filter(|connection| !connection.is(CLOSING) && !connection.is(CONNECTING));
+            if ours.is_none_or(|connection| connection.is(HANDSHAKING)) {
                 continue;
             }
             let ((bytes, entries), stuck) = (self.fanout.lag(slot), self.stuck.get(&slot).copied());
@@ -170,6 +175,7 @@ impl Driver {
         }
         connection.set(CLOSING);
         connection.held = None;
+        self.give_up_handshake(slot);
         self.fanout.delist_all(slot);
         self.lingering.push_back((self.now + self.tuning.linger_ms, self.connections.name(slot)));
     }
@@ -190,6 +196,7 @@ impl Driver {
     pub fn remove(&mut self, slot: u32) {
         self.fanout.close(slot);
         self.stuck.remove(&slot);
+        self.give_up_handshake(slot);
         if let Some(connection) = self.connections.remove(slot)
             && let Some(listener) = self.listeners.get_mut(connection.listener as usize)
         {
@@ -233,7 +240,7 @@ impl Driver {
     }
 
     fn report_lost(&mut self, slot: u32) {
-        if self.connections.at(slot).is_some_and(|connection| !connection.is(CLOSING)) {
+        if self.connections.at(slot).is_some_and(|connection| !connection.is(CLOSING) && !connection.is(HANDSHAKING)) {
             let conn = self.connections.name(slot);
             self.inbox.push_back(Input::Lost { conn });
         }

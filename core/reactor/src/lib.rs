@@ -4,7 +4,7 @@
 //! that order, turn after turn. What may block (authenticators, the store, the group logs, name look-ups) happens on other threads and comes back through one mailbox. Recipient lists and what is told to
 //! them are kept in [`fanout`], which is where the program spends its time.
 //!
-//! There are no protocol decisions here. Every buffer, queue and loop has a bound: see [`Limits`], [`Tuning`] and the constants beside the code.
+//! A listener may have TLS beneath its codec: see [`Identity`]. There are no protocol decisions here. Every buffer, queue and loop has a bound: see [`Limits`], [`Tuning`] and the constants beside the code.
 #![warn(missing_docs)]
 
 mod clock;
@@ -14,6 +14,7 @@ mod dialing;
 mod driver;
 mod effects;
 pub mod fanout;
+mod handshakes;
 mod judges;
 mod keeper;
 mod mailbox;
@@ -22,6 +23,7 @@ mod reading;
 mod resolve;
 mod setup;
 mod store;
+mod tls;
 
 pub use counters::Counters;
 pub use judges::JudgePool;
@@ -29,3 +31,4 @@ pub use keeper::Keep;
 pub use mailbox::{Full, Handle};
 pub use reactor::Reactor;
 pub use setup::{Limits, Listening, ReactorError, Setup, Tuning, listen};
+pub use tls::{Identity, IdentityError};

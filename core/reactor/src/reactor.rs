@@ -35,6 +35,7 @@ use crate::mailbox::{Arrival, Handle, Mailbox};
 use crate::reading::Reading;
 use crate::setup::{Listening, ReactorError, Setup};
 use crate::store::StoreThread;
+use crate::tls;
 
 const WAKER: Token = Token(usize::MAX);
 /// Listener `i` has the token below this one by `i`; connections have their slots.
@@ -185,6 +186,9 @@ impl<M: Machine> Reactor<M> {
         // Whoever is owed another turn comes after all the others.
         for slot in std::mem::take(&mut self.driver.owed) {
             if self.driver.begin_read(slot) {
+                if let Some(opened) = self.driver.reading.opened.take() {
+                    self.feed(opened);
+                }
                 while let Some(input) = self.driver.next_read(slot) {
                     self.feed(input);
                 }
@@ -210,6 +214,7 @@ impl<M: Machine> Reactor<M> {
 
     fn deadlines(&mut self) {
         self.driver.reap_dials();
+        self.driver.reap_handshakes();
         self.driver.reap();
         self.drain_inbox();
         if self.machine.deadline().is_some_and(|deadline| deadline <= self.driver.now) {
@@ -241,6 +246,7 @@ impl<M: Machine> Reactor<M> {
         until = earlier(until, driver.stopping);
         for listener in &driver.listeners {
             until = earlier(until, listener.rests_until);
+            until = earlier(until, listener.handshakes.front().map(|(since, _)| *since + driver.tuning.handshake_ms));
         }
         let until = until.unwrap_or(Time(u64::MAX));
         Duration::from_millis(until.since_ms(self.clock.now()).min(SLEEP_MS_MAX))
@@ -303,18 +309,24 @@ impl Driver {
             let Some(connection) = self.connections.at(slot) else {
                 continue;
             };
-            let socket = &mut connection.socket;
-            let writes = &mut self.counters.writes;
-            let (flushed, taken) = self.fanout.flush(slot, |slices| {
-                *writes += 1;
-                socket.write_vectored(slices)
-            });
+            let is_closing = connection.is(CLOSING);
+            let (socket, writes) = (&mut connection.socket, &mut self.counters.writes);
+            let (flushed, taken) = match &mut connection.layer {
+                None => self.fanout.flush(slot, |slices| {
+                    *writes += 1;
+                    socket.write_vectored(slices)
+                }),
+                Some(layer) => {
+                    *writes += 1;
+                    tls::flush(layer, socket, &mut self.fanout, slot, is_closing)
+                }
+            };
             self.counters.bytes_out += taken as u64;
             if flushed == Flushed::Blocked {
                 let since = self.stuck.entry(slot).or_insert(self.now);
                 *since = if taken > 0 { self.now } else { *since };
             }
-            let (is_full, is_awaited, is_closing) = (connection.is(FULL), connection.is(AWAITED), connection.is(CLOSING));
+            let (is_full, is_awaited) = (connection.is(FULL), connection.is(AWAITED));
             match flushed {
                 Flushed::Broken(_) => {
                     self.cut(slot);
@@ -335,11 +347,12 @@ impl Driver {
 }
 
 fn listener(poll: &Poll, id: usize, codec: u16, listening: Listening) -> std::io::Result<(Listener, SocketAddr)> {
-    let Listening { name, socket, transport: _, auth, limits } = listening;
+    let Listening { name, socket, transport: _, identity, auth, limits } = listening;
     socket.set_nonblocking(true)?;
     let address = socket.local_addr()?;
     let mut socket = TcpListener::from_std(socket);
     poll.registry().register(&mut socket, Token(LISTENERS - id), Interest::READABLE)?;
     let socket = Some(socket);
-    Ok((Listener { name, socket, codec, auth: auth.into(), limits, clients: 0, ready: false, rests_until: None }, address))
+    let (auth, handshakes) = (auth.into(), VecDeque::new());
+    Ok((Listener { name, socket, codec, identity, handshakes, auth, limits, clients: 0, ready: false, rests_until: None }, address))
 }

@@ -26,6 +26,10 @@ pub(crate) struct Reading {
     /// Whose turn it is: what it says may make another take its slot.
     conn: Option<Conn>,
     buffer: Vec<u8>,
+    /// What came from a socket with a byte layer, before that has opened it.
+    sealed: Vec<u8>,
+    /// That its byte layer is ready: what the machine hears before anything else.
+    pub opened: Option<Input>,
     /// How much of the buffer is filled, and used.
     filled: usize,
     used: usize,
@@ -65,17 +69,27 @@ impl Driver {
             self.counters.refused += 1;
             return None;
         }
+        let layer = match listener.identity.clone() {
+            None => None,
+            Some(identity) => Some(self.layer(id, &identity, address)?),
+        };
+        let listener = &mut self.listeners[id];
         let Ok(codec) = self.transports[listener.codec as usize].open(Role::Server) else {
             self.counters.broken += 1;
             return None;
         };
+        let is_layered = layer.is_some();
         let class = Class { codec: listener.codec, class: codec.class() };
-        let conn = self.connections.insert(Connection::new(socket, codec, id as u16));
+        let conn = self.connections.insert(Connection::new(socket, codec, layer, id as u16));
         listener.clients += 1;
         self.fanout.open(conn.slot, class);
         self.counters.accepted += 1;
         if !self.register(conn) {
             self.remove(conn.slot); // the machine has not heard of it
+            return None;
+        }
+        if is_layered {
+            self.begin_handshake(conn);
             return None;
         }
         Some(Input::Opened { conn, listener: ListenerId(id as u16), peer: address.ip() })
@@ -116,19 +130,39 @@ impl Driver {
         (reading.filled, reading.used, reading.found, reading.broken, reading.commands) = (kept, 0, held.found, held.broken, 0);
         reading.after.clear();
         if connection.is(READABLE) && !undone {
-            let room = &mut reading.buffer[kept..kept + self.tuning.read_max];
+            let room = match &connection.layer {
+                None => &mut reading.buffer[kept..kept + self.tuning.read_max],
+                Some(_) => {
+                    reading.sealed.resize(self.tuning.read_max, 0);
+                    &mut reading.sealed[..]
+                }
+            };
+            let (is_layered, mut fault) = (connection.layer.is_some(), None);
             self.counters.reads += 1;
             match connection.socket.read(room) {
                 Ok(0) => {
                     connection.unset(READABLE);
                     connection.set(ENDED);
+                    if let Some(layer) = &connection.layer {
+                        tracing::debug!("{}: TLS: ended without saying so", layer.peer);
+                    }
                 }
                 // Less than there was room for: all there was. What comes later, or the end, is another edge.
                 Ok(count) => {
-                    reading.filled += count;
                     self.counters.bytes_in += count as u64;
                     if count < self.tuning.read_max && !connection.is(ENDED) {
                         connection.unset(READABLE);
+                    }
+                    match &mut connection.layer {
+                        None => reading.filled += count,
+                        Some(layer) => match layer.open(&reading.sealed[..count], &mut reading.buffer, &mut reading.filled) {
+                            Ok(false) => {}
+                            Ok(true) => {
+                                connection.unset(READABLE);
+                                connection.set(ENDED);
+                            }
+                            Err(error) => fault = Some(error),
+                        },
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -140,6 +174,23 @@ impl Driver {
                     return false;
                 }
             }
+            if is_layered {
+                return self.opened(conn, fault);
+            }
+        }
+        true
+    }
+
+    /// A byte layer has worked on what was read. False when that can't be trusted.
+    fn opened(&mut self, conn: Conn, fault: Option<rustls::Error>) -> bool {
+        if let Some(error) = fault {
+            self.distrust(conn.slot, &error);
+            return false;
+        }
+        self.reading.opened = self.end_handshake(conn);
+        // An answer of the layer's own.
+        if self.connections.at(conn.slot).and_then(|connection| connection.layer.as_ref()).is_some_and(|layer| layer.is_owing()) {
+            self.fanout.nudge(conn.slot);
         }
         true
     }

@@ -10,6 +10,7 @@ use chatring_machines::machine::{Note, Store, StoreError};
 use crate::fanout::Retention;
 use crate::judges::JudgePool;
 use crate::keeper::Keep;
+use crate::tls::Identity;
 
 /// Where connections come in. Its index in [`Setup::listeners`] is the machine's `ListenerId`.
 pub struct Listening {
@@ -19,6 +20,8 @@ pub struct Listening {
     pub socket: TcpListener,
     /// What is spoken there.
     pub transport: Arc<Transport>,
+    /// With TLS beneath it: what is shown to those who connect.
+    pub identity: Option<Arc<Identity>>,
     /// Who decides about whom to let in, asked in this order.
     pub auth: Vec<Arc<Authenticator>>,
     /// Its bounds.
@@ -60,6 +63,12 @@ pub struct Tuning {
     pub dial_ms: u64,
     /// Dials under way; one more fails.
     pub dials_max: usize,
+    /// TLS handshakes under way per listener; one more takes the place of the oldest if that had its time, and is closed at once otherwise.
+    pub handshakes_max: usize,
+    /// The time that every handshake has, however many others wait.
+    pub handshake_ms_min: u64,
+    /// How long a TLS handshake may take.
+    pub handshake_ms: u64,
     /// How much group traffic is kept for the slow.
     pub retention: Retention,
     /// Bounds of connections we dialled, and of those that proved to be a peer's.
@@ -75,6 +84,9 @@ impl Default for Tuning {
             linger_ms: 2_000,
             dial_ms: 3_000,
             dials_max: 1024,
+            handshakes_max: 256,
+            handshake_ms_min: 1_000,
+            handshake_ms: 10_000,
             retention: Retention::default(),
             peers: Limits::PEERS,
         }

@@ -268,10 +268,22 @@ impl Fanout {
         !self.told.is_empty() || !self.dirty.is_empty()
     }
 
+    /// A recipient takes no more for now, even if it took all that it was offered: that is still on its way. It is flushed again when [`Fanout::unblock`] says so.
+    pub fn block(&mut self, slot: u32) {
+        let reader = self.reader_mut(slot);
+        (reader.blocked, reader.owing) = (true, true);
+    }
+
+    /// Has a recipient flushed even if there is nothing for it to hear: something else waits for its socket.
+    pub fn nudge(&mut self, slot: u32) {
+        self.mark_dirty(slot);
+    }
+
     /// A recipient takes bytes again.
     pub fn unblock(&mut self, slot: u32) {
         let reader = self.reader_mut(slot);
-        if std::mem::take(&mut reader.blocked) && !reader.is_idle() {
+        let owing = std::mem::take(&mut reader.owing);
+        if std::mem::take(&mut reader.blocked) && (owing || !reader.is_idle()) {
             self.mark_dirty(slot);
         }
     }

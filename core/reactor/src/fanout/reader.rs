@@ -60,6 +60,8 @@ pub(super) struct Reader {
     pub free: u32,
     /// It took less than it was offered: it is not offered more until it says so.
     pub blocked: bool,
+    /// What it took is still on its way to it: it is flushed once more, even if there is nothing else.
+    pub owing: bool,
     /// Waits to be flushed.
     pub dirty: bool,
     /// It missed something that was not reported yet.
@@ -151,7 +153,18 @@ impl Private {
 
 impl Reader {
     pub fn new(class: Class) -> Reader {
-        Reader { class, subs: SmallVec::new(), head: NIL, tail: NIL, free: NIL, blocked: false, dirty: false, fell: false, private: None }
+        Reader {
+            class,
+            subs: SmallVec::new(),
+            head: NIL,
+            tail: NIL,
+            free: NIL,
+            blocked: false,
+            owing: false,
+            dirty: false,
+            fell: false,
+            private: None,
+        }
     }
 
     /// A place for a subscription.

@@ -4,3 +4,4 @@ mod lists;
 mod peers;
 mod support;
 mod talk;
+mod tls;

@@ -14,7 +14,7 @@ use chatring_machines::event::{Event, Reply};
 use chatring_machines::ids::{Conn, ListId, ListenerId, Ticket};
 use chatring_machines::machine::{Ask, Effect, Input, Lag, Machine, Note};
 use chatring_machines::wire::Given;
-use chatring_reactor::{Counters, Handle, JudgePool, Limits, Listening, Reactor, ReactorError, Setup, Tuning, listen};
+use chatring_reactor::{Counters, Handle, Identity, JudgePool, Limits, Listening, Reactor, ReactorError, Setup, Tuning, listen};
 
 pub const ALL: ListId = ListId(3);
 
@@ -135,10 +135,24 @@ impl Server {
     }
 
     pub fn start_with(limits: Limits, tuning: Tuning) -> Server {
-        Server::start_with_auth(limits, tuning, None)
+        Server::start_as(limits, tuning, None, None)
+    }
+
+    /// With TLS on its port.
+    pub fn start_with_tls(tuning: Tuning, identity: Arc<Identity>) -> Server {
+        Server::start_as(Limits::CLIENTS, tuning, None, Some(identity))
     }
 
     pub fn start_with_auth(limits: Limits, tuning: Tuning, auth: Option<&'static chatring_host::ChatEntry>) -> Server {
+        Server::start_as(limits, tuning, auth, None)
+    }
+
+    fn start_as(
+        limits: Limits,
+        tuning: Tuning,
+        auth: Option<&'static chatring_host::ChatEntry>,
+        identity: Option<Arc<Identity>>,
+    ) -> Server {
         let judges = JudgePool::start(1, 2).unwrap();
         let mut plugins = Plugins::new(judges.on_late());
         plugins.link(chatring_resp::entry(), "").unwrap();
@@ -148,7 +162,8 @@ impl Server {
             plugins.list().into_iter().filter_map(|plugin| plugins.auth(&plugin.name)).collect()
         });
         let socket = listen("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listening = Listening { name: "test".into(), socket, transport: transport.clone(), auth: auth.unwrap_or_default(), limits };
+        let listening =
+            Listening { name: "test".into(), socket, transport: transport.clone(), identity, auth: auth.unwrap_or_default(), limits };
         let (sender, seen) = channel();
         let notes = Mutex::new(sender.clone());
         let setup = Setup {
@@ -172,6 +187,12 @@ impl Server {
         let client = Client::to(self.address);
         self.sees("opened");
         client
+    }
+
+    /// The next thing that the machine has seen.
+    #[track_caller]
+    pub fn sees_next(&self) -> String {
+        self.sees("")
     }
 
     /// Waits until the machine has seen something that contains this; whatever came before is forgotten.
@@ -210,8 +231,8 @@ impl Server {
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Client {
-    pub socket: TcpStream,
+pub struct Client<S = TcpStream> {
+    pub socket: S,
 }
 
 impl Client {
@@ -222,7 +243,9 @@ impl Client {
         socket.set_nodelay(true).unwrap();
         Client { socket }
     }
+}
 
+impl<S: Read + Write> Client<S> {
     pub fn say(&mut self, text: &str) {
         self.socket.write_all(text.as_bytes()).unwrap();
     }
