@@ -3,6 +3,7 @@
 //! Everything that can be refused is refused before the first thread starts: the file, the plugins it refers to, the ports. Then each role
 //! has a thread with a reactor of its own, and this one waits: for a signal, or for one of them to fail, which ends them all.
 
+mod identities;
 mod lifecycle;
 mod plugins;
 mod ports;
@@ -13,6 +14,7 @@ use crate::logging;
 use chatring_config::{Config, LoadError, LogFormat};
 use chatring_host::Plugins;
 use chatring_reactor::JudgePool;
+use identities::Identities;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -62,15 +64,15 @@ pub fn run(args: DaemonArgs) -> ExitCode {
             println!("{}: nothing wrong", file.display());
             ExitCode::SUCCESS
         }
-        Ok((config, plugins)) => match serve(&config, &plugins, &judges, args.exit_with_stdin) {
+        Ok((config, plugins, identities)) => match serve(&config, &plugins, &identities, &judges, args.exit_with_stdin) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         },
     }
 }
 
-/// Reads a configuration and starts its plugins: only they know whether what they are told is right.
-fn load(file: &Path, log: Option<LogFormat>, judges: &JudgePool) -> Result<(Config, Plugins), LoadError> {
+/// Reads a configuration and what it refers to, and starts its plugins: only they know whether what they are told is right.
+fn load(file: &Path, log: Option<LogFormat>, judges: &JudgePool) -> Result<(Config, Plugins, Identities), LoadError> {
     let config = chatring_config::load(file)?;
     logging::start(log.unwrap_or(config.log_format), config.log_level);
     // Plugins know nothing of our file: their relative paths are meant from its folder, too.
@@ -78,15 +80,23 @@ fn load(file: &Path, log: Option<LogFormat>, judges: &JudgePool) -> Result<(Conf
         std::env::set_current_dir(folder).map_err(|error| LoadError::Read { file: folder.into(), error })?;
     }
     let plugins = plugins::start(&config, judges.on_late())?;
-    Ok((config, plugins))
+    let identities = Identities::read(&config)?;
+    Ok((config, plugins, identities))
 }
 
-fn serve(config: &Config, plugins: &Plugins, judges: &Arc<JudgePool>, exit_with_stdin: bool) -> anyhow::Result<()> {
+fn serve(
+    config: &Config,
+    plugins: &Plugins,
+    identities: &Identities,
+    judges: &Arc<JudgePool>,
+    exit_with_stdin: bool,
+) -> anyhow::Result<()> {
     let (tell, news) = std::sync::mpsc::channel();
-    words::listen(&tell, exit_with_stdin)?;
+    let renewed = identities.clone();
+    words::listen(&tell, exit_with_stdin, move || renewed.read_again())?;
     allow_connections(config);
     let ports = ports::Ports::bind(config)?;
-    let roles = roles::all(config, plugins, ports, judges)?;
+    let roles = roles::all(config, plugins, identities, ports, judges)?;
     for plugin in plugins.list() {
         tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
     }

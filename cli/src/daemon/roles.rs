@@ -1,5 +1,6 @@
 //! From the configuration to machines, each with its reactor: one for the directory, one for each super node.
 
+use super::identities::Identities;
 use super::lifecycle::Role;
 use super::plugins;
 use super::ports::{NodePorts, Ports};
@@ -20,8 +21,14 @@ use std::sync::Arc;
 use tracing::Span;
 
 /// Everything this process is.
-pub fn all(config: &Config, plugins: &Plugins, ports: Ports, judges: &Arc<JudgePool>) -> anyhow::Result<Vec<Role>> {
-    let roles = Roles { config, plugins, judges };
+pub fn all(
+    config: &Config,
+    plugins: &Plugins,
+    identities: &Identities,
+    ports: Ports,
+    judges: &Arc<JudgePool>,
+) -> anyhow::Result<Vec<Role>> {
+    let roles = Roles { config, plugins, identities, judges };
     let mut all = Vec::new();
     if let (Some(directory), Some(port)) = (&config.directory, ports.directory) {
         all.push(roles.directory(directory, port)?);
@@ -35,6 +42,7 @@ pub fn all(config: &Config, plugins: &Plugins, ports: Ports, judges: &Arc<JudgeP
 struct Roles<'a> {
     config: &'a Config,
     plugins: &'a Plugins,
+    identities: &'a Identities,
     judges: &'a Arc<JudgePool>,
 }
 
@@ -108,7 +116,7 @@ impl Roles<'_> {
                 name: listener.name.as_str().into(),
                 socket,
                 transport: plugins::transport(self.plugins, &listener.transport)?,
-                identity: None,
+                identity: listener.tls.as_ref().and_then(|tls| self.identities.of(tls)),
                 auth: plugins::chain(self.plugins, &listener.auth)?,
                 limits: clients(listener.limits),
             });
@@ -163,7 +171,8 @@ impl Roles<'_> {
     {
         for listening in &setup.listeners {
             let address = listening.socket.local_addr().context("reading an address back")?;
-            span.in_scope(|| tracing::info!("listening at {address} for {}", listening.transport.name()));
+            let beneath = if listening.identity.is_some() { " over TLS" } else { "" };
+            span.in_scope(|| tracing::info!("listening at {address} for {}{beneath}", listening.transport.name()));
         }
         let reactor = Reactor::new(machine, setup).with_context(|| format!("setting up {name}"))?;
         let handle = reactor.handle();

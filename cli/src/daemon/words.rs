@@ -1,19 +1,23 @@
-//! How a daemon is told to stop: by a signal, or by the end of its standard input where that was asked for.
+//! How a daemon is told to stop: by a signal, or by the end of its standard input where that was asked for. And how it is told to read its certificates again: by SIGHUP.
 
 use super::lifecycle::News;
 use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::Read;
 use std::sync::mpsc::Sender;
 use std::thread;
 
-/// Listens from here on.
-pub fn listen(tell: &Sender<News>, stdin: bool) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT]).context("listening for signals")?;
+/// Listens from here on. `renew` is called at each SIGHUP, on the thread that hears signals.
+pub fn listen(tell: &Sender<News>, stdin: bool, renew: impl Fn() + Send + 'static) -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("listening for signals")?;
     let to = tell.clone();
     let heard = move || {
         for signal in signals.forever() {
+            if signal == SIGHUP {
+                renew();
+                continue;
+            }
             let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
             if to.send(News::Signal(name)).is_err() {
                 return;

@@ -1,13 +1,13 @@
 //! An IRC client, as far as a line at a time takes it.
 
-use super::{read_some, soon};
-use std::io::{self, ErrorKind, Write};
+use super::{Stream, read_some, soon};
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
 /// A connection.
-pub struct Irc {
-    pub stream: TcpStream,
+pub struct Irc<S = TcpStream> {
+    pub stream: S,
     buffer: Vec<u8>,
     /// For the report of a failure.
     seen: Vec<String>,
@@ -18,22 +18,34 @@ impl Irc {
     pub fn connect(address: SocketAddr) -> Irc {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        Irc { stream, buffer: Vec::new(), seen: Vec::new() }
+        Irc::over(stream)
     }
 
     /// Registered, hearing what it says itself, and in these groups.
     #[track_caller]
     pub fn joined(address: SocketAddr, nick: &str, groups: &[&str]) -> Irc {
         let mut irc = Irc::connect(address);
-        irc.send("CAP REQ :echo-message");
-        irc.send(&format!("NICK {nick}"));
-        irc.send(&format!("USER {nick} 0 * :{nick} of the tests"));
-        irc.send("CAP END");
-        irc.wait(" 001 ");
-        for group in groups {
-            irc.join(group);
-        }
+        irc.register(nick, groups);
         irc
+    }
+}
+
+impl<S: Stream> Irc<S> {
+    pub fn over(stream: S) -> Irc<S> {
+        Irc { stream, buffer: Vec::new(), seen: Vec::new() }
+    }
+
+    /// Registers, to hear what it says itself, and joins these groups.
+    #[track_caller]
+    pub fn register(&mut self, nick: &str, groups: &[&str]) {
+        self.send("CAP REQ :echo-message");
+        self.send(&format!("NICK {nick}"));
+        self.send(&format!("USER {nick} 0 * :{nick} of the tests"));
+        self.send("CAP END");
+        self.wait(" 001 ");
+        for group in groups {
+            self.join(group);
+        }
     }
 
     #[track_caller]

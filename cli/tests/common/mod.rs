@@ -11,7 +11,7 @@ pub mod network;
 pub mod process;
 pub mod redis;
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -34,11 +34,28 @@ pub fn within<T>(until: Instant, what: &str, mut attempt: impl FnMut() -> Option
     }
 }
 
+/// A socket, or what goes over one.
+pub trait Stream: Read + Write {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Stream for rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
+}
+
 /// Reads what there is, waiting for it until then. `None` when there was nothing; no bytes when the other end has ended.
-pub fn read_some(stream: &mut TcpStream, buffer: &mut [u8], until: Instant) -> io::Result<Option<usize>> {
+pub fn read_some(stream: &mut impl Stream, buffer: &mut [u8], until: Instant) -> io::Result<Option<usize>> {
     // Zero would mean for ever.
     let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    stream.set_read_timeout(Some(left))?;
+    stream.socket().set_read_timeout(Some(left))?;
     match stream.read(buffer) {
         Ok(count) => Ok(Some(count)),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => Ok(None),
