@@ -331,7 +331,7 @@ wire_enum! {
         /// A directory server introduces itself to another: which it is, where it is reached, and whether it knows of a network already.
         "SERVER" Server { server: ServerId, address: Text, founded: bool },
         /// A directory server says something about the log that all of them keep together.
-        "LOG" Log { server: ServerId, letter: Box<Letter> },
+        "LOG" Log { server: ServerId, to: ServerId, letter: Box<Letter> },
         /// A directory server passes on to the one that leads what someone asked it: as of when it had heard that one, by its clock, over which link, who they have proved to be, whether they are on its machine, and the
         /// command. Answered by `via`.
         "VIA" Via { as_of: Time, link: u64, key: Option<NodeKey>, incarnation: Incarnation, local: bool, words: Rest<Text> },

@@ -83,7 +83,7 @@ impl Directory {
                 self.replica.written(&mut out);
                 self.carry_out(now, out, effects);
                 if !was_named {
-                    self.introduce(effects);
+                    self.introduce(now, effects);
                 }
             }
             Some(asker) => asker.into_iter().for_each(|asker| self.grant(now, asker, effects)),

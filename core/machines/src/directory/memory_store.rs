@@ -77,6 +77,11 @@ struct Remembered {
 }
 
 impl MemoryStore {
+    /// One that goes on from this, with no groups.
+    pub fn of(kept: Kept) -> MemoryStore {
+        MemoryStore { kept, groups: BTreeMap::new() }
+    }
+
     /// As of the last commit: what a directory server that starts again is given.
     pub fn kept(&self) -> &Kept {
         &self.kept

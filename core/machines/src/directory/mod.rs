@@ -248,7 +248,7 @@ impl Directory {
     fn start(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.want_colleagues(now, effects);
         self.replica.start(now);
-        self.found_if_due(effects);
+        self.found_if_due(now, effects);
     }
 
     /// A process that did not run could not hear anyone: nobody is judged for that time.

@@ -93,8 +93,8 @@ impl Directory {
                 self.ask(now, conn, query, Shape::Peer(ticket), effects);
             }
             PeerCommand::Probe { sent } => effects.push(tell(conn, LinkEvent::Here { asked: sent, epoch: self.state.view().epoch })),
-            PeerCommand::Server { server, address, founded } => self.introduced(conn, server, &address, founded, effects),
-            PeerCommand::Log { server, letter } => self.replica.heard(now, server, *letter),
+            PeerCommand::Server { server, address, founded } => self.introduced(now, conn, server, &address, founded, effects),
+            PeerCommand::Log { server, to, letter } => self.heard_of_log(now, server, to, *letter),
             PeerCommand::Via { as_of, link, key, incarnation, local, words } => {
                 self.via(now, conn, (link, as_of), via::peer_of(key, incarnation), local, &words.0, effects);
             }

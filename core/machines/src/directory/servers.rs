@@ -2,12 +2,15 @@
 //!
 //! A server with a new file founds the network if it is configured alone. Several wait until all that are configured are there and none of them knows of a network; then the one whose file has the lowest number begins the log,
 //! with all of them in it. A server with a new file that comes later is taken in by the leader, if its address is configured there and nobody else's seat.
+//!
+//! A file may hold a ring and no log: it was restored from a backup, or is of a version without logs. Its ring is an old one, and not to be mixed with what others agreed on. So its server says of itself that it knows of a network, hears nothing of the
+//! others' log, and begins one of its own, alone and in a higher generation, when none of those that are configured knows of a network.
 
 use std::collections::BTreeSet;
 
 use super::changes::tell;
 use super::colleagues::{self, Introduced};
-use super::replica::{Out, Roster, SeatError};
+use super::replica::{Letter, Out, Roster, SeatError};
 use super::{Directory, note};
 use crate::event::Event;
 use crate::ids::{Conn, ServerId};
@@ -34,7 +37,7 @@ impl Directory {
             }
         }
         if self.replica.is_founded() && !std::mem::replace(&mut self.said_founded, true) {
-            self.introduce(effects);
+            self.introduce(now, effects);
         }
         let leader = self.replica.leader(now);
         if std::mem::replace(&mut self.leader, leader) != leader {
@@ -48,7 +51,7 @@ impl Directory {
                 Out::Write(write) => self.store(Write::Log(write), None, effects),
                 Out::Send(server, letter) => {
                     let (address, letter) = (self.replica.address_of(server), Box::new(letter));
-                    self.colleagues.send(&address, PeerCommand::Log { server: self.replica.me(), letter }, effects);
+                    self.colleagues.send(&address, PeerCommand::Log { server: self.replica.me(), to: server, letter }, effects);
                 }
                 Out::Apply(index, change) => self.agreed(now, index, change, effects),
                 Out::Servers(roster) => self.servers_are(now, &roster, effects),
@@ -119,7 +122,8 @@ impl Directory {
     /// The state is another server's: this one was too far behind.
     fn installed(&mut self, now: Time, state: super::DirectoryState, effects: &mut Vec<Effect>) {
         self.state = state;
-        note(effects, Level::Info, format!("caught up with the other directory servers at epoch {}", self.state.view().epoch));
+        let how = if self.replica.roster().seats.len() == 1 { "goes on by itself" } else { "caught up with the other directory servers" };
+        note(effects, Level::Info, format!("{how} at epoch {}", self.state.view().epoch));
         effects.push(Effect::TellAll { list: super::WATCHERS, event: self.view_event(), skip: None });
         effects.push(Effect::TellAll { list: super::WATCHERS, event: self.pending_event(), skip: None });
         effects.push(Effect::Note(crate::machine::Note::View(self.state.view().clone())));
@@ -203,21 +207,34 @@ impl Directory {
     }
 
     /// Now that this server's disk says which it is, the others hear of it.
-    pub(super) fn introduce(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn introduce(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let addresses: Vec<Text> = self.colleagues.addresses().cloned().collect();
         for address in addresses {
             let hello = self.introduction();
             self.colleagues.send(&address, hello, effects);
         }
-        self.found_if_due(effects);
+        self.found_if_due(now, effects);
     }
 
     fn introduction(&self) -> PeerCommand {
-        PeerCommand::Server { server: self.replica.me(), address: self.config.address.clone(), founded: self.replica.is_founded() }
+        let founded = self.replica.is_founded() || self.has_only_a_ring();
+        PeerCommand::Server { server: self.replica.me(), address: self.config.address.clone(), founded }
+    }
+
+    /// Whether there is a ring and no log that made it.
+    fn has_only_a_ring(&self) -> bool {
+        self.state.is_founded() && !self.replica.is_founded()
+    }
+
+    /// Another server says something of the log. What is for the one that was here before, with another file, is not for this one.
+    pub(super) fn heard_of_log(&mut self, now: Time, server: ServerId, to: ServerId, letter: Letter) {
+        if to == self.replica.me() && !self.has_only_a_ring() {
+            self.replica.heard(now, server, letter);
+        }
     }
 
     /// Another server says which it is.
-    pub(super) fn introduced(&mut self, over: Conn, server: ServerId, address: &Text, founded: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn introduced(&mut self, now: Time, over: Conn, server: ServerId, address: &Text, founded: bool, effects: &mut Vec<Effect>) {
         if !self.colleagues.introduce(address, Introduced { server, founded }, over) {
             return;
         }
@@ -225,13 +242,24 @@ impl Directory {
         if self.leads {
             self.take_in_newcomers(effects);
         }
-        self.found_if_due(effects);
+        if founded && self.has_only_a_ring() {
+            let text = format!(
+                "the ring in this server's file is an old one, and directory server {address} knows of a network, too: this server does not join it. \
+                 Either stop that one and move its file away, or stop this one, move its file away, and let `chatctl directory add {}` take it in",
+                self.config.address
+            );
+            note(effects, Level::Error, text);
+        }
+        self.found_if_due(now, effects);
     }
 
     /// Begins the log where there is none, and nobody else has to be asked or will.
-    pub(super) fn found_if_due(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn found_if_due(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if self.replica.is_founded() || !self.replica.is_named() {
             return;
+        }
+        if self.has_only_a_ring() {
+            return self.go_on_if_due(now, effects);
         }
         let me = self.replica.me();
         let mut others = Vec::new();
@@ -244,6 +272,26 @@ impl Directory {
         let before = self.state.view().epoch;
         note(effects, Level::Info, format!("this directory server begins the log, with {} others, at epoch {before}", others.len()));
         self.replica.found(&others);
+    }
+
+    /// Goes on from an old ring, in a higher generation, where all others are new. Whatever was agreed on since that ring is of a lower one, and nobody listens to that any more.
+    fn go_on_if_due(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let before = self.state.view().epoch;
+        let is_new = |address: &&Text| self.colleagues.introduced(address).is_some_and(|there| !there.founded);
+        let missing: Vec<&str> = self.colleagues.addresses().filter(|address| !is_new(address)).map(|address| &**address).collect();
+        if !missing.is_empty() {
+            let text = format!(
+                "the ring in this server's file is an old one, of epoch {before}: it goes on from there when all others that are configured are there, with new files; missing: {}",
+                missing.join(", ")
+            );
+            return note(effects, Level::Warn, text);
+        }
+        let mut state = self.state.clone();
+        let (network, params) = (state.view().network.clone(), state.view().params);
+        state.apply(&Change::Found { network, params, generation: before.generation.saturating_add(1) });
+        let text = format!("this directory server goes on from epoch {before}, as the only one for now, at epoch {}", state.view().epoch);
+        note(effects, Level::Warn, text);
+        self.replica.found_upon(now, state);
     }
 
     /// Takes in servers with a new file that are configured here, and those that an operator wants, one after the other.

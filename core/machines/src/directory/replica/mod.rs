@@ -200,6 +200,17 @@ impl Replica {
         self.node.create_cluster(&ids);
     }
 
+    /// Begins a log behind a state that is older than it, with this server alone: whoever comes later is too far behind for records, and is sent the state.
+    pub(super) fn found_upon(&mut self, now: Time, state: DirectoryState) {
+        self.hear_of_term(self.me, self.term() + 1);
+        self.addresses.insert(self.me, self.address.clone());
+        let seat = Seat { server: self.me, address: self.address.clone(), votes: true, will: true };
+        let (place, roster) = (Place { index: 1, term: self.term() }, Roster { seats: vec![seat], joint: false });
+        self.arrived = Some(Box::new(Snapshot { place, roster, state }));
+        // It has nobody to ask for votes.
+        self.timer = Some(now);
+    }
+
     /// Whether this server's disk says which it is. Before, nobody may count on that.
     pub(super) fn is_named(&self) -> bool {
         self.is_named
