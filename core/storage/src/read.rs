@@ -28,7 +28,7 @@ const ORPHANS: &str = "WITH RECURSIVE masters (key) AS (
     UNION ALL SELECT (SELECT min(master) FROM groups WHERE master > key) FROM masters WHERE key IS NOT NULL)
   SELECT name FROM masters CROSS JOIN groups ON master = key
   WHERE (key = ?1 OR key NOT IN (SELECT key FROM super_nodes)) AND name > ?2 ORDER BY name LIMIT ?3";
-const GROUPS: &str = "SELECT count(*) FROM groups";
+pub(crate) const GROUPS: &str = "SELECT count(*) FROM groups";
 
 /// What was last committed.
 pub(crate) fn kept(conn: &Connection) -> Result<Kept, Trouble> {
@@ -82,7 +82,7 @@ fn plans(conn: &Connection) -> Result<Plans, Trouble> {
     Ok(Plans { number: number as u64, pending, drained })
 }
 
-fn current_view(conn: &Connection) -> Result<Option<View>, Trouble> {
+pub(crate) fn current_view(conn: &Connection) -> Result<Option<View>, Trouble> {
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?, row.get(3)?, row.get(4)?));
     let row = conn.query_row("SELECT name, generation, number, metric, points FROM network", [], read).optional()?;
     let Some((network, generation, number, metric, points)) = row else { return Ok(None) };

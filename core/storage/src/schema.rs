@@ -63,24 +63,40 @@ pub(crate) fn open(path: &Path) -> Result<Opened, StorageError> {
 /// Opens a file of some kind, or makes it.
 pub(crate) fn open_kind(kind: Kind, path: &Path) -> Result<Opened, StorageError> {
     let lock = lock(kind, path)?;
-    let at = |error: rusqlite::Error| match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => StorageError::Foreign { path: path.into(), kind },
-        _ => Trouble::from(error).within(kind, path),
-    };
+    let at = |error| of_file(error, kind, path);
     let mut conn = Connection::open(path).map_err(at)?;
     conn.busy_timeout(Duration::from_millis(BUSY_MS)).map_err(at)?;
-    examine(&conn).map_err(at)?.accept(kind, path)?;
+    accept(&conn, kind, path)?;
     if kind == Kind::GroupLogs {
         // Only a file that is still empty heeds it: what groups left behind is given back to the system bit by bit.
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(at)?;
     }
     make_durable(&conn).map_err(at)?;
-    let migrations = Migrations::from_slice(kind.migrations());
-    migrations.to_latest(&mut conn).map_err(|source| StorageError::Migrate { path: path.into(), to: kind.version(), source })?;
+    migrate(&mut conn, kind, path)?;
     Ok(Opened { conn, lock })
 }
 
-fn lock(kind: Kind, path: &Path) -> Result<File, StorageError> {
+/// Brings a file to the newest schema.
+pub(crate) fn migrate(conn: &mut Connection, kind: Kind, path: &Path) -> Result<(), StorageError> {
+    let migrations = Migrations::from_slice(kind.migrations());
+    migrations.to_latest(conn).map_err(|source| StorageError::Migrate { path: path.into(), to: kind.version(), source })
+}
+
+/// What SQLite says of a file.
+pub(crate) fn of_file(error: rusqlite::Error, kind: Kind, path: &Path) -> StorageError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StorageError::Foreign { path: path.into(), kind },
+        _ => Trouble::from(error).within(kind, path),
+    }
+}
+
+/// Whether a file is of this kind, or empty, and not newer than we are.
+pub(crate) fn accept(conn: &Connection, kind: Kind, path: &Path) -> Result<(), StorageError> {
+    examine(conn).map_err(|error| of_file(error, kind, path))?.accept(kind, path)
+}
+
+/// Has the file for this process alone, as long as what comes back is held.
+pub(crate) fn lock(kind: Kind, path: &Path) -> Result<File, StorageError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let at = |source| StorageError::Open { path: path.into(), source };
