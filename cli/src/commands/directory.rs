@@ -10,6 +10,7 @@ use chatring_machines::event::Reply;
 use chatring_machines::wire::Text;
 use clap::{Args, Subcommand};
 
+use super::backup::{self, BackupArgs, RecoverArgs, RestoreArgs};
 use super::handoff::Patience;
 use super::{Global, address, net};
 
@@ -31,6 +32,12 @@ pub enum DirectoryCommand {
     Remove(Which),
     /// Have another server lead, and wait until it does. From a directory server's own machine only
     Transfer(Heir),
+    /// Copy a server's file, on its own machine; the server may run
+    Backup(BackupArgs),
+    /// Put a backup in the place of a server's file, on its own machine: it becomes a new server with the old ring, alone and in a higher generation. The server is stopped, and so are all others
+    Restore(RestoreArgs),
+    /// The same in an emergency: go on with the file of the one server that is left, where a majority is lost for good
+    Recover(RecoverArgs),
 }
 
 /// A server.
@@ -85,6 +92,9 @@ pub fn run(command: DirectoryCommand, global: &Global) -> Result<(), Failure> {
             let all = until(DirectoryAsk::Transfer, address.as_ref(), is_so, &patience, global)?;
             global.output.show(&render::done("leads", &*leader(&all).unwrap_or_else(|| "".into())));
         }
+        DirectoryCommand::Backup(args) => backup::back_up_now(&args, global)?,
+        DirectoryCommand::Restore(args) => backup::restore_now(&args, global)?,
+        DirectoryCommand::Recover(args) => backup::recover(&args, global)?,
     }
     Ok(())
 }

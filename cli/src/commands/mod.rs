@@ -2,6 +2,7 @@
 //!
 //! One set of definitions serves the shell, the prompt and its completion. Each command returns a [`Failure`] or nothing; only [`main`] knows of exit codes.
 
+mod backup;
 mod bench;
 mod chat;
 mod check;
@@ -203,6 +204,11 @@ mod tests {
         check("ring points 0", Err(ErrorKind::ValueValidation));
         check("ring points 160 --directory a:1", Ok(&["a:1"]));
         check("handoff why", Ok(KNOWN));
+        check("directory backup f", Err(ErrorKind::MissingRequiredArgument));
+        check("directory backup f --database d --config c", Err(ErrorKind::ArgumentConflict));
+        check("directory backup f --config c", Ok(KNOWN));
+        check("directory restore --database d", Err(ErrorKind::MissingRequiredArgument));
+        check("directory recover --from f --database d", Ok(KNOWN));
         check("handoff frob", Err(ErrorKind::InvalidSubcommand));
         check("bench fanout --subs 0", Err(ErrorKind::ValueValidation));
         check("tail #erlang --json --count 3 --output json", Ok(KNOWN));
