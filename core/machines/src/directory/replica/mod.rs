@@ -279,8 +279,10 @@ impl Replica {
         let (Letter::Entries { records, .. }, Some(Message::AppendEntriesCall { entries, .. })) = (&letter, letter.as_message(from)) else {
             return;
         };
+        // What a state that came meanwhile stands for is not a record here, though the log knows its last place.
+        let base = self.node.log().snapshot_position().index;
         for ((position, _), record) in entries.iter_with_positions().zip(records) {
-            if self.node.log().entries().contains(position) {
+            if position.index > base && self.node.log().entries().contains(position) {
                 self.learn_from(record);
                 self.records.insert(position.index.get(), record.clone());
             }
