@@ -226,10 +226,15 @@ impl Directory {
         self.state.is_founded() && !self.replica.is_founded()
     }
 
-    /// Another server says something of the log. What is for the one that was here before, with another file, is not for this one.
+    /// Another server says something of the log. What is for the one that was here before, with another file, is not for this one; but where this one has no log yet, it hears from that who leads.
     pub(super) fn heard_of_log(&mut self, now: Time, server: ServerId, to: ServerId, letter: Letter) {
-        if to == self.replica.me() && !self.has_only_a_ring() {
+        if self.has_only_a_ring() {
+            return;
+        }
+        if to == self.replica.me() {
             self.replica.heard(now, server, letter);
+        } else if !self.replica.is_founded() {
+            self.replica.overheard(now, server, &letter);
         }
     }
 

@@ -733,6 +733,19 @@ fn what_is_for_the_server_that_was_here_before_is_not_for_this_one() {
     let log = crate::peer::PeerCommand::Log { server: ServerId(0xaa), to: ServerId(0xbb), letter: Box::new(letter) };
     rig.handle(Input::Heard { conn: conn("1"), command: Ok(log.into()) });
     assert!(rig.directory.leads && rig.directory.replica.term() < 900);
+    // One that has no log yet hears who leads from it, and nothing else.
+    let mut rig = Rig::new(DirectoryLimits::default());
+    let directories = ["192.0.2.9:7410", "192.0.2.8:7410"].map(Text::from).into();
+    rig.directory = Directory::new(DirectoryConfig { directories, ..config(DirectoryLimits::default(), 1) }, Kept::default()).unwrap();
+    for line in ["start", "durable", "node 1 edge:x 1"] {
+        rig.step(line);
+    }
+    let (after, records) = (Place::default(), vec![Record::Term { term: 900 }]);
+    let letter = replica::Letter::Entries { term: 900, commit: 1, after, records, sent: Time(1) };
+    let log = crate::peer::PeerCommand::Log { server: ServerId(0xaa), to: ServerId(0xbb), letter: Box::new(letter) };
+    rig.handle(Input::Heard { conn: conn("1"), command: Ok(log.into()) });
+    let replica = &rig.directory.replica;
+    assert_eq!((replica.leader(rig.now), replica.term(), replica.reach()), (Some(ServerId(0xaa)), 0, (0, 0)));
 }
 
 #[test]

@@ -262,6 +262,15 @@ impl Replica {
         }
     }
 
+    /// Another server says something that is not for us. Nothing comes of it but who leads, so that what only that one can do can be asked of it.
+    pub(super) fn overheard(&mut self, now: Time, from: ServerId, letter: &Letter) {
+        if let Letter::Entries { term, sent, .. } = letter
+            && *term >= self.term()
+        {
+            self.contact = Some(Contact { leader: from, heard: now, sent: *sent });
+        }
+    }
+
     fn take(&mut self, letter: &Letter, from: ServerId) {
         let Some(message) = letter.as_message(from) else { return };
         let term = self.term();
