@@ -31,6 +31,14 @@ pub struct BackupArgs {
     own: Own,
 }
 
+/// Where a new server begins.
+#[derive(Clone, Debug, Args)]
+pub struct Beginning {
+    /// Begin above this generation, where one is known that is above those in both files: super nodes listen to none that is lower. It is the number before the dot of an epoch
+    #[arg(long, value_name = "GENERATION", default_value_t = 0)]
+    above: u32,
+}
+
 /// What is put in the place of what.
 #[derive(Clone, Debug, Args)]
 pub struct RestoreArgs {
@@ -38,6 +46,8 @@ pub struct RestoreArgs {
     file: PathBuf,
     #[command(flatten)]
     own: Own,
+    #[command(flatten)]
+    beginning: Beginning,
 }
 
 /// What is left, and what it is to become.
@@ -48,6 +58,8 @@ pub struct RecoverArgs {
     from: PathBuf,
     #[command(flatten)]
     own: Own,
+    #[command(flatten)]
+    beginning: Beginning,
     /// What this file has not is lost, and the other servers' files count no more
     #[arg(long)]
     i_know_what_may_be_lost: bool,
@@ -72,7 +84,7 @@ pub fn back_up_now(args: &BackupArgs, global: &Global) -> Result<(), Failure> {
 
 /// Puts a backup in the place of a server's file.
 pub fn restore_now(args: &RestoreArgs, global: &Global) -> Result<(), Failure> {
-    replace(&args.file, &args.own, global)
+    replace(&args.file, &args.own, &args.beginning, global)
 }
 
 /// The same, of the file of a server that is left of several.
@@ -81,13 +93,13 @@ pub fn recover(args: &RecoverArgs, global: &Global) -> Result<(), Failure> {
         let what = format!("{} becomes the file of a directory server that is alone, and begins anew", args.from.display());
         return Err(Failure::refused(what).advise(LOST));
     }
-    replace(&args.from, &args.own, global)
+    replace(&args.from, &args.own, &args.beginning, global)
 }
 
-fn replace(file: &Path, own: &Own, global: &Global) -> Result<(), Failure> {
+fn replace(file: &Path, own: &Own, beginning: &Beginning, global: &Global) -> Result<(), Failure> {
     let (database, network) = own.database()?;
     let configured = own.config.as_deref().zip(network.as_deref());
-    let copied = restore(file, &database, configured).map_err(|error| Failure::refused(error.to_string()))?;
+    let copied = restore(file, &database, configured, beginning.above).map_err(|error| Failure::refused(error.to_string()))?;
     show(&database, &copied, Some(NEXT), global);
     Ok(())
 }

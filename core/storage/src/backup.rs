@@ -2,15 +2,16 @@
 //!
 //! A copy is whole and as of one moment: SQLite makes it in one read of the source, which blocks nobody. It gets its name when it was checked and is on the disk, and never takes the place of another file.
 //!
-//! **A copy is an old state of its server.** One that went on with it would have forgotten what it has promised to the others, and records that they count on. So what is restored keeps the ring and the groups, and nothing
-//! of the log: it makes a new server, which begins a log of its own in a higher generation, and joins none (see the machine's `servers`). The generation is above the one in the copy, and above the one in the file that is
-//! replaced.
+//! **A copy is an old state of its server.** One that went on with it would have forgotten what it has promised to the others, and records that they count on. So what is restored keeps the ring, as of the last record, and the groups, and nothing
+//! of the log: it makes a new server, which begins a log of its own in a higher generation, and joins none (see the machine's `servers`). The generation is above the one in the copy, above the one in the file that is
+//! replaced, and above whatever the operator knows of.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chatring_machines::directory::LogWrite;
 use chatring_machines::ids::Epoch;
 use chatring_machines::view::View;
 use chatring_machines::wire::Text;
@@ -18,8 +19,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::NamedTempFile;
 
-use crate::error::{Kind, StorageError};
-use crate::{read, schema};
+use crate::error::{Kind, StorageError, Trouble};
+use crate::{read, schema, write};
 
 /// Someone who has the file for himself alone is waited for: so often, so long.
 const TRIES: u32 = 100;
@@ -118,8 +119,8 @@ pub fn back_up(database: &Path, file: &Path) -> Result<Copied, BackupError> {
 
 /// Puts a copy in the place of a server's file, as that of a new server with the old ring. The file that was there is kept, with `.before-restore` at the end of its name.
 ///
-/// `configured` is what else says of which network it should be: a configuration's name, and the network in it.
-pub fn restore(file: &Path, database: &Path, configured: Option<(&Path, &str)>) -> Result<Copied, BackupError> {
+/// `configured` is what else says of which network it should be: a configuration's name, and the network in it. The new server begins in a generation above `above`, and above those in both files.
+pub fn restore(file: &Path, database: &Path, configured: Option<(&Path, &str)>, above: u32) -> Result<Copied, BackupError> {
     let lock = schema::lock(Kind::Directory, database).map_err(|error| match error {
         StorageError::InUse { path, .. } => BackupError::Running { path },
         error => error.into(),
@@ -141,9 +142,8 @@ pub fn restore(file: &Path, database: &Path, configured: Option<(&Path, &str)>) 
     }
 
     let copy = copy(&source, file, database)?;
-    let conn = begin_anew(copy.path(), database, replaced.map_or(0, |view| view.epoch.generation))?;
+    let conn = begin_anew(copy.path(), file, database, replaced.map_or(0, |view| view.epoch.generation).max(above))?;
     seal(&conn, database)?;
-    read::kept(&conn).map_err(|trouble| trouble.at(file))?;
     let copied = describe(&conn, file, file)?;
     conn.close().map_err(|(_, error)| at(error, database))?;
     let copied = Copied { bytes: settle(copy.as_file(), database)?, ..copied };
@@ -202,17 +202,20 @@ fn copy(source: &Connection, from: &Path, to: &Path) -> Result<NamedTempFile, Ba
     Err(StorageError::InUse { path: from.into(), kind: Kind::Directory }.into())
 }
 
-/// Makes of a copy what a new server begins with.
-fn begin_anew(copy: &Path, database: &Path, generation: u32) -> Result<Connection, BackupError> {
+/// Makes of a copy what a new server begins with. Records that the ring does not follow yet become part of it: they may have been agreed on.
+fn begin_anew(copy: &Path, from: &Path, database: &Path, generation: u32) -> Result<Connection, BackupError> {
     let mut conn = Connection::open(copy).map_err(|error| at(error, database))?;
     schema::migrate(&mut conn, Kind::Directory, database)?;
-    let mut forget = || {
+    let mut kept = read::kept(&conn).map_err(|trouble| trouble.at(from))?;
+    let all = LogWrite { commit: kept.log.last(), ..LogWrite::default() };
+    let mut forget = || -> Result<(), Trouble> {
         let transaction = conn.transaction()?;
+        write::log(&transaction, &mut kept, &all)?;
         transaction.execute_batch("DELETE FROM log; DELETE FROM log_head")?;
         transaction.execute("UPDATE network SET generation = max(generation, ?)", [generation])?;
-        transaction.commit()
+        Ok(transaction.commit()?)
     };
-    forget().map_err(|error| at(error, database))?;
+    forget().map_err(|trouble| trouble.at(database))?;
     Ok(conn)
 }
 

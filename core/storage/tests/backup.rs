@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chatring_machines::directory::{Kept, KeptLog, MemoryStore};
+use chatring_machines::directory::{DirectoryState, Kept, KeptLog, LogWrite, MemoryStore};
 use chatring_machines::machine::{Answer, Query, Store};
 use chatring_machines::peer::Change;
 use chatring_machines::time::Jitter;
@@ -27,6 +27,16 @@ fn make(path: &Path, seed: u64, founded: Change) -> Kept {
         store.commit(&[write]).unwrap();
     }
     store.kept().clone()
+}
+
+/// The ring with all records that are in a file.
+fn all_of(kept: &Kept) -> DirectoryState {
+    let Kept { mut state, mut log } = kept.clone();
+    let (_, changes) = log.write(&LogWrite { commit: log.last(), ..LogWrite::default() });
+    changes.iter().for_each(|change| {
+        state.apply(change);
+    });
+    state
 }
 
 #[test]
@@ -74,10 +84,11 @@ fn what_is_restored_is_another_server_with_the_old_ring() {
     let now = make(&path, 4, found("net", 9));
     assert_ne!(now, then);
 
-    let Copied { before, epoch, .. } = restore(&copy, &path, Some((Path::new("chatd.toml"), "net"))).unwrap();
+    let Copied { before, epoch, .. } = restore(&copy, &path, Some((Path::new("chatd.toml"), "net")), 0).unwrap();
     let (mut store, kept) = SqliteStore::open(&path).unwrap();
     assert_eq!(kept.log, KeptLog::default(), "it goes on as the server it was");
-    assert_eq!((&kept.state.view().nodes, kept.state.plans()), (&then.state.view().nodes, then.state.plans()));
+    let then = all_of(&then);
+    assert_eq!((&kept.state.view().nodes, kept.state.plans()), (&then.view().nodes, then.plans()));
     // What it begins is above whatever was known here.
     assert_eq!((kept.state.view().epoch, kept.state.view().epoch.generation), (epoch, now.state.view().epoch.generation));
     // The groups are those of then.
@@ -87,7 +98,7 @@ fn what_is_restored_is_another_server_with_the_old_ring() {
     // Nothing was lost: the file that was replaced can be used again.
     let (_, kept) = SqliteStore::open(before.unwrap()).unwrap();
     assert_eq!(kept, now);
-    assert!(restore(&copy, &path, None).unwrap_err().to_string().contains("directory.db.before-restore: is there already"));
+    assert!(restore(&copy, &path, None, 0).unwrap_err().to_string().contains("directory.db.before-restore: is there already"));
 }
 
 #[test]
@@ -103,10 +114,35 @@ fn a_lost_file_comes_back() {
             bytes[200..].fill(7);
             std::fs::write(&path, bytes).unwrap();
         }
-        restore(&copy, &path, None).unwrap();
+        restore(&copy, &path, None, 0).unwrap();
         let (_, kept) = SqliteStore::open(&path).unwrap();
-        assert_eq!(kept.state, then.state, "{damage}");
+        assert_eq!(kept.state, all_of(&then), "{damage}");
     }
+}
+
+#[test]
+fn a_backup_of_an_earlier_version_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let [old, path] = ["backup", "directory.db"].map(|name| dir.path().join(name));
+    let conn = Connection::open(&old).unwrap();
+    conn.execute_batch(include_str!("../../../migrations/directory/0001_ring_and_groups.sql")).unwrap();
+    conn.execute_batch(include_str!("fixtures/version_1.sql")).unwrap();
+    conn.pragma_update(None, "user_version", 1).unwrap();
+    drop(conn);
+    let bytes = std::fs::read(&old).unwrap();
+    let copied = restore(&old, &path, None, 0).unwrap();
+    let (_, kept) = SqliteStore::open(&path).unwrap();
+    assert_eq!((kept.state.view().epoch, kept.log), (copied.epoch, KeptLog::default()));
+    assert_eq!(std::fs::read(&old).unwrap(), bytes, "the backup was changed");
+}
+
+#[test]
+fn what_an_operator_knows_of_counts_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let [path, copy] = ["directory.db", "backup"].map(|name| dir.path().join(name));
+    make(&path, 3, common::found());
+    let generation = back_up(&path, &copy).unwrap().epoch.generation;
+    assert_eq!(restore(&copy, &dir.path().join("new.db"), None, generation + 7).unwrap().epoch.generation, generation + 7);
 }
 
 /// Compares a refusal, from the first colon. Nothing may have changed by it.
@@ -141,7 +177,7 @@ fn sql(name: &'static str, sql: &'static str) -> impl FnOnce(&Path) {
 fn refused() {
     let backup = |from: &'static str, to: &'static str| move |dir: &Path| back_up(&dir.join(from), &dir.join(to)).unwrap_err().to_string();
     let put =
-        |from: &'static str, to: &'static str| move |dir: &Path| restore(&dir.join(from), &dir.join(to), None).unwrap_err().to_string();
+        |from: &'static str, to: &'static str| move |dir: &Path| restore(&dir.join(from), &dir.join(to), None, 0).unwrap_err().to_string();
     let nothing = |_: &Path| {};
     let foreign = "letter: not a directory server's file: name another one, or move it out of the way";
     let absent = "absent: No such file or directory (os error 2): name a file that is there, and that this user may read";
@@ -167,7 +203,7 @@ fn refused() {
     );
     check(
         nothing,
-        |dir| restore(&dir.join("directory.db"), &dir.join("new"), Some((Path::new("chatd.toml"), "other"))).unwrap_err().to_string(),
+        |dir| restore(&dir.join("directory.db"), &dir.join("new"), Some((Path::new("chatd.toml"), "other")), 0).unwrap_err().to_string(),
         "directory.db: is of network 'net', and chatd.toml is of network 'other': name a backup of that one",
     );
     let newer = format!(
