@@ -135,6 +135,19 @@ pub fn members(reply: &[Text]) -> Sheet {
     cells(&columns, reply)
 }
 
+/// The answer to WHERE.
+pub fn whereabouts(reply: &[Text]) -> Sheet {
+    use Cell::*;
+    let columns = [
+        ("group", "group", Text),
+        ("session", "session", Text),
+        ("edge", "at", Text),
+        ("since", "since (UTC)", Moment),
+        ("account", "account", Text),
+    ];
+    cells(&columns, reply)
+}
+
 /// The head of the answer to HANDOFF LIST.
 #[derive(Clone, Debug)]
 pub struct Planned {

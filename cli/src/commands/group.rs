@@ -3,8 +3,8 @@
 use chatring_admin::{Failure, render};
 use chatring_machines::command::ClientCommand;
 use chatring_machines::event::Reply;
-use chatring_machines::names::GroupName;
-use clap::Subcommand;
+use chatring_machines::names::{GroupName, Nick};
+use clap::{Args, Subcommand};
 
 use super::{Global, group_name, net};
 
@@ -22,6 +22,31 @@ pub enum GroupCommand {
         #[arg(value_parser = group_name)]
         group: GroupName,
     },
+}
+
+/// Whom to look for.
+#[derive(Clone, Debug, Args)]
+pub struct WhoArgs {
+    /// What they are called
+    #[arg(value_parser = nick)]
+    nick: Nick,
+}
+
+fn nick(text: &str) -> Result<Nick, String> {
+    Nick::new(text).map_err(|bad| bad.to_string())
+}
+
+/// `chatctl who`: where someone is.
+pub fn who(args: WhoArgs, global: &Global) -> Result<(), Failure> {
+    match net::ask(global.directories(), vec![ClientCommand::Where { nick: args.nick.clone() }.into()])?.pop() {
+        Some(Reply::Where { cells }) if cells.0.is_empty() => Err(Failure::refused(format!("{} is in no group", args.nick))
+            .advise("What masters report is known in a second; WHOIS over IRC asks the person's own group.")),
+        Some(Reply::Where { cells }) => {
+            global.output.show(&render::whereabouts(&cells.0));
+            Ok(())
+        }
+        _ => Err(net::no_directory(global)),
+    }
 }
 
 /// Runs it.

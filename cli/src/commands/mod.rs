@@ -98,6 +98,8 @@ enum Verb {
     /// The groups of the network
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Show in which groups someone is, through which super node, and since when
+    Who(group::WhoArgs),
     /// Make every super node check now which groups it still owns; fails when one is blocked
     Check(check::CheckArgs),
     /// Make a line for the file of the authenticator `password`
@@ -138,6 +140,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Directory(command) => directory::run(command, global),
         Verb::Client(command) => client::run(command, global),
         Verb::Group(command) => group::run(command, global),
+        Verb::Who(args) => group::who(args, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
         Verb::Bench(command) => bench::run(command, global.output, |groups| ring::bench_target(groups, global)),

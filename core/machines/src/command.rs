@@ -233,6 +233,10 @@ wire_enum! {
         [Anyone Directory "0.1"]
         "MEMBERS" Members { group: GroupName },
 
+        /// Lists the groups that someone is in: group, session, edge, since, account.
+        [Anyone Directory "0.1"]
+        "WHERE" Where { nick: Nick },
+
         /// Tells of the planned change of the ring: LIST shows how far each node is, WHY what is waited for; ABORT gives it up.
         /// ABORT over loopback only.
         [Anyone Directory "0.1"]

@@ -287,6 +287,8 @@ wire_enum! {
         "grouplist" GroupList { cells: Rest<Text> },
         /// Answers MEMBERS: nick, session, edge, since, rank.
         "memberlist" MemberList { cells: Rest<Text> },
+        /// Answers WHERE: group, session, edge, since, account.
+        "where" Where { cells: Rest<Text> },
         /// Answers HANDOFF LIST: what is planned (join, drain, points; empty for nothing) and of whom or what, since when, how long it may still take,
         /// how many changes wait behind it. Then for each super node in the ring: key, state (ready, copying, silent), groups left, why.
         "handoff" Handoff { number: u64, plan: Text, subject: Text, age_ms: u64, deadline_ms: u64, queued: u64, cells: Rest<Text> },

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 
 use crate::command::Command;
 use crate::directory::LogWrite;
+use crate::entry::MemberRow;
 use crate::event::Event;
 use crate::ids::{Conn, ListId, ListenerId, Ticket};
 use crate::keeping::Keep;
-use crate::names::{GroupName, NodeKey};
+use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::{GroupLine, GroupRecord, GroupReport};
 use crate::time::Time;
 use crate::wire::{Bad, Text};
@@ -302,6 +303,13 @@ pub enum Query {
         /// Bound of the answer.
         limit: u32,
     },
+    /// In which groups is someone of this nick, at most so many, ordered by group?
+    Whereabouts {
+        /// Whom.
+        nick: Nick,
+        /// Bound of the answer.
+        limit: u32,
+    },
     /// How many people are there, and how many groups (`@` groups left out)?
     Counts,
     /// Groups that were last reported by this node, or by one that is not in the ring: at most so many, ordered by name.
@@ -331,6 +339,8 @@ pub enum Answer {
     },
     /// To `Orphans`.
     Names(Vec<GroupName>),
+    /// To `Whereabouts`.
+    Whereabouts(Vec<(GroupName, MemberRow)>),
 }
 
 /// What the person behind a client machine wants.

@@ -19,6 +19,8 @@ use chatring_machines::netstrings::{parse, unpack};
 
 pub(crate) const GROUP: &str = "SELECT master, birth, generation, number, seq, record, copies FROM groups WHERE name = ?";
 const MEMBERS: &str = "SELECT session, nick, user, host, account, real, node, since FROM members WHERE group_name = ? ORDER BY session";
+const WHEREABOUTS: &str = "SELECT session, nick, user, host, account, real, node, since, group_name FROM members
+                           WHERE nick = ? COLLATE NOCASE ORDER BY group_name, session LIMIT ?";
 const GROUPS_FROM: &str = "SELECT name, master, topic FROM groups WHERE name >= ? ORDER BY name";
 const MEMBER_COUNT: &str = "SELECT count(*) FROM members WHERE group_name = ?";
 const PEOPLE: &str = "SELECT count(DISTINCT session) FROM members";
@@ -128,6 +130,7 @@ pub(crate) fn answer(conn: &Connection, query: &Query) -> Result<Answer, Trouble
             let count = |sql: &str| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
             Ok(Answer::Counts { people: count(PEOPLE)? as u64, groups: count(GROUPS)? as u64 })
         }
+        Query::Whereabouts { nick, limit } => Ok(Answer::Whereabouts(whereabouts(conn, nick.as_str(), *limit)?)),
         Query::Orphans { master, after, limit } => {
             // No name is empty, so that every name comes after that.
             let after = after.as_ref().map_or("", GroupName::as_str);
@@ -193,16 +196,33 @@ fn members(conn: &Connection, group: &GroupName) -> Result<Vec<MemberRow>, Troub
     let what = format!("a member of {group}");
     let mut members = Vec::new();
     while let Some(row) = rows.next()? {
-        let (user, host, account, real) = (text(row, 2)?, text(row, 3)?, text(row, 4)?, text(row, 5)?);
-        let person = Person { nick: value(row, 1, &what)?, user, host, account, real };
-        members.push(MemberRow {
-            session: value(row, 0, &what)?,
-            person: Arc::new(person),
-            node: value(row, 6, &what)?,
-            since: Time(row.get::<_, i64>(7)? as u64),
-        });
+        members.push(member(row, &what)?);
     }
     Ok(members)
+}
+
+/// A row that begins as those of [`MEMBERS`] do.
+fn member(row: &Row<'_>, what: &str) -> Result<MemberRow, Trouble> {
+    let (user, host, account, real) = (text(row, 2)?, text(row, 3)?, text(row, 4)?, text(row, 5)?);
+    let person = Person { nick: value(row, 1, what)?, user, host, account, real };
+    Ok(MemberRow {
+        session: value(row, 0, what)?,
+        person: Arc::new(person),
+        node: value(row, 6, what)?,
+        since: Time(row.get::<_, i64>(7)? as u64),
+    })
+}
+
+/// By the index of nicks: reads that person's rows and no others.
+fn whereabouts(conn: &Connection, nick: &str, limit: u32) -> Result<Vec<(GroupName, MemberRow)>, Trouble> {
+    let mut statement = conn.prepare_cached(WHEREABOUTS)?;
+    let mut rows = statement.query(params![nick, limit])?;
+    let what = format!("where {nick} is");
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((value(row, 8, &what)?, member(row, &what)?));
+    }
+    Ok(found)
 }
 
 /// Reads only the names that begin as the pattern does, and stops at the limit.

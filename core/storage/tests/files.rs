@@ -11,9 +11,11 @@ use chatring_storage::{SCHEMA_VERSION, SqliteStore};
 use rusqlite::Connection;
 
 /// For each past version, its migration and what a server of that version had written.
-const PAST: [(&str, &str); 2] = [
+const PAST: [(&str, &str); 3] = [
     (include_str!("../../../migrations/directory/0001_ring_and_groups.sql"), include_str!("fixtures/version_1.sql")),
     (include_str!("../../../migrations/directory/0002_log.sql"), include_str!("fixtures/version_2.sql")),
+    // The same tables, and one index more.
+    (include_str!("../../../migrations/directory/0003_members_by_nick.sql"), include_str!("fixtures/version_2.sql")),
 ];
 
 /// Makes a file as that version had left it.

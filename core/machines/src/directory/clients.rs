@@ -41,6 +41,10 @@ impl Directory {
             ClientCommand::Members { group } => {
                 return self.ask(now, conn, Query::Record(group.clone()), Shape::Members(group), effects);
             }
+            ClientCommand::Where { nick } => {
+                let query = Query::Whereabouts { nick, limit: self.config.limits.rows };
+                return self.ask(now, conn, query, Shape::Whereabouts, effects);
+            }
             ClientCommand::Handoff { what } => return self.handoff(now, conn, what, effects),
             ClientCommand::Drain { node } => return self.drain(now, conn, node, effects),
             ClientCommand::Points { points } => return self.points(now, conn, points, effects),

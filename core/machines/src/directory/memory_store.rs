@@ -138,6 +138,11 @@ impl Store for MemoryStore {
                 let people: BTreeSet<&SessionId> = self.groups.values().flat_map(|group| group.members.keys()).collect();
                 Answer::Counts { people: people.len() as u64, groups: self.groups.len() as u64 }
             }
+            Query::Whereabouts { nick, limit } => {
+                let all = self.groups.iter().flat_map(|(name, group)| group.members.values().map(move |row| (name, row)));
+                let theirs = all.filter(|(_, row)| row.person.nick.as_str().eq_ignore_ascii_case(nick.as_str()));
+                Answer::Whereabouts(theirs.take(*limit as usize).map(|(name, row)| (name.clone(), row.clone())).collect())
+            }
             Query::Orphans { master, after, limit } => {
                 let is_gone = |of: &NodeKey| of == master || self.kept.state.view().node(of).is_none();
                 let later = self.groups.iter().filter(|(name, _)| after.as_ref().is_none_or(|after| *name > after));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Directory;
 use super::changes::tell;
+use crate::entry::MemberRow;
 use crate::event::{Code, Event, Reply};
 use crate::ids::{Conn, Ticket};
 use crate::machine::{Answer, Effect, Query};
@@ -28,6 +29,8 @@ pub(super) enum Shape {
     Groups,
     /// To a client that asked for the MEMBERS of this group.
     Members(GroupName),
+    /// To a client that asked WHERE someone is.
+    Whereabouts,
     /// To a peer, with its ticket.
     Peer(Ticket),
 }
@@ -73,6 +76,7 @@ impl Directory {
             (Shape::Nodes, Answer::Groups(groups)) => Reply::Nodes { cells: Rest(self.node_cells(&groups)) }.into(),
             (Shape::Groups, Answer::Groups(groups)) => Reply::GroupList { cells: Rest(group_cells(groups)) }.into(),
             (Shape::Members(group), Answer::Record(record)) => self.members(&group, record),
+            (Shape::Whereabouts, Answer::Whereabouts(rows)) => whereabouts(rows),
             (Shape::Peer(ticket), Answer::Record(record)) => LinkEvent::Record { ticket, record }.into(),
             (Shape::Peer(ticket), Answer::Groups(groups)) => LinkEvent::Groups { ticket, groups }.into(),
             (Shape::Peer(ticket), Answer::Counts { people, groups }) => LinkEvent::Counts { ticket, people, groups }.into(),
@@ -114,6 +118,15 @@ impl Directory {
         });
         Reply::MemberList { cells: Rest(cells.collect()) }.into()
     }
+}
+
+/// group, session, edge, since, account.
+fn whereabouts(rows: Vec<(GroupName, MemberRow)>) -> Event {
+    let cells = rows.into_iter().flat_map(|(group, row)| -> [Text; 5] {
+        let (session, since) = (row.session.to_string(), row.since.0.to_string());
+        [group.as_str().into(), session.into(), row.node.as_str().into(), since.into(), row.person.account.clone()]
+    });
+    Reply::Where { cells: Rest(cells.collect()) }.into()
 }
 
 /// name, members, master, topic.

@@ -165,6 +165,9 @@ pub fn answers(store: &mut impl Store) -> Vec<(Query, Answer)> {
     queries.push(Query::Groups { pattern: "*".into(), limit: 2 });
     queries.push(Query::Groups { pattern: "*".into(), limit: 0 });
     queries.push(Query::Counts);
+    for nick in ["joe", "JOE", "bob", "nobody"] {
+        queries.extend([1, 100].map(|limit| Query::Whereabouts { nick: Nick::new(nick).unwrap(), limit }));
+    }
     for master in NODES {
         let master = NodeKey::new(master).unwrap();
         let afters = ["", "#a", "#b", "#bb", "#zz"].map(|after| GroupName::new(after).ok());

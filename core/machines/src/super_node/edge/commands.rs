@@ -268,7 +268,7 @@ impl Edge {
             ClientCommand::Check { group } => self.check_now(ctx, conn, group),
             // Handled before, or refused by the table.
             ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Alive {} => {}
-            ClientCommand::Nodes {} | ClientCommand::Groups { .. } | ClientCommand::Members { .. } => {}
+            ClientCommand::Nodes {} | ClientCommand::Groups { .. } | ClientCommand::Members { .. } | ClientCommand::Where { .. } => {}
             ClientCommand::Handoff { .. }
             | ClientCommand::Drain { .. }
             | ClientCommand::Points { .. }
