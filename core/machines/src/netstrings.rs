@@ -11,7 +11,7 @@ pub fn pack(value: &impl Field) -> Vec<u8> {
     bytes
 }
 
-/// Writes values one after the other into buffers that are used again: what [`unpack`] reads as a [`Rest`](chatring_machines::wire::Rest).
+/// Writes values one after the other into buffers that are used again: what [`unpack`] reads as a [`Rest`](crate::wire::Rest).
 #[derive(Debug, Default)]
 pub struct Packer {
     argv: Argv,
