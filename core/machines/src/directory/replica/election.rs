@@ -102,6 +102,8 @@ impl Replica {
 
     pub(super) fn set_timer(&mut self, now: Time) {
         let pause = match self.node.role().is_leader() {
+            // Nobody waits to hear that it is there.
+            true if self.node.peers().next().is_none() => self.pace.election_ms,
             true => self.pace.heartbeat_ms(),
             false => self.pace.election_ms + self.jitter.below(self.pace.election_ms + 1),
         };
@@ -137,7 +139,7 @@ impl Replica {
     }
 
     /// A leader shows that it is there. While something is being written that goes past the library, and speaks of what is on disk only.
-    fn beat(&mut self, now: Time) {
+    pub(super) fn beat(&mut self, now: Time) {
         self.set_timer(now);
         if self.writing.is_none() {
             self.node.heartbeat();

@@ -346,7 +346,12 @@ impl Replica {
             self.complete(&mut write);
             self.write(write, letters, out);
         }
+        let before = self.applied;
         self.apply(out);
+        if self.applied > before && self.node.role().is_leader() {
+            // What is agreed on the others hear at once: their watchers wait for it.
+            self.beat(now);
+        }
     }
 
     /// What of these entries is still in the log. Another leader may have taken the place of what was gathered while something else was being written; what it has instead comes with its next letter.
