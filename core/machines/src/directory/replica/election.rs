@@ -163,6 +163,9 @@ impl Replica {
         }
         let term = self.term() + 1;
         let last = self.node.log().last_position().into();
+        // A question costs nothing, and who refuses now may miss the leader in a moment: it is asked again soon.
+        let pause = self.pace.election_ms / 4;
+        self.timer = Some(now + pause + self.jitter.below(pause + 1));
         self.canvass = Some(Canvass { term, granted: BTreeSet::from([self.me]) });
         let peers: Vec<NodeId> = self.node.peers().collect();
         self.letters.extend(peers.into_iter().map(|peer| (ServerId(peer.get()), Letter::Canvass { term, last })));

@@ -242,7 +242,8 @@ impl Replica {
             Letter::Stand { handed: false, .. } if self.is_led(now) => {}
             Letter::Entries { term, after, records, sent, commit } => {
                 if after.index < PLACE_MAX && term >= self.term() {
-                    self.contact = Some(Contact { leader: from, heard: now, sent });
+                    // Whoever led before we were started anew leads no more, or is this one.
+                    (self.contact, self.bound_until) = (Some(Contact { leader: from, heard: now, sent }), None);
                     self.unanswered.insert(from, sent);
                     self.entries(from, term, commit, after, records);
                 } else if after.index < PLACE_MAX {
