@@ -71,6 +71,13 @@ impl Server {
     }
 }
 
+/// Whether the server that answers at this address has a vote, as far as `leader` knows: not the one that was there before it, with another file.
+pub fn has_vote(all: &[Server], leader: &Server, address: &str) -> bool {
+    let there = all.iter().find(|server| &*server.address == address).map(|server| server.id.to_string());
+    let is_it = |seat: &Seat| &*seat.address == address && &*seat.vote == "votes" && Some(&*seat.id) == there.as_deref();
+    leader.seats.iter().any(is_it)
+}
+
 /// All servers that answered, and those they name.
 pub fn sheet(all: &[Server]) -> Sheet {
     let leader = all.iter().find(|server| server.leads());

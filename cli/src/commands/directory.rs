@@ -73,7 +73,7 @@ pub fn run(command: DirectoryCommand, global: &Global) -> Result<(), Failure> {
         }
         DirectoryCommand::Add(Which { address, patience }) => {
             let address = Text::from(&*address);
-            let is_in = |all: &[Server]| all.iter().any(|server| server.leads() && server.vote_of(&address) == Some("votes"));
+            let is_in = |all: &[Server]| all.iter().any(|server| server.leads() && servers::has_vote(all, server, &address));
             until(DirectoryAsk::Add, Some(&address), is_in, &patience, global)?;
             global.output.show(&render::done("directory server", &*format!("{address} has a vote")));
         }

@@ -196,8 +196,9 @@ impl Colleagues {
     pub(super) fn lost(&mut self, now: Time, conn: Conn) -> Change {
         let Some(address) = self.conns.remove(&conn) else { return Change::None };
         if let Some(colleague) = self.all.get_mut(&address) {
-            // Dialled at once: who refuses is gone.
-            colleague.state = State::Waiting { until: now };
+            // Dialled at once: who refuses is gone. One that never let us in is left alone for a moment.
+            let pause = if matches!(colleague.state, State::Up { .. }) { 0 } else { RETRY_MS.1 };
+            colleague.state = State::Waiting { until: now + pause };
         }
         Change::Down { address, gone: false }
     }

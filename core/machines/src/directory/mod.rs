@@ -209,7 +209,7 @@ impl Machine for Directory {
 
     fn deadline(&self) -> Option<Time> {
         if self.stopping {
-            return None;
+            return self.replica.deadline();
         }
         // Often enough to notice that it stood still, or that its clock did not.
         let look = self.pulses.deadline().map(|due| due.min(self.looked + self.config.lease_ms / LOOKS));

@@ -29,6 +29,8 @@ impl Directory {
             if out.is_empty() && leads == self.leads {
                 break;
             }
+            // Whoever has just lost the office decides nothing on what was agreed on with it.
+            self.look_at_office(now, effects);
             self.carry_out(now, std::mem::take(&mut out), effects);
             match self.leads {
                 false if self.replica.may_begin(now) => self.lead(now, effects),
@@ -117,6 +119,7 @@ impl Directory {
         }
         self.pulses.clear();
         self.dials.clear();
+        self.stop_when_idle(effects);
     }
 
     /// The state is another server's: this one was too far behind.
@@ -127,6 +130,7 @@ impl Directory {
         effects.push(Effect::TellAll { list: super::WATCHERS, event: self.view_event(), skip: None });
         effects.push(Effect::TellAll { list: super::WATCHERS, event: self.pending_event(), skip: None });
         effects.push(Effect::Note(crate::machine::Note::View(self.state.view().clone())));
+        self.want_colleagues(now, effects);
         self.release_held(now, effects);
     }
 
@@ -198,6 +202,8 @@ impl Directory {
                     self.leader_changed(now, effects);
                 }
             }
+            // Who has lost the office may still answer what was given up by then.
+            colleagues::Change::Told(address, _) if self.leader.map(|leader| self.replica.address_of(leader)) != Some(address.clone()) => {}
             colleagues::Change::Told(_, event) => match *event {
                 LinkEvent::Via { link, words } => self.leader_answers(now, link, &words.0, effects),
                 LinkEvent::ViaClosed { link } => self.leader_closes(now, link, effects),
@@ -302,7 +308,11 @@ impl Directory {
     /// Takes in servers with a new file that are configured here, and those that an operator wants, one after the other.
     pub(super) fn take_in_newcomers(&mut self, effects: &mut Vec<Effect>) {
         let roster = self.replica.roster();
-        self.wanted.retain(|address| roster.seats.iter().all(|seat| seat.address != *address || !seat.votes));
+        let is_there = |address: &Text| {
+            let there = self.colleagues.introduced(address).map(|there| there.server);
+            roster.seats.iter().any(|seat| seat.address == *address && seat.votes && Some(seat.server) == there)
+        };
+        self.wanted.retain(|address| !is_there(address));
         let candidates: Vec<Text> = self.wanted.iter().chain(&self.config.directories).cloned().collect();
         for address in candidates {
             let is_wanted = self.wanted.contains(&address);

@@ -230,6 +230,9 @@ impl Directory {
 
     fn pass_on(&mut self, now: Time, conn: Conn, event: Event, effects: &mut Vec<Effect>) {
         let Some(link) = self.links.of_mut(conn) else { return };
+        if link.peer().is_none() && link.asked_leader == 0 {
+            return; // it was told that there will be no answer
+        }
         if !matches!(event, Event::Link(LinkEvent::Beat { .. })) {
             link.asked_leader = link.asked_leader.saturating_sub(1);
         }

@@ -112,7 +112,7 @@ impl Replica {
 
     /// Begins. Whoever is alone leads at once. A server that was started anew does not know whom it heard just before.
     pub(in crate::directory) fn start(&mut self, now: Time) {
-        if self.is_founded() && self.timer.is_none() {
+        if (self.is_founded() || self.term() > 0) && self.timer.is_none() {
             self.bound_until = Some(now + self.pace.election_ms);
         }
         if self.is_voter() && self.node.config().unique_nodes().count() == 1 {
@@ -124,7 +124,7 @@ impl Replica {
 
     /// Something may be due.
     pub(in crate::directory) fn tick(&mut self, now: Time) {
-        if self.handing.is_some_and(|(_, until)| until <= now) {
+        if self.handing.is_some_and(|(_, until)| until <= now && self.node.role().is_leader()) {
             self.give_up_handing(now);
         }
         if self.timer.is_none_or(|due| due > now) {

@@ -33,6 +33,18 @@ wire_enum! {
 }
 
 impl Letter {
+    /// Whether any number in it is beyond what is computed with.
+    pub(super) fn is_beyond(&self, max: u64) -> bool {
+        let (term, index) = match self {
+            Letter::Canvass { term, last } | Letter::Stand { term, last, .. } | Letter::Held { term, last, .. } => (*term, last.index),
+            Letter::Canvassed { term, known, .. } => (*term.max(known), 0),
+            Letter::Vote { term, .. } | Letter::Hand { term } => (*term, 0),
+            Letter::Entries { term, after, .. } => (*term, after.index),
+            Letter::State { term, place, .. } | Letter::Got { term, place, .. } => (*term, place.index),
+        };
+        term >= max || index >= max
+    }
+
     /// The term of whoever wrote it, as far as it is theirs already.
     pub(super) fn as_message(&self, from: ServerId) -> Option<Message> {
         let from = NodeId::new(from.0);

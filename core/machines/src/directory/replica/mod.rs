@@ -24,7 +24,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use noraft::{Action, LogEntries, LogIndex, Message, Node, NodeId, Role};
+use noraft::{Action, LogIndex, Message, Node, NodeId, Role};
 
 pub use letter::Letter;
 pub use record::{KeptLog, LogWrite, Place, Promise, Record, Roster, Seat, Snapshot};
@@ -233,6 +233,9 @@ impl Replica {
 
     /// Another server says something.
     pub(super) fn heard(&mut self, now: Time, from: ServerId, letter: Letter) {
+        if letter.is_beyond(PLACE_MAX) {
+            return;
+        }
         match letter {
             Letter::Canvass { term, last } => self.canvassed(now, from, term, last),
             Letter::Canvassed { term, known, granted } => self.answered_canvass(now, from, term, known, granted),
@@ -241,12 +244,12 @@ impl Replica {
             Letter::Got { term, place, at } => self.got(now, from, term, place, at),
             Letter::Stand { handed: false, .. } if self.is_led(now) => {}
             Letter::Entries { term, after, records, sent, commit } => {
-                if after.index < PLACE_MAX && term >= self.term() {
+                if term >= self.term() {
                     // Whoever led before we were started anew leads no more, or is this one.
                     (self.contact, self.bound_until) = (Some(Contact { leader: from, heard: now, sent }), None);
                     self.unanswered.insert(from, sent);
                     self.entries(from, term, commit, after, records);
-                } else if after.index < PLACE_MAX {
+                } else {
                     self.entries(from, term, commit, after, Vec::new());
                 }
             }
@@ -255,9 +258,7 @@ impl Replica {
                     let latest = self.answered.entry(from).or_default();
                     *latest = sent.max(*latest);
                 }
-                if last.index < PLACE_MAX {
-                    self.take(&Letter::Held { term, last, sent }, from);
-                }
+                self.take(&Letter::Held { term, last, sent }, from);
             }
             letter @ (Letter::Stand { .. } | Letter::Vote { .. }) => self.take(&letter, from),
         }
@@ -285,6 +286,7 @@ impl Replica {
 
     fn entries(&mut self, from: ServerId, term: u64, commit: u64, after: Place, records: Vec<Record>) {
         let letter = Letter::Entries { term, commit, after, records, sent: Time(0) };
+        self.node.actions_mut().append_log_entries = None;
         self.take(&letter, from);
         let (Letter::Entries { records, .. }, Some(Message::AppendEntriesCall { entries, .. })) = (&letter, letter.as_message(from)) else {
             return;
@@ -325,6 +327,10 @@ impl Replica {
 
     /// Does what the library wants done. `state` is as of what was applied.
     pub(super) fn flush(&mut self, now: Time, state: &DirectoryState, out: &mut Vec<Out>) {
+        if !self.node.role().is_leader() {
+            self.handing = None;
+            self.sending.clear();
+        }
         self.settle_seats();
         out.extend(self.letters.drain(..).map(|(to, letter)| Out::Send(to, letter)));
         if self.writing.is_none() {
@@ -335,7 +341,8 @@ impl Replica {
                 match action {
                     Action::SetElectionTimeout => self.set_timer(now),
                     Action::SaveCurrentTerm | Action::SaveVotedFor => write.promise = Some(self.promise()),
-                    Action::AppendLogEntries(entries) => write.append = self.append(&entries),
+                    // What is to be written is told from the log itself: what the library gathered may be of two leaders.
+                    Action::AppendLogEntries(_) => {}
                     Action::BroadcastMessage(message) => {
                         let peers: Vec<NodeId> = self.node.peers().collect();
                         letters.extend(peers.into_iter().filter_map(|to| self.letter(now, to, &message)));
@@ -344,6 +351,7 @@ impl Replica {
                     Action::InstallSnapshot(to) => letters.extend(self.ship(now, ServerId(to.get()), state)),
                 }
             }
+            write.append = self.unwritten(write.install.as_deref());
             self.complete(&mut write);
             self.write(write, letters, out);
         }
@@ -355,15 +363,13 @@ impl Replica {
         }
     }
 
-    /// What of these entries is still in the log. Another leader may have taken the place of what was gathered while something else was being written; what it has instead comes with its next letter.
-    fn append(&mut self, entries: &LogEntries) -> Option<(u64, Vec<Record>)> {
-        let log = self.node.log().entries();
-        if !log.contains(entries.prev_position()) {
-            return None;
-        }
-        let there: Vec<_> = entries.iter_with_positions().take_while(|(position, _)| log.contains(*position)).collect();
-        let records: Vec<Record> = there.into_iter().map(|(position, entry)| self.record(position.index.get(), entry)).collect();
-        Some((entries.prev_position().index.get(), records)).filter(|(_, records)| !records.is_empty())
+    /// What the log has behind what is on disk. Where a leader has put something in the place of what was there, `durable` ends before it.
+    fn unwritten(&mut self, install: Option<&Snapshot>) -> Option<(u64, Vec<Record>)> {
+        let after = install.map_or(self.durable.last, |snapshot| snapshot.place);
+        let entries = self.node.log().entries().since(after.position())?;
+        let all: Vec<_> = entries.iter_with_positions().collect();
+        let records: Vec<Record> = all.into_iter().map(|(position, entry)| self.record(position.index.get(), entry)).collect();
+        Some((after.index, records)).filter(|(_, records)| !records.is_empty())
     }
 
     /// What else belongs into a write.
@@ -491,8 +497,9 @@ impl Replica {
     pub(super) fn check_invariants(&self) {
         let log = self.node.log();
         let numbers = log.snapshot_position().index.get() + 1..=log.last_position().index.get();
-        let proposed = self.node.actions().append_log_entries.as_ref().map_or(0, LogEntries::len) as u64;
-        assert!(self.records.len() as u64 + proposed >= numbers.clone().count() as u64, "records are missing");
+        // What the library proposes by itself is said when it is written.
+        let written = log.snapshot_position().index.get() + 1..=self.durable.last.index.min(*numbers.end());
+        assert!(written.clone().all(|index| self.records.contains_key(&index)), "records are missing");
         assert!(self.records.keys().all(|index| numbers.contains(index)), "records are here that the log has not");
         assert!(self.applied <= self.durable.last.index.max(log.snapshot_position().index.get()));
     }

@@ -41,6 +41,9 @@ pub(super) struct Receiving {
 impl Replica {
     /// Someone needs the state: it is sent from here on.
     pub(super) fn ship(&mut self, now: Time, to: ServerId, state: &DirectoryState) -> Option<(ServerId, Letter)> {
+        if !self.node.role().is_leader() {
+            return None;
+        }
         let patience_ms = PATIENCE * self.pace.heartbeat_ms();
         if self.sending.get(&to).is_some_and(|sending| now.since_ms(sending.sent) < patience_ms) {
             return None;
