@@ -1,6 +1,6 @@
 //! Several replicas with disks in a network that delays, loses and repeats letters, driven by one seed.
 //!
-//! Checked all the time: what two servers have applied is the same in the same order; a place that is agreed on is never another; at most one server is certain that it leads. In the end, with everything mended: one leads, all have
+//! Checked all the time: what a server says that it holds is on its disk; what two servers have applied is the same in the same order; a place that is agreed on is never another; at most one server is certain that it leads. In the end, with everything mended: one leads, all have
 //! the same, and nothing that was agreed on is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,6 +110,10 @@ impl World {
                 self.servers[server].writing = Some((self.now + 1 + self.rng.below(slow), Write::Log(write)));
             }
             Out::Send(to, letter) => {
+                if let Letter::Held { last, .. } = &letter {
+                    let on_disk = self.servers[server].store.kept().log.log();
+                    assert!(on_disk.entries().contains(last.position()), "{server} says that it holds {last:?}, and has not written it");
+                }
                 let Some(to) = self.ids.get(&to).copied() else { return };
                 let lost = self.faults && self.rng.below(20) == 0;
                 if lost || self.cut.contains(&(server, to)) {
