@@ -204,6 +204,11 @@ impl Machine for Directory {
         self.settle_log(now, effects);
         self.answer_exact_reads(now, effects);
         self.wrap(effects, from);
+        if !self.leads {
+            // What came over other servers was answered, and is not asked here again.
+            let vias = self.vias.all();
+            self.forget_vias(vias, effects);
+        }
         self.looked = now;
     }
 

@@ -72,7 +72,7 @@ impl Directory {
         }
         self.owe(now, conn, 1, true, effects);
         self.exact_reads.push((now, conn));
-        self.replica.confirm(now);
+        self.replica.beat(now);
     }
 
     /// Whoever's time has come is answered; all of them, where this server does not lead any more.

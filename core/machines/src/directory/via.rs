@@ -57,6 +57,11 @@ impl Vias {
         (conn, true)
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<Conn> {
+        self.by_conn.keys().copied().collect()
+    }
+
     fn remove(&mut self, conn: Conn) -> Option<(Conn, u64)> {
         let place = self.by_conn.remove(&conn)?;
         self.by_link.remove(&place);
@@ -325,7 +330,7 @@ pub(super) fn conn_of(name: u64) -> Conn {
     Conn { slot: name as u32, generation: (name >> 32) as u32 }
 }
 
-/// For the command above.
+/// Who is at the other end of such a link, if they have proved it.
 pub(super) fn peer_of(key: Option<NodeKey>, incarnation: Incarnation) -> Option<Peer> {
     key.map(|key| Peer { key, incarnation })
 }

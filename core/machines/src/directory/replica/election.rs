@@ -43,12 +43,7 @@ impl Replica {
         self.leads(now) && self.is_in_touch(now, self.pace.election_ms * 9 / 10)
     }
 
-    /// Has a majority say that nobody else leads, as of now: `has_confirmed` tells when it has.
-    pub(in crate::directory) fn confirm(&mut self, now: Time) {
-        self.beat(now);
-    }
-
-    /// Whether nobody else led at that time or before it, and we do now. All that was agreed on by then is applied.
+    /// Whether nobody else led at that time or before it, and we do now. All that was agreed on by then is applied. Asked for by a `beat`; no clock is trusted here.
     pub(in crate::directory) fn has_confirmed(&self, now: Time, since: Time) -> bool {
         self.leads(now) && self.is_majority(|server| server == self.me || self.answered.get(&server).is_some_and(|sent| *sent >= since))
     }
@@ -124,7 +119,7 @@ impl Replica {
 
     /// Something may be due.
     pub(in crate::directory) fn tick(&mut self, now: Time) {
-        if self.handing.is_some_and(|(_, until)| until <= now && self.node.role().is_leader()) {
+        if self.handing.is_some_and(|until| until <= now && self.node.role().is_leader()) {
             self.give_up_handing(now);
         }
         if self.timer.is_none_or(|due| due > now) {
@@ -139,7 +134,7 @@ impl Replica {
     }
 
     /// A leader shows that it is there. While something is being written that goes past the library, and speaks of what is on disk only.
-    pub(super) fn beat(&mut self, now: Time) {
+    pub(in crate::directory) fn beat(&mut self, now: Time) {
         self.set_timer(now);
         if self.writing.is_none() {
             self.node.heartbeat();
@@ -219,7 +214,7 @@ impl Replica {
         if !ready || self.handing.is_some() || to == self.me {
             return false;
         }
-        self.handing = Some((to, now + HANDING_TIMES * self.pace.election_ms));
+        self.handing = Some(now + HANDING_TIMES * self.pace.election_ms);
         self.answered.clear();
         self.letters.push((to, Letter::Hand { term: self.term() }));
         true

@@ -45,7 +45,7 @@ impl Letter {
         term >= max || index >= max
     }
 
-    /// The term of whoever wrote it, as far as it is theirs already.
+    /// As the library says it, where it knows such a message.
     pub(super) fn as_message(&self, from: ServerId) -> Option<Message> {
         let from = NodeId::new(from.0);
         Some(match self {

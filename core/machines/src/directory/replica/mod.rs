@@ -84,7 +84,7 @@ pub(super) struct Replica {
     jitter: Jitter,
     /// What stands at each place behind the base.
     records: BTreeMap<u64, Record>,
-    /// Where servers are reached that a roster has named.
+    /// Where servers are reached that a roster has named, or that have said so themselves.
     addresses: BTreeMap<ServerId, Text>,
     durable: Durable,
     applied: u64,
@@ -102,8 +102,8 @@ pub(super) struct Replica {
     bound_until: Option<Time>,
     /// The term in which our leader handed its office to us.
     handed: Option<u64>,
-    /// To whom we hand ours, and until when we try.
-    handing: Option<(ServerId, Time)>,
+    /// Until when we try to hand ours over.
+    handing: Option<Time>,
     /// When our leader sent what we have not answered yet.
     unanswered: BTreeMap<ServerId, Time>,
     /// The latest time at which we sent something that they have answered in this term.
@@ -196,8 +196,9 @@ impl Replica {
         others.iter().for_each(|(server, address)| {
             self.addresses.insert(*server, address.clone());
         });
-        let ids: Vec<NodeId> = self.addresses.keys().map(|server| NodeId::new(server.0)).collect();
-        self.node.create_cluster(&ids);
+        // Not all that were met: one may have come with another file since.
+        let ids = others.iter().map(|(server, _)| *server).chain([self.me]).map(|server| NodeId::new(server.0));
+        self.node.create_cluster(&ids.collect::<Vec<_>>());
     }
 
     /// Begins a log behind a state that is older than it, with this server alone: whoever comes later is too far behind for records, and is sent the state.
@@ -345,9 +346,9 @@ impl Replica {
                     Action::AppendLogEntries(_) => {}
                     Action::BroadcastMessage(message) => {
                         let peers: Vec<NodeId> = self.node.peers().collect();
-                        letters.extend(peers.into_iter().filter_map(|to| self.letter(now, to, &message)));
+                        letters.extend(peers.into_iter().map(|to| self.letter(now, to, &message)));
                     }
-                    Action::SendMessage(to, message) => letters.extend(self.letter(now, to, &message)),
+                    Action::SendMessage(to, message) => letters.push(self.letter(now, to, &message)),
                     Action::InstallSnapshot(to) => letters.extend(self.ship(now, ServerId(to.get()), state)),
                 }
             }
@@ -445,7 +446,7 @@ impl Replica {
     }
 
     /// A message of the library's, with what it does not know.
-    fn letter(&mut self, now: Time, to: NodeId, message: &Message) -> Option<(ServerId, Letter)> {
+    fn letter(&mut self, now: Time, to: NodeId, message: &Message) -> (ServerId, Letter) {
         let to = ServerId(to.get());
         let letter = match message {
             Message::RequestVoteCall { term, last_position, .. } => {
@@ -465,7 +466,7 @@ impl Replica {
                 Letter::Held { term: term.get(), last: (*last_position).into(), sent }
             }
         };
-        Some((to, letter))
+        (to, letter)
     }
 
     /// When something is due.
