@@ -1,4 +1,4 @@
-//! Who is in the world: a directory server, super nodes, native clients and raw people.
+//! Who is in the world: directory servers, super nodes, native clients and raw people.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
