@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::support::Server;
+use crate::support::{Server, check_slow_reader};
 use chatring_reactor::fanout::Retention;
 use chatring_reactor::{Limits, Tuning};
 
@@ -49,28 +49,8 @@ fn a_slow_reader_gets_all_and_holds_up_nobody() {
         Limits::CLIENTS,
         Tuning { retention: Retention { stream_max: 64 << 20, total_max: 64 << 20 }, ..Tuning::default() },
     );
-    let (mut speaker, mut slow, mut quick) = (server.client(), server.client(), server.client());
-    for client in [&mut slow, &mut quick] {
-        client.say("JOIN #g\r\n");
-        client.hears(&["in"]);
-    }
-    let text = "t".repeat(3_000);
-    let frame = format!("$3000\r\n{text}\r\n");
-    const MESSAGES: usize = 5_000;
-    let publish = format!("*3\r\n$7\r\nPUBLISH\r\n$2\r\n#g\r\n{frame}").repeat(MESSAGES);
-    let speaking = std::thread::spawn(move || {
-        speaker.say(&publish);
-        speaker
-    });
-    let mut heard = vec![0; frame.len() * MESSAGES];
-    quick.socket.read_exact(&mut heard).unwrap();
-    assert!(heard == frame.repeat(MESSAGES).as_bytes());
-    server.counts(|counters| counters.block_bytes > 1 << 20);
-    slow.socket.read_exact(&mut heard).unwrap();
-    assert!(heard == frame.repeat(MESSAGES).as_bytes());
-    server.counts(|counters| counters.block_bytes == 0);
-    drop(speaking.join().unwrap());
-    server.stop().unwrap();
+    let (speaker, slow, quick) = (server.client(), server.client(), server.client());
+    check_slow_reader(server, speaker, slow, quick);
 }
 
 #[test]

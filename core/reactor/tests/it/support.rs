@@ -273,3 +273,33 @@ impl<S: Read + Write> Client<S> {
         String::from_utf8_lossy(&rest).into_owned()
     }
 }
+
+/// Of two who are in the group one reads at once and one does not: both get all, and what was kept for the slow one is let go.
+#[track_caller]
+pub fn check_slow_reader<S: Read + Write + Send + 'static>(
+    server: Server,
+    mut speaker: Client<S>,
+    mut slow: Client<S>,
+    mut quick: Client<S>,
+) {
+    const MESSAGES: usize = 5_000;
+    for client in [&mut slow, &mut quick] {
+        client.say("JOIN #g\r\n");
+        client.hears(&["in"]);
+    }
+    let frame = format!("$3000\r\n{}\r\n", "t".repeat(3_000));
+    let publish = format!("*3\r\n$7\r\nPUBLISH\r\n$2\r\n#g\r\n{frame}").repeat(MESSAGES);
+    let speaking = std::thread::spawn(move || {
+        speaker.say(&publish);
+        speaker
+    });
+    let mut heard = vec![0; frame.len() * MESSAGES];
+    quick.socket.read_exact(&mut heard).unwrap();
+    assert!(heard == frame.repeat(MESSAGES).as_bytes());
+    server.counts(|counters| counters.block_bytes > 1 << 20);
+    slow.socket.read_exact(&mut heard).unwrap();
+    assert!(heard == frame.repeat(MESSAGES).as_bytes());
+    server.counts(|counters| counters.block_bytes == 0);
+    drop(speaking.join().unwrap());
+    server.stop().unwrap();
+}

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, check_slow_reader};
 
 type Sealed = Client<StreamOwned<ClientConnection, TcpStream>>;
 
@@ -104,27 +104,8 @@ fn who_says_that_this_was_all_is_heard_to_the_end() {
 #[test]
 fn a_slow_reader_gets_all_and_holds_up_nobody() {
     let server = server(Tuning { retention: Retention { stream_max: 64 << 20, total_max: 64 << 20 }, ..Tuning::default() });
-    let (mut speaker, mut slow, mut quick) = (client(&server), client(&server), client(&server));
-    for client in [&mut slow, &mut quick] {
-        client.say("JOIN #g\r\n");
-        client.hears(&["in"]);
-    }
-    let frame = format!("$3000\r\n{}\r\n", "t".repeat(3_000));
-    const MESSAGES: usize = 5_000;
-    let publish = format!("*3\r\n$7\r\nPUBLISH\r\n$2\r\n#g\r\n{frame}").repeat(MESSAGES);
-    let speaking = std::thread::spawn(move || {
-        speaker.say(&publish);
-        speaker
-    });
-    let mut heard = vec![0; frame.len() * MESSAGES];
-    quick.socket.read_exact(&mut heard).unwrap();
-    assert!(heard == frame.repeat(MESSAGES).as_bytes());
-    server.counts(|counters| counters.block_bytes > 1 << 20);
-    slow.socket.read_exact(&mut heard).unwrap();
-    assert!(heard == frame.repeat(MESSAGES).as_bytes());
-    server.counts(|counters| counters.block_bytes == 0);
-    drop(speaking.join().unwrap());
-    server.stop().unwrap();
+    let (speaker, slow, quick) = (client(&server), client(&server), client(&server));
+    check_slow_reader(server, speaker, slow, quick);
 }
 
 #[test]
