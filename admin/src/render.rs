@@ -189,6 +189,20 @@ pub fn handoff(planned: &Planned, reply: &[Text]) -> Sheet {
     nodes.with_value(value).titled(title)
 }
 
+/// The answer to NODE PENDING.
+pub fn pending_nodes(reply: &[Text]) -> Sheet {
+    use Cell::*;
+    let columns = [
+        ("key", "super node", Text),
+        ("name", "name", Text),
+        ("state", "state", Text),
+        ("since", "since (UTC)", Moment),
+        ("why", "why", Text),
+    ];
+    let sheet = cells(&columns, reply);
+    if reply.is_empty() { sheet.titled("nobody waits for a place in the ring") } else { sheet }
+}
+
 /// Sentences, one on each line; an array in JSON.
 pub fn sentences(sentences: &[Text]) -> Sheet {
     let rows = sentences.iter().map(|sentence| vec![clean(sentence)]).collect();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chatring_admin::{Failure, render};
-use chatring_machines::command::ClientCommand;
+use chatring_machines::command::{ClientCommand, NodeAsk};
 use chatring_machines::event::Reply;
 use chatring_machines::names::NodeKey;
 use chatring_machines::wire::{Rest, Text};
@@ -19,6 +19,25 @@ pub enum NodeCommand {
     /// Take one out of the ring and wait until it is empty: no groups, no native clients. It comes back when it is started anew.
     /// From the directory server's own machine only
     Drain(DrainArgs),
+    /// Show which want into the ring and are not in it, and why; and what was ruled of nodes that are not there
+    Pending,
+    /// Let one in, whatever [directory] admit says, as soon as it can be reached at its address.
+    /// From a directory server's own machine only, as all of the following
+    Admit(Key),
+    /// Keep one out from now on. One that is in the ring stays there: see `node remove`
+    Refuse(Key),
+    /// Take back what was ruled of one
+    Forget(Key),
+    /// Take one out at once, without copying its groups first, and keep it out: for one that does harm. `node drain` is the gentle way
+    Remove(Key),
+}
+
+/// A node that need not be there.
+#[derive(Clone, Debug, Args)]
+pub struct Key {
+    /// Its key (IP or IP:port), or its name if it is in the ring
+    #[arg(value_name = "NODE")]
+    node: String,
 }
 
 /// Which node.
@@ -42,6 +61,37 @@ pub fn run(command: NodeCommand, global: &Global) -> Result<(), Failure> {
             _ => return Err(net::no_directory(global)),
         },
         NodeCommand::Drain(args) => drain(&args, global)?,
+        NodeCommand::Pending => {
+            match net::ask(global.directories(), vec![ClientCommand::Node { what: NodeAsk::Pending, node: None }.into()])?.pop() {
+                Some(Reply::PendingNodes { cells }) => global.output.show(&render::pending_nodes(&cells.0)),
+                _ => return Err(net::no_directory(global)),
+            }
+        }
+        NodeCommand::Admit(key) => rule(NodeAsk::Admit, "admitted", &key, global)?,
+        NodeCommand::Refuse(key) => rule(NodeAsk::Refuse, "refused", &key, global)?,
+        NodeCommand::Forget(key) => rule(NodeAsk::Forget, "like any other", &key, global)?,
+        NodeCommand::Remove(key) => rule(NodeAsk::Remove, "out of the ring, and refused", &key, global)?,
+    }
+    Ok(())
+}
+
+/// Rules of a node, and says how that is now.
+fn rule(what: NodeAsk, now: &str, Key { node }: &Key, global: &Global) -> Result<(), Failure> {
+    let key = match NodeKey::new(node) {
+        Ok(key) => key,
+        Err(_) => {
+            let view = net::view(global)?;
+            let named = view.nodes.iter().find(|there| *there.name == **node).map(|there| there.key.clone());
+            named.ok_or_else(|| {
+                Failure::refused(format!("no super node '{node}' is in the ring")).advise(
+                    "`chatctl node list` shows those that are, `chatctl node pending` those that want to be; others go by their key.",
+                )
+            })?
+        }
+    };
+    match net::ask(global.directories(), vec![ClientCommand::Node { what, node: Some(key.clone()) }.into()])?.pop() {
+        Some(Reply::Ok { .. }) => global.output.show(&render::done(key.as_str(), now)),
+        _ => return Err(net::no_directory(global)),
     }
     Ok(())
 }

@@ -26,6 +26,8 @@ pub struct Network {
     _taken: TcpListener,
     /// What every configuration begins with, beside the network itself.
     pub preamble: String,
+    /// What every directory server's table ends with.
+    pub directory_settings: String,
     /// What every super node's table ends with; `{name}` is the node's.
     pub node_settings: String,
     /// Further tables of a super node's configuration.
@@ -74,8 +76,20 @@ impl Network {
 
     fn on(net: [u8; 3], namespaces: bool, taken: TcpListener) -> Network {
         let dir = tempfile::tempdir().unwrap();
-        let (preamble, node_settings, node_tables, ending) = Default::default();
-        Network { dir, net, namespaces, _taken: taken, preamble, node_settings, node_tables, ending, directories: 1, lease_ms: 3_000 }
+        let (preamble, directory_settings, node_settings, node_tables, ending) = Default::default();
+        Network {
+            dir,
+            net,
+            namespaces,
+            _taken: taken,
+            preamble,
+            directory_settings,
+            node_settings,
+            node_tables,
+            ending,
+            directories: 1,
+            lease_ms: 3_000,
+        }
     }
 
     fn at(&self, number: u8, port: u16) -> SocketAddr {
@@ -122,7 +136,9 @@ impl Network {
     pub fn start_directory_number(&self, number: u8) -> Process {
         let (address, lease_ms) = (self.directory_at(number), self.lease_ms);
         let name = if number == 1 { "directory".to_string() } else { format!("directory{number}") };
-        let role = format!("[directory]\naddress = '{address}'\ndatabase = '{name}.sqlite'\nlease = '{lease_ms}ms'\nhold = '2s'\n");
+        let settings = &self.directory_settings;
+        let role =
+            format!("[directory]\naddress = '{address}'\ndatabase = '{name}.sqlite'\nlease = '{lease_ms}ms'\nhold = '2s'\n{settings}");
         self.start(number, &name, &role)
     }
 

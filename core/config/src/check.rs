@@ -6,6 +6,7 @@ use crate::raw::{self, Text};
 use crate::{
     Config, DIRECTORY_PORT, Directory, EXAMPLE_SECRET, IRC_PORT, IRC_TLS_PORT, Listener, Network, SECRET_BYTES_MIN, SuperNode, Tls,
 };
+use chatring_machines::directory::{Admission, Policy};
 use chatring_machines::keeping::Durability;
 use chatring_machines::names::{NodeKey, STANDARD_PORT};
 use chatring_machines::secret::NetworkSecret;
@@ -15,6 +16,11 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use toml::Spanned;
+
+/// Super nodes in one /24 or /48 at most, where nothing else is said: one for each of its addresses.
+const NODES_PER_SUBNET: usize = 256;
+/// Longest token, in bytes.
+const TOKEN_BYTES_MAX: usize = 256;
 
 /// What every check needs.
 pub(crate) struct Check {
@@ -161,6 +167,7 @@ impl Check {
         let raw = raw.into_inner();
         let address = self.own_address(raw.address.as_ref(), place, "directory.address", DIRECTORY_PORT)?;
         let advertise = *self.advertised("directory", &address, raw.advertise.as_ref())?;
+        let admission = self.admission(&raw)?;
         let database = match raw.database {
             Some(path) => Placed::from(path),
             None => Placed::new("directory.sqlite".into(), place),
@@ -173,9 +180,48 @@ impl Check {
             prepare_ms: self.span(raw.prepare.as_ref(), "directory.prepare", 1_000, 30_000)?,
             election_ms: self.span(raw.election.as_ref(), "directory.election", 50, 800)?,
             hold_ms: self.span(raw.hold.as_ref(), "directory.hold", 0, 60_000)?,
+            admission,
             auth: self.auth(raw.auth, "directory.auth", &open(place))?,
             limits: self.clients_max(raw.limits.clients_max.as_ref(), "directory.limits.clients_max")?,
         })
+    }
+
+    /// Who may come into the ring.
+    fn admission(&self, raw: &raw::Directory) -> Result<Admission, ConfigError> {
+        let policy = match raw.admit.as_ref().map(|admit| *admit.get_ref()).unwrap_or_default() {
+            raw::Admit::Open => Policy::Open,
+            raw::Admit::Token => Policy::Token,
+            raw::Admit::List => Policy::List,
+        };
+        match (policy, &raw.tokens, &raw.admit) {
+            (Policy::Token, None, Some(admit)) => {
+                return Err(self.wrong(admit, "directory.admit: found \"token\" and no tokens, expected tokens = [\"...\"]"));
+            }
+            (Policy::Open | Policy::List, Some(tokens), _) => {
+                return Err(
+                    self.wrong(tokens, "directory.tokens: found although nobody is asked for one, expected admit = \"token\" beside it")
+                );
+            }
+            _ => {}
+        }
+        let tokens = raw.tokens.iter().flat_map(|tokens| tokens.get_ref());
+        Ok(Admission {
+            policy,
+            tokens: tokens.map(|token| self.token(token, "directory.tokens")).collect::<Result<_, _>>()?,
+            per_subnet: self.count(raw.nodes_per_subnet.as_ref(), "directory.nodes_per_subnet", 100_000, NODES_PER_SUBNET)?,
+            watch_ms: self.span(raw.watch.as_ref(), "directory.watch", 0, 0)?,
+        })
+    }
+
+    /// What a node shows for a place in the ring, or is expected to.
+    fn token(&self, token: &Text, key: &str) -> Result<chatring_machines::wire::Text, ConfigError> {
+        match token.get_ref().len() {
+            SECRET_BYTES_MIN..=TOKEN_BYTES_MAX => Ok(token.get_ref().as_str().into()),
+            bytes => Err(self.wrong(
+                token,
+                format!("{key}: found a token of {bytes} bytes, expected {SECRET_BYTES_MIN} to {TOKEN_BYTES_MAX} (openssl rand -hex 32)"),
+            )),
+        }
     }
 
     fn super_node(&self, raw: Spanned<raw::SuperNode>, lease_ms: u64) -> Result<SuperNode, ConfigError> {
@@ -194,11 +240,21 @@ impl Check {
             (false, advertise) => NodeKey::of(*self.advertised("super_node", &address, advertise.as_ref())?),
         };
         let (durability, database) = self.kept(&raw, name.as_str(), place)?;
+        let token = match &raw.token {
+            Some(token) if raw.edge_only => {
+                return Err(self.wrong(
+                    token,
+                    "super_node.token: found beside edge_only = true, expected only one of them: an edge is not in the ring",
+                ));
+            }
+            token => token.as_ref().map(|token| self.token(token, "super_node.token")).transpose()?,
+        };
         Ok(SuperNode {
             name,
             address,
             key,
             in_ring: !raw.edge_only,
+            token,
             durability,
             database,
             log_age_ms: self.log_age(raw.limits.log_age.as_ref())?,

@@ -86,6 +86,8 @@ pub struct Directory {
     pub prepare_ms: u64,
     /// How long a super node that comes and goes has to wait before it may come again, at most.
     pub hold_ms: u64,
+    /// Who may come into the ring.
+    pub admission: chatring_machines::directory::Admission,
     /// How long directory servers miss the one that leads before they elect another, or up to twice as long.
     pub election_ms: u64,
     /// Who decides who may log in.
@@ -105,6 +107,8 @@ pub struct SuperNode {
     pub key: NodeKey,
     /// Whether it carries groups: not so for `edge_only`.
     pub in_ring: bool,
+    /// What it shows for its place, where the directory wants that.
+    pub token: Option<chatring_machines::wire::Text>,
     /// How safe its groups are kept; always `memory` for an edge, which has none.
     pub durability: Durability,
     /// The SQLite file its groups are kept in, unless they are kept in memory only.

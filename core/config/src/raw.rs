@@ -56,10 +56,23 @@ pub(crate) struct Directory {
     pub lease: Option<Spanned<Span>>,
     pub prepare: Option<Spanned<Span>>,
     pub hold: Option<Spanned<Span>>,
+    pub admit: Option<Spanned<Admit>>,
+    pub tokens: Option<Spanned<Vec<Text>>>,
+    pub nodes_per_subnet: Option<Spanned<Count>>,
+    pub watch: Option<Spanned<Span>>,
     pub election: Option<Spanned<Span>>,
     pub auth: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
     pub limits: ListenerLimits,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Admit {
+    #[default]
+    Open,
+    Token,
+    List,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +84,7 @@ pub(crate) struct SuperNode {
     pub auth: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
     pub edge_only: bool,
+    pub token: Option<Text>,
     pub durability: Option<Text>,
     pub database: Option<Spanned<PathBuf>>,
     pub motd: Option<Text>,

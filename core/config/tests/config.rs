@@ -323,3 +323,34 @@ fn the_secret_of_the_examples_is_the_refused_one() {
         assert!(error.message.starts_with("network.secret: found the secret of the examples"), "{error}");
     }
 }
+
+#[test]
+fn who_may_come_into_the_ring() {
+    use chatring_machines::directory::Policy;
+    const DIRECTORY: &str = "[network]\nname = 'n'\nsecret = 'short'\n[directory]\n";
+    let token = "0123456789abcdef";
+    let admission = |lines: &str| parsed(&format!("{DIRECTORY}{lines}\n")).unwrap().directory.unwrap().admission;
+    let open = admission("");
+    assert_eq!((open.policy, open.tokens.len(), open.per_subnet, open.watch_ms), (Policy::Open, 0, 256, 0));
+    let careful = admission(&format!("admit = 'token'\ntokens = ['{token}']\nnodes_per_subnet = 4\nwatch = '10 min'"));
+    assert_eq!((careful.policy, &*careful.tokens[0], careful.per_subnet, careful.watch_ms), (Policy::Token, token, 4, 600_000));
+    assert_eq!(admission("admit = 'list'").policy, Policy::List);
+    let node = parsed(&format!("{NETWORK}directories = ['127.0.0.1:7400']\n[[super_node]]\nname = 'a'\ntoken = '{token}'\n")).unwrap();
+    assert_eq!(node.super_nodes[0].token.as_deref(), Some(token));
+
+    let wrong = |line: &str, complaint: &str| check_line(DIRECTORY, line, complaint);
+    wrong("admit = 'token'", "5:9: directory.admit: found \"token\" and no tokens, expected tokens = [\"...\"]");
+    wrong(
+        "tokens = ['0123456789abcdef']",
+        "5:10: directory.tokens: found although nobody is asked for one, expected admit = \"token\" beside it",
+    );
+    wrong(
+        "admit = 'token'\ntokens = ['short']",
+        "6:11: directory.tokens: found a token of 5 bytes, expected 16 to 256 (openssl rand -hex 32)",
+    );
+    check_line(
+        ALL,
+        "edge_only = true\ntoken = 'a'",
+        "8:9: super_node.token: found beside edge_only = true, expected only one of them: an edge is not in the ring",
+    );
+}

@@ -247,6 +247,11 @@ wire_enum! {
         [Anyone Directory "0.1"]
         "DRAIN" Drain { node: NodeKey },
 
+        /// Tells which super nodes want into the ring and are not in it, and why (PENDING): node, name, state, since, why. ADMIT lets one in whatever the policy says, as soon as it can be reached; REFUSE keeps it out from now on; FORGET takes
+        /// either back; REMOVE takes one out at once, without copying anything first, and keeps it out. All but PENDING over loopback only.
+        [Anyone Directory "0.1"]
+        "NODE" Node { what: NodeAsk, node: Option<NodeKey> },
+
         /// Gives every super node another number of points, once groups are where they will belong.
         /// Answered when it is so, or given up. Over loopback only.
         [Anyone Directory "0.1"]
@@ -278,6 +283,22 @@ wire_words! {
         "REMOVE" Remove,
         /// Let this one lead, or any other.
         "TRANSFER" Transfer,
+    }
+}
+
+wire_words! {
+    /// What follows `NODE`.
+    pub enum NodeAsk {
+        /// Who wants in, and why are they not in?
+        "PENDING" Pending,
+        /// This one may come.
+        "ADMIT" Admit,
+        /// This one may not.
+        "REFUSE" Refuse,
+        /// It is like any other again.
+        "FORGET" Forget,
+        /// Out with it, and it may not come back.
+        "REMOVE" Remove,
     }
 }
 

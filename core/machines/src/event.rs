@@ -283,6 +283,8 @@ wire_enum! {
         "checked" Checked { cells: Rest<Text> },
         /// Answers NODES: key, name, incarnation, since, state, groups.
         "nodes" Nodes { cells: Rest<Text> },
+        /// Answers NODE PENDING: key, name, state (waits, dialled, watched, turned away, admitted, refused), since, why.
+        "pending-nodes" PendingNodes { cells: Rest<Text> },
         /// Answers GROUPS: name, members, master, topic.
         "grouplist" GroupList { cells: Rest<Text> },
         /// Answers MEMBERS: nick, session, edge, since, rank.

@@ -13,7 +13,7 @@ use crate::names::{GroupName, Nick, NodeKey};
 use crate::time::Time;
 use crate::view::{NodeInfo, SharedView};
 use crate::wire::{Rest, Text};
-use crate::{wire_enum, wire_struct};
+use crate::{wire_enum, wire_struct, wire_words};
 
 /// The version of what is in this file. Peers of another are refused.
 pub const PEER_VERSION: u64 = 1;
@@ -267,7 +267,14 @@ wire_enum! {
         "PROVE" Prove { proof: Text },
 
         /// Asks the directory for a place in the ring; answered by `registered` once it is durable, and by views from then on.
-        "REGISTER" Register { ticket: Ticket, name: Text },
+        /// The node is looked at first: see `word`. A token, where the directory wants one.
+        "REGISTER" Register { ticket: Ticket, name: Text, token: Option<Text> },
+        /// The node has its word, and may be asked for it.
+        "READY" Ready { word: Text },
+        /// A directory server asks who has dialled it, and been dialled: which word was the node given by the directory? Answered by `shown`.
+        "SHOW" Show {},
+        /// The directory server that leads asks another one to dial a node. Answered by `visited`.
+        "VISIT" Visit { ticket: Ticket, key: NodeKey, incarnation: Incarnation },
         /// Asks for views from then on, without a place in the ring.
         "WATCH" Watch {},
         /// The node lives. Answered by `beat`.
@@ -346,6 +353,27 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// What is at the address that a node advertises.
+    #[derive(Eq)]
+    pub enum Found {
+        /// That node, and this is the word it was given.
+        "word" Word { word: Text },
+        /// Not that node, or nobody: the end of a sentence that begins with the address.
+        "not" Not { why: Text },
+    }
+}
+
+wire_words! {
+    /// What an operator ruled of a node, whatever the directory's policy is.
+    pub enum Ruling {
+        /// It may come into the ring.
+        "ADMITTED" Admitted,
+        /// It may not.
+        "REFUSED" Refused,
+    }
+}
+
+wire_enum! {
     /// What the node that accepted tells the one that dialled.
     pub enum LinkEvent {
         /// Who was reached, and what proves it; asks for the same.
@@ -357,6 +385,14 @@ wire_enum! {
         "view" View { view: SharedView },
         /// The node has its place in the ring.
         "registered" Registered { ticket: Ticket, epoch: Epoch },
+        /// The node is about to be dialled at the address it advertises, and has to say this word there. Answered by `READY`.
+        "word" Word { word: Text },
+        /// The word that this node was given last; empty: none.
+        "shown" Shown { word: Text },
+        /// What another directory server found at a node's address.
+        "visited" Visited { ticket: Ticket, found: Found },
+        /// The node's place has to wait, for this.
+        "waiting" Waiting { why: Text },
         /// The heartbeat sent at that time was heard.
         "beat" Beat { sent: Time, epoch: Epoch },
         /// The node is out of the ring.
@@ -444,6 +480,8 @@ wire_enum! {
         "prepare" Prepare { number: u64, plan: crate::view::Plan },
         /// The announced change is made.
         "commit" Commit { number: u64 },
+        /// An operator ruled on a node, or takes that back.
+        "rule" Rule { key: NodeKey, ruling: Option<Ruling> },
         /// The announced change is not made.
         "cancel" Cancel { number: u64, why: Text },
     }

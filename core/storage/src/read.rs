@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chatring_machines::directory::{DirectoryState, Kept, KeptLog, Place, Plans, Promise, Record, Version};
+use chatring_machines::directory::{DirectoryState, Kept, KeptLog, Place, Plans, Promise, Record, Rulings, Version};
 use chatring_machines::entry::{MemberRow, Person};
 use chatring_machines::ids::{Epoch, Term};
 use chatring_machines::machine::{Answer, Query};
@@ -34,7 +34,7 @@ pub(crate) const GROUPS: &str = "SELECT count(*) FROM groups";
 
 /// What was last committed.
 pub(crate) fn kept(conn: &Connection) -> Result<Kept, Trouble> {
-    Ok(Kept { state: DirectoryState::restore(current_view(conn)?, plans(conn)?), log: log(conn)? })
+    Ok(Kept { state: DirectoryState::restore(current_view(conn)?, plans(conn)?, rulings(conn)?), log: log(conn)? })
 }
 
 fn log(conn: &Connection) -> Result<KeptLog, Trouble> {
@@ -82,6 +82,17 @@ fn plans(conn: &Connection) -> Result<Plans, Trouble> {
         drained.insert(row.get::<_, i64>(0)? as u64, (value(row, 1, &what)?, value(row, 2, &what)?));
     }
     Ok(Plans { number: number as u64, pending, drained })
+}
+
+fn rulings(conn: &Connection) -> Result<Rulings, Trouble> {
+    let mut statement = conn.prepare("SELECT key, ruling FROM rulings")?;
+    let mut rows = statement.query([])?;
+    let mut rulings = Rulings::new();
+    while let Some(row) = rows.next()? {
+        let what = format!("the ruling on super node '{}'", text(row, 0)?);
+        rulings.insert(value(row, 0, &what)?, value(row, 1, &what)?);
+    }
+    Ok(rulings)
 }
 
 pub(crate) fn current_view(conn: &Connection) -> Result<Option<View>, Trouble> {

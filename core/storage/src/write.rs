@@ -1,6 +1,6 @@
 //! Writing changes down: what a change means is decided by the machines' rules, here it becomes rows.
 
-use chatring_machines::directory::{Applied, DirectoryState, Kept, KeptLog, LogWrite, Plans, Version, Weight, weigh};
+use chatring_machines::directory::{Applied, DirectoryState, Kept, KeptLog, LogWrite, Plans, Rulings, Version, Weight, weigh};
 use chatring_machines::entry::MemberRow;
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::peer::{Change, GroupReport};
@@ -53,7 +53,7 @@ fn change(conn: &Connection, state: &mut DirectoryState, change: &Change) -> Res
     let before = state.clone();
     match state.apply(change) {
         Applied::Ignored => Ok(()),
-        Applied::Ring | Applied::Plan => self::state(conn, &before, state),
+        Applied::Ring | Applied::Plan | Applied::Ruling => self::state(conn, &before, state),
     }
 }
 
@@ -65,7 +65,8 @@ fn state(conn: &Connection, before: &DirectoryState, state: &DirectoryState) -> 
         directories(conn, known.as_deref(), state.view())?;
         super_nodes(conn, known.as_deref(), state.view())?;
     }
-    plans(conn, before.plans(), state.plans())
+    plans(conn, before.plans(), state.plans())?;
+    rulings(conn, before.rulings(), state.rulings())
 }
 
 fn directories(conn: &Connection, before: Option<&View>, view: &View) -> Result<(), Trouble> {
@@ -113,6 +114,16 @@ fn plans(conn: &Connection, before: &Plans, plans: &Plans) -> Result<(), Trouble
             key.as_str(),
             incarnation.to_string()
         ])?;
+    }
+    Ok(())
+}
+
+fn rulings(conn: &Connection, before: &Rulings, rulings: &Rulings) -> Result<(), Trouble> {
+    for key in before.keys().filter(|key| !rulings.contains_key(key)) {
+        conn.prepare_cached("DELETE FROM rulings WHERE key = ?")?.execute([key.as_str()])?;
+    }
+    for (key, ruling) in rulings.iter().filter(|(key, ruling)| before.get(key) != Some(ruling)) {
+        conn.prepare_cached("INSERT OR REPLACE INTO rulings (key, ruling) VALUES (?, ?)")?.execute([key.as_str(), ruling.as_str()])?;
     }
     Ok(())
 }

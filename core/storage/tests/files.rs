@@ -6,16 +6,18 @@ use chatring_machines::directory::Kept;
 use chatring_machines::ids::{Incarnation, ServerId};
 use chatring_machines::machine::{Answer, Query, Store};
 use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::peer::Ruling;
 use chatring_machines::view::Plan;
 use chatring_storage::{SCHEMA_VERSION, SqliteStore};
 use rusqlite::Connection;
 
 /// For each past version, its migration and what a server of that version had written.
-const PAST: [(&str, &str); 3] = [
+const PAST: [(&str, &str); 4] = [
     (include_str!("../../../migrations/directory/0001_ring_and_groups.sql"), include_str!("fixtures/version_1.sql")),
     (include_str!("../../../migrations/directory/0002_log.sql"), include_str!("fixtures/version_2.sql")),
     // The same tables, and one index more.
     (include_str!("../../../migrations/directory/0003_members_by_nick.sql"), include_str!("fixtures/version_2.sql")),
+    (include_str!("../../../migrations/directory/0004_rulings.sql"), include_str!("fixtures/version_4.sql")),
 ];
 
 /// Makes a file as that version had left it.
@@ -39,6 +41,8 @@ fn every_past_version_climbs_to_the_newest() {
         assert_eq!(view.nodes[0].admitted, view.epoch);
         assert_eq!(state.pending(), Some((6, &Plan::Points { points: 8 })));
         assert!(state.is_drained(&NodeKey::new("192.0.2.2").unwrap(), Incarnation(0xa2)));
+        let ruling = state.ruling(&NodeKey::new("192.0.2.4").unwrap());
+        assert_eq!(ruling, (version >= 4).then_some(Ruling::Refused));
         // The log begins where the state is.
         let head = (log.promise.map(|promise| promise.server), log.base.index, log.records.len(), log.applied);
         assert_eq!(head, if version == 1 { (None, 0, 0, 0) } else { (Some(ServerId(0xd1)), 2, 1, 3) });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
-use chatring_machines::directory::{Directory, DirectoryConfig, DirectoryLimits, Kept, MemoryStore};
+use chatring_machines::directory::{Admission, Directory, DirectoryConfig, DirectoryLimits, Kept, MemoryStore};
 use chatring_machines::ids::{Birth, Incarnation, ListenerId};
 use chatring_machines::machine::{Input, Wish};
 use chatring_machines::names::{GroupName, NodeKey};
@@ -65,7 +65,9 @@ impl World {
             election_ms: 800,
             lease_ms,
             prepare_ms: 30_000,
-            hold_ms: 60_000,
+            // A node that was killed again and again is to be home before the world is looked at.
+            hold_ms: 8_000,
+            admission: Admission::default(),
             seed: 1,
             incarnation: Incarnation(1),
             limits: DirectoryLimits::default(),
@@ -83,6 +85,7 @@ impl World {
     pub fn add_node(&mut self, key: &str, timing: NodeTiming, limits: NodeLimits) -> Pid {
         let key = NodeKey::new(key).expect("scenarios use proper addresses");
         let config = NodeConfig {
+            token: None,
             key: key.clone(),
             name: key.as_str().into(),
             network: "world".into(),

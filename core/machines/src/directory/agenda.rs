@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::changes::Asker;
 use super::config::DirectoryConfig;
+use crate::handshake::Peer;
 use crate::ids::{Conn, Incarnation};
 use crate::names::NodeKey;
 use crate::time::Time;
@@ -118,6 +119,11 @@ impl Agenda {
         self.current.as_ref().filter(|current| current.stage == Stage::Preparing).map(|current| current.deadline(config))
     }
 
+    /// Whether the change under way is to bring this start of a node into the ring.
+    pub(super) fn plans_join_of(&self, peer: &Peer) -> bool {
+        self.current.as_ref().is_some_and(|current| current.is_join_of(&peer.key, peer.incarnation))
+    }
+
     /// Whether this connection waits for a change.
     pub(super) fn waits(&self, conn: Conn) -> bool {
         self.askers().any(|(_, asker)| asker.conn == conn)
@@ -141,6 +147,11 @@ impl Agenda {
         let before = self.queue.len();
         self.queue.retain(|wish| wish.asker.conn != conn);
         before - self.queue.len()
+    }
+
+    /// All that is planned, and all that waits for its turn.
+    pub(super) fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.current.iter().map(|current| &current.plan).chain(self.queue.iter().map(|wish| &wish.plan))
     }
 
     fn askers(&self) -> impl Iterator<Item = (&Plan, &Asker)> {

@@ -131,6 +131,8 @@ impl Directory {
         } else if applied == Applied::Plan {
             let level = if matches!(change, Change::Cancel { .. }) { Level::Warn } else { Level::Info };
             note(effects, level, text);
+        } else if applied == Applied::Ruling {
+            note(effects, Level::Info, text);
         }
         if let (Change::Commit { .. }, Some((Plan::Drain { key, .. }, Applied::Ring))) = (&change, was.map(|plan| (plan, applied))) {
             // It stays connected and hears what becomes of the ring.
@@ -140,6 +142,9 @@ impl Directory {
         if self.leads {
             if let Change::Admit { node } = &change {
                 self.pulses.renew(now, &node.key, node.incarnation);
+            }
+            if let (Change::Rule { key, .. }, Applied::Ruling) = (&change, applied) {
+                self.ruled(now, key, effects);
             }
             self.plan_changed(now, planned, &change, applied == Applied::Ring, effects);
             if let Some(asker) = asker {
@@ -232,6 +237,10 @@ fn describe(change: &Change, planned: Option<&Plan>) -> String {
         Change::Remove { key, why, .. } => format!("super node {key} is out of the ring: it {why}"),
         Change::Prepare { plan, .. } => format!("planned: {}", agenda::describe(plan)),
         Change::Commit { .. } => format!("done as planned: {planned}"),
+        Change::Rule { key, ruling: Some(ruling) } => {
+            format!("an operator ruled: super node {key} is {}", ruling.as_str().to_ascii_lowercase())
+        }
+        Change::Rule { key, ruling: None } => format!("an operator ruled: super node {key} is like any other"),
         Change::Cancel { why, .. } => format!("not done, though planned: {planned}: {why}"),
     }
 }

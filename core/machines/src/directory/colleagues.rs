@@ -105,6 +105,12 @@ impl Colleagues {
         }
     }
 
+    /// Which server introduced itself over this link of its own.
+    pub(super) fn at(&self, over: Conn) -> Option<&Text> {
+        let is_its = |colleague: &Colleague| colleague.introduced.is_some_and(|(_, link)| link == over);
+        self.all.iter().find(|(_, colleague)| is_its(colleague)).map(|(address, _)| address)
+    }
+
     /// What the server there said of itself.
     pub(super) fn introduced(&self, address: &Text) -> Option<Introduced> {
         self.all.get(address)?.introduced.map(|(introduced, _)| introduced)

@@ -1,5 +1,6 @@
 //! What a directory server is told when it starts.
 
+use super::admission::Admission;
 use crate::handshake::Identity;
 use crate::ids::Incarnation;
 use crate::names::NodeKey;
@@ -30,6 +31,8 @@ pub struct DirectoryConfig {
     pub prepare_ms: u64,
     /// How long a super node that comes and goes has to wait before it may come again, at most.
     pub hold_ms: u64,
+    /// Who may come into the ring.
+    pub admission: Admission,
     /// For nonces: drawn by the driver from the system's random source.
     pub seed: u64,
     /// Which start of it this is: drawn by the driver.

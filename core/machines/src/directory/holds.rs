@@ -37,7 +37,12 @@ impl Holds {
 
     /// Its coming into the ring came to nothing. Gives how long it has to wait.
     pub(super) fn failed(&mut self, now: Time, key: &NodeKey) -> u64 {
-        let longest_ms = self.longest_ms;
+        self.failed_within(now, key, u64::MAX)
+    }
+
+    /// As `failed`, but it need not wait longer than this.
+    pub(super) fn failed_within(&mut self, now: Time, key: &NodeKey, most_ms: u64) -> u64 {
+        let longest_ms = self.longest_ms.min(most_ms);
         let hold = self.note(now, key);
         let wait = (WAIT_MS << hold.waits.min(16)).min(longest_ms);
         (hold.waits, hold.until) = (hold.waits + 1, now + wait);

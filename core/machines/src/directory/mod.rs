@@ -14,7 +14,9 @@
 //! Invariants, where this server leads: the pulses are those of the nodes that will be in the ring once all changes under way are agreed on; a death is committed once;
 //! each connection is answered in the order it asked.
 
+mod admission;
 mod agenda;
+mod applicants;
 mod changes;
 mod clients;
 mod colleagues;
@@ -34,13 +36,15 @@ mod steering;
 #[cfg(test)]
 mod tests;
 mod via;
+mod visits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use admission::{Admission, Policy};
 pub use config::{DirectoryConfig, DirectoryLimits};
 pub use memory_store::{Kept, MemoryStore, Version, Weight, weigh};
 pub use replica::{KeptLog, Letter, LogWrite, Place, Promise, Record, Roster, Seat, Snapshot};
-pub use state::{Applied, DRAINED_KEPT, DirectoryState, Plans};
+pub use state::{Applied, DRAINED_KEPT, DirectoryState, Plans, RULINGS_MAX, Rulings};
 
 use crate::command::Command;
 use crate::event::{Code, Event, Push};
@@ -53,6 +57,7 @@ use crate::time::{Jitter, Time, earlier};
 use crate::wire::{Bad, Text};
 
 use agenda::{Agenda, Stage};
+use applicants::Applicants;
 use changes::{Pending, Storing};
 use colleagues::Colleagues;
 use holds::Holds;
@@ -61,6 +66,7 @@ use pulses::{Due, Pulses};
 use questions::Question;
 use replica::{Pace, Replica};
 use via::Vias;
+use visits::Visits;
 
 /// The list of connections that hear of every new view.
 const WATCHERS: ListId = ListId(0);
@@ -91,6 +97,10 @@ pub struct Directory {
     pulses: Pulses,
     agenda: Agenda,
     holds: Holds,
+    /// Who wants into the ring and is looked at first.
+    applicants: Applicants,
+    /// Who is being looked at, for this server or another one.
+    visits: Visits,
     /// Its part in the log that the servers keep together.
     replica: Replica,
     colleagues: Colleagues,
@@ -145,6 +155,8 @@ impl Directory {
             pulses: Pulses::new(config.lease_ms),
             agenda: Agenda::default(),
             holds: Holds::new(config.hold_ms),
+            applicants: Applicants::default(),
+            visits: Visits::default(),
             commits: VecDeque::new(),
             questions: BTreeMap::new(),
             client_questions: 0,
@@ -185,6 +197,10 @@ impl Machine for Directory {
                 let change = self.colleagues.told(now, conn, event.ok(), &self.identity, &mut self.jitter, effects);
                 self.colleague_changed(now, change, effects);
             }
+            Input::Told { conn, event } if self.visits.owns(conn) => {
+                let outcome = self.visits.told(conn, event.ok(), &self.identity, effects);
+                self.visit_over(now, outcome, effects);
+            }
             Input::Answered { ticket, answer } => self.answered(now, ticket, answer, effects),
             // A watcher that missed views needs the newest one only.
             Input::Fell { conn, list, .. } => {
@@ -219,7 +235,8 @@ impl Machine for Directory {
         // Often enough to notice that it stood still, or that its clock did not.
         let look = self.pulses.deadline().map(|due| due.min(self.looked + self.config.lease_ms / LOOKS));
         let of_log = earlier(self.replica.deadline(), self.colleagues.deadline());
-        earlier(earlier(look, self.agenda.deadline(&self.config)), of_log)
+        let of_newcomers = earlier(self.visits.deadline(), self.applicants.deadline());
+        earlier(earlier(look, self.agenda.deadline(&self.config)), earlier(of_log, of_newcomers))
     }
 
     fn check_invariants(&self) {
@@ -228,9 +245,12 @@ impl Machine for Directory {
         self.pulses.check_invariants();
         self.agenda.check_invariants();
         self.replica.check_invariants();
+        self.visits.check_invariants();
+        assert!(self.applicants.all.keys().all(|conn| !self.agenda.waits(*conn)), "a node is looked at and planned for");
         let asked = self.questions.values().filter(|question| question.is_clients()).count();
         assert_eq!(asked, self.client_questions);
         if !self.leads {
+            assert!(self.applicants.all.is_empty(), "nodes ask a server that does not lead");
             assert!(self.commits.is_empty() && self.agenda.current.is_none() && self.pulses.keys().next().is_none());
             return;
         }
@@ -300,6 +320,10 @@ impl Directory {
             let change = self.colleagues.lost(now, conn);
             return self.colleague_changed(now, change, effects);
         }
+        if self.visits.owns(conn) {
+            let outcome = self.visits.lost(conn);
+            return self.visit_over(now, outcome, effects);
+        }
         let Some(link) = self.links.remove(conn) else { return };
         self.colleagues.gone(conn);
         let vias = self.vias.of(conn);
@@ -356,6 +380,7 @@ impl Directory {
             }
         }
         if !self.stopping {
+            self.attend_applicants(now, effects);
             self.attend_plan(now, effects);
         }
     }
@@ -386,6 +411,11 @@ impl Directory {
     fn dialed(&mut self, now: Time, ticket: Ticket, result: Result<Conn, DialError>, effects: &mut Vec<Effect>) {
         if let Some(change) = self.colleagues.dialed(now, ticket, result, &self.identity, &mut self.jitter, effects) {
             return self.colleague_changed(now, change, effects);
+        }
+        if self.visits.is_dialing(ticket) {
+            let nonce = self.jitter.draw();
+            let outcome = self.visits.dialed(ticket, result, &self.identity, nonce, effects);
+            return self.visit_over(now, outcome, effects);
         }
         let suspect = self.dials.remove(&ticket);
         if let Ok(conn) = result {

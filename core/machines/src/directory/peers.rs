@@ -8,12 +8,12 @@ use super::questions::Shape;
 use super::via;
 use crate::event::{Code, Event};
 use crate::handshake::{Accepting, HandshakeError, Peer};
-use crate::ids::{Conn, Epoch, ListenerId, Ticket};
+use crate::ids::{Conn, ListenerId, Ticket};
 use crate::machine::{Effect, Level, Query, Write};
 use crate::names::NodeKey;
 use crate::peer::{GroupReport, LinkEvent, PeerCommand};
 use crate::time::Time;
-use crate::view::{NodeInfo, Plan};
+use crate::view::Plan;
 use crate::wire::Text;
 
 impl Directory {
@@ -76,7 +76,11 @@ impl Directory {
 
     fn proven_command(&mut self, now: Time, conn: Conn, peer: &Peer, command: PeerCommand, effects: &mut Vec<Effect>) {
         match command {
-            PeerCommand::Register { ticket, name } => self.register(now, conn, peer, ticket, name, effects),
+            PeerCommand::Register { ticket, name, token } => self.register(now, conn, peer, (ticket, name, token), effects),
+            PeerCommand::Ready { word } => self.has_word(now, conn, &word, effects),
+            PeerCommand::Visit { ticket, key, incarnation } => {
+                self.asked_to_visit(now, conn, ticket, Peer { key, incarnation }, effects);
+            }
             PeerCommand::Watch {} => self.watch(conn, effects),
             PeerCommand::Heartbeat { sent } => self.heartbeat(now, conn, peer, sent, effects),
             PeerCommand::Leave { ticket } => self.leave(now, conn, peer, ticket, effects),
@@ -115,10 +119,10 @@ impl Directory {
         }
     }
 
-    /// A place in the ring, at once where this start of the node has it already. Another start of it is dead, then.
-    fn register(&mut self, now: Time, conn: Conn, peer: &Peer, ticket: Ticket, name: Text, effects: &mut Vec<Effect>) {
+    /// A place in the ring, at once where this start of the node has it already. Whoever has none is looked at first.
+    fn register(&mut self, now: Time, conn: Conn, peer: &Peer, wants: (Ticket, Text, Option<Text>), effects: &mut Vec<Effect>) {
         let Peer { key, incarnation } = peer;
-        if self.agenda.waits(conn) {
+        if self.agenda.waits(conn) || self.applicants.all.contains_key(&conn) {
             self.refuse(conn, Code::Err, format!("{key} has asked already"), effects);
             return;
         }
@@ -126,34 +130,40 @@ impl Directory {
             self.refuse(conn, code, text, effects);
             return;
         }
-        self.supersede(now, conn, peer, effects);
-        if self.pulses.of(key).is_some_and(|pulse| pulse.incarnation != *incarnation) {
-            self.declare_dead(now, key, "was started anew".to_string(), effects);
-        }
         let seated = self.state.view().node(key).is_some_and(|node| node.incarnation == *incarnation);
         if seated && !self.is_changing(key) {
-            if !self.replica.is_certain(now) {
-                self.refuse(conn, Code::TryAgain, "200 another directory server may lead by now", effects);
-                return;
-            }
-            self.pulses.connect(key, conn);
-            self.pulses.renew(now, key, *incarnation);
-            self.registered(conn, ticket, effects);
-            return;
+            self.supersede(now, conn, peer, effects);
+            return self.seat_again(now, conn, peer, wants.0, effects);
         }
-        let wait_ms = self.holds.left_ms(now, key);
-        if wait_ms > 0 {
-            let text = format!("{wait_ms} {key} came and went too often; it has to wait");
+        if let Some(text) = self.held_down(now, key) {
             self.refuse(conn, Code::TryAgain, text, effects);
             return;
         }
-        // It has to know the ring, and what is planned, before it is part of it.
-        self.watch(conn, effects);
-        let asker = Asker { conn, wants: Wants::Registered(ticket) };
-        if !self.take_up_join(now, peer, asker, effects) {
-            let node = NodeInfo { key: key.clone(), name, incarnation: *incarnation, since: now, admitted: Epoch::default() };
-            self.want(now, Plan::Join { node }, asker, effects);
+        let asker = Asker { conn, wants: Wants::Registered(wants.0) };
+        if self.agenda.plans_join_of(peer) {
+            self.supersede(now, conn, peer, effects);
+            self.watch(conn, effects);
+            self.take_up_join(now, peer, asker, effects);
+        } else {
+            self.apply(now, conn, peer.clone(), wants, effects);
         }
+    }
+
+    /// The place is there: only its connection is new.
+    fn seat_again(&mut self, now: Time, conn: Conn, Peer { key, incarnation }: &Peer, ticket: Ticket, effects: &mut Vec<Effect>) {
+        if !self.replica.is_certain(now) {
+            self.refuse(conn, Code::TryAgain, "200 another directory server may lead by now", effects);
+            return;
+        }
+        self.pulses.connect(key, conn);
+        self.pulses.renew(now, key, *incarnation);
+        self.registered(conn, ticket, effects);
+    }
+
+    /// Why a node has to wait before it may ask.
+    pub(super) fn held_down(&self, now: Time, key: &NodeKey) -> Option<String> {
+        let wait_ms = self.holds.left_ms(now, key);
+        (wait_ms > 0).then(|| format!("{wait_ms} {key} came and went too often; it has to wait"))
     }
 
     /// Why a node can't ever come into the ring as it is.
@@ -170,7 +180,9 @@ impl Directory {
         let in_ring = self.pulses.hear(now, &peer.key, peer.incarnation, conn);
         let only_watches = match self.links.of(conn) {
             // Which links of theirs were registered other servers don't say: who is told that it is heard, and is not in the ring, has to know that.
-            Some(link) if link.via => self.agenda.waits(conn) || self.state.is_drained(&peer.key, peer.incarnation),
+            Some(link) if link.via => {
+                self.agenda.waits(conn) || self.applicants.all.contains_key(&conn) || self.state.is_drained(&peer.key, peer.incarnation)
+            }
             Some(link) => !link.registered,
             None => false,
         };
@@ -191,7 +203,7 @@ impl Directory {
 
     fn leave(&mut self, now: Time, conn: Conn, peer: &Peer, ticket: Ticket, effects: &mut Vec<Effect>) {
         let Peer { key, incarnation } = peer;
-        if self.drop_join(now, conn, effects) {
+        if self.applicants.all.remove(&conn).is_some() || self.drop_join(now, conn, effects) {
             effects.push(tell(conn, LinkEvent::Left { ticket }));
         } else if self.agenda.waits(conn) && !self.is_coming(conn) {
             self.refuse(conn, Code::Err, format!("{key} has asked already"), effects);
@@ -222,7 +234,7 @@ impl Directory {
         self.owe(now, conn, count, false, effects);
     }
 
-    fn refuse(&mut self, conn: Conn, code: Code, text: impl Into<Text>, effects: &mut Vec<Effect>) {
+    pub(super) fn refuse(&mut self, conn: Conn, code: Code, text: impl Into<Text>, effects: &mut Vec<Effect>) {
         effects.push(tell(conn, LinkEvent::Refused { code, text: text.into() }));
     }
 }

@@ -256,6 +256,7 @@ impl Directory {
 
     /// A connection is gone: what it had asked for is forgotten, and its coming into the ring is off. Other changes that have begun go on without it.
     pub(super) fn forget_asker(&mut self, conn: Conn, effects: &mut Vec<Effect>) {
+        self.applicants.all.remove(&conn);
         self.agenda.drop_queued(conn);
         let Some(current) = self.agenda.current.as_mut().filter(|current| current.asker.is_some_and(|asker| asker.conn == conn)) else {
             return;
@@ -284,6 +285,18 @@ impl Directory {
         true
     }
 
+    /// A node is not to come in: what is planned of that is off, unless it is being made already.
+    pub(super) fn call_join_off(&mut self, now: Time, key: &NodeKey, effects: &mut Vec<Effect>) {
+        let is_its = |plan: &Plan| matches!(plan, Plan::Join { node } if node.key == *key);
+        let (off, rest): (Vec<Wish>, _) = std::mem::take(&mut self.agenda.queue).into_iter().partition(|wish| is_its(&wish.plan));
+        self.agenda.queue = rest.into();
+        let text = format!("an operator keeps {key} out of the ring");
+        off.into_iter().for_each(|wish| self.deny(now, wish.asker, Code::NotMember, text.as_str(), effects));
+        if self.agenda.current.as_ref().is_some_and(|current| is_its(&current.plan)) {
+            self.cancel(text, None, effects);
+        }
+    }
+
     /// Whether all that this connection waits for is its node's coming, which is on its way into the store.
     pub(super) fn is_coming(&self, conn: Conn) -> bool {
         let asked = |current: &Current| {
@@ -304,7 +317,8 @@ impl Directory {
     /// A node that comes on a new connection has given up its other ones. What is planned for the same start of it goes on.
     pub(super) fn supersede(&mut self, now: Time, conn: Conn, Peer { key, incarnation }: &Peer, effects: &mut Vec<Effect>) {
         let own = self.pulses.of(key).and_then(|pulse| pulse.conn);
-        let older = own.into_iter().chain(self.agenda.conns_of(key)).filter(|older| *older != conn);
+        let looked_at = self.applicants.all.iter().filter(|(_, applicant)| applicant.peer.key == *key).map(|(conn, _)| *conn);
+        let older = own.into_iter().chain(self.agenda.conns_of(key)).chain(looked_at).filter(|older| *older != conn);
         let older: std::collections::BTreeSet<Conn> = older.collect();
         if let Some(current) = self.agenda.current.as_mut().filter(|current| current.is_join_of(key, *incarnation)) {
             current.asker = current.asker.filter(|asker| asker.conn == conn);

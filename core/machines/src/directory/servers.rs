@@ -117,6 +117,7 @@ impl Directory {
             let text = "200 another directory server leads from here on";
             self.deny(now, asker, crate::event::Code::TryAgain, text, effects);
         }
+        self.dismiss_applicants(effects);
         self.pulses.clear();
         self.dials.clear();
         self.stop_when_idle(effects);
@@ -200,6 +201,11 @@ impl Directory {
                 }
                 if server.is_some() && self.leader == server {
                     self.leader_changed(now, effects);
+                }
+            }
+            colleagues::Change::Told(_, event) if matches!(*event, LinkEvent::Visited { .. }) => {
+                if let LinkEvent::Visited { ticket, found } = *event {
+                    self.visited(now, ticket, found, effects);
                 }
             }
             // Who has lost the office may still answer what was given up by then.

@@ -15,12 +15,18 @@ use std::sync::Arc;
 
 use crate::ids::{Epoch, Incarnation};
 use crate::names::NodeKey;
-use crate::peer::Change;
+use crate::peer::{Change, Ruling};
 use crate::view::{Plan, RingParams, SharedView, View};
 use crate::wire::{Argv, Bad, Field, Reader};
 
 /// How many drained starts of nodes are remembered; the oldest are forgotten, and might come back into the ring.
 pub const DRAINED_KEPT: usize = 64;
+
+/// How many rulings on nodes are kept; past it there are no new ones.
+pub const RULINGS_MAX: usize = 4_096;
+
+/// What operators ruled of nodes that may, or may not, come into the ring.
+pub type Rulings = BTreeMap<NodeKey, Ruling>;
 
 /// What a change did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub enum Applied {
     Ring,
     /// The ring is what it was; something is planned now, or is not any more.
     Plan,
+    /// The ring is what it was; who may come into it is not.
+    Ruling,
     /// Nothing: it came too late, or says what is so already.
     Ignored,
 }
@@ -49,15 +57,16 @@ pub struct Plans {
 pub struct DirectoryState {
     view: SharedView,
     plans: Plans,
+    rulings: Rulings,
 }
 
 impl Default for DirectoryState {
     fn default() -> DirectoryState {
-        DirectoryState { view: Arc::new(empty_view()), plans: Plans::default() }
+        DirectoryState { view: Arc::new(empty_view()), plans: Plans::default(), rulings: Rulings::default() }
     }
 }
 
-/// As it goes to a server that is far behind: the view, the last number of a plan, the one pending, and what was drained.
+/// As it goes to a server that is far behind: the view, the last number of a plan, the one pending, what was drained, and rulings.
 impl Field for DirectoryState {
     fn put(&self, out: &mut Argv) {
         self.view.put(out);
@@ -65,19 +74,21 @@ impl Field for DirectoryState {
         self.plans.pending.put(out);
         let drained = self.plans.drained.iter().map(|(number, (key, incarnation))| (*number, key.clone(), *incarnation));
         drained.collect::<Vec<_>>().put(out);
+        self.rulings.iter().map(|(key, ruling)| (key.clone(), *ruling)).collect::<Vec<_>>().put(out);
     }
     fn take(reader: &mut Reader<'_>) -> Result<Self, Bad> {
         let (view, number, pending) = (Field::take(reader)?, Field::take(reader)?, Field::take(reader)?);
         let drained = Vec::<(u64, NodeKey, Incarnation)>::take(reader)?;
         let drained = drained.into_iter().map(|(number, key, incarnation)| (number, (key, incarnation))).collect();
-        Ok(DirectoryState { view, plans: Plans { number, pending, drained } })
+        let rulings = Vec::<(NodeKey, Ruling)>::take(reader)?.into_iter().collect();
+        Ok(DirectoryState { view, plans: Plans { number, pending, drained }, rulings })
     }
 }
 
 impl DirectoryState {
     /// As it was written down; no view where there is no network yet.
-    pub fn restore(view: Option<View>, plans: Plans) -> DirectoryState {
-        DirectoryState { view: Arc::new(view.unwrap_or_else(empty_view)), plans }
+    pub fn restore(view: Option<View>, plans: Plans, rulings: Rulings) -> DirectoryState {
+        DirectoryState { view: Arc::new(view.unwrap_or_else(empty_view)), plans, rulings }
     }
 
     /// Whether there is a network yet.
@@ -100,6 +111,16 @@ impl DirectoryState {
         &self.plans
     }
 
+    /// All that operators ruled.
+    pub fn rulings(&self) -> &Rulings {
+        &self.rulings
+    }
+
+    /// What an operator ruled of a node.
+    pub fn ruling(&self, key: &NodeKey) -> Option<Ruling> {
+        self.rulings.get(key).copied()
+    }
+
     /// Whether this start of a node was taken out of the ring for good.
     pub fn is_drained(&self, key: &NodeKey, incarnation: Incarnation) -> bool {
         self.plans.drained.values().any(|(drained, start)| drained == key && *start == incarnation)
@@ -117,6 +138,7 @@ impl DirectoryState {
                 Some(_) => Applied::Plan,
                 None => Applied::Ignored,
             },
+            Change::Rule { key, ruling } => self.rule(key, *ruling),
             _ => match self.next_view(change) {
                 Some(view) => {
                     self.view = Arc::new(view);
@@ -135,6 +157,18 @@ impl DirectoryState {
         }
         (self.plans.number, self.plans.pending) = (number, Some(plan.clone()));
         Applied::Plan
+    }
+
+    fn rule(&mut self, key: &NodeKey, ruling: Option<Ruling>) -> Applied {
+        let is_full = self.rulings.len() >= RULINGS_MAX && !self.rulings.contains_key(key);
+        if self.ruling(key) == ruling || is_full {
+            return Applied::Ignored;
+        }
+        match ruling {
+            Some(ruling) => self.rulings.insert(key.clone(), ruling),
+            None => self.rulings.remove(key),
+        };
+        Applied::Ruling
     }
 
     fn make(&mut self, number: u64) -> Applied {
@@ -173,7 +207,7 @@ impl DirectoryState {
             }
             Change::Admit { node } => view.after(&Plan::Join { node: node.clone() }),
             Change::Remove { key, incarnation, .. } => view.after(&Plan::Drain { key: key.clone(), incarnation: *incarnation }),
-            Change::Found { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } => None,
+            Change::Found { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } | Change::Rule { .. } => None,
         }
     }
 
@@ -183,7 +217,7 @@ impl DirectoryState {
         assert!(keys.windows(2).all(|pair| pair[0] < pair[1]), "nodes are not in order: {keys:?}");
         let moot = self.plans.pending.as_ref().filter(|plan| self.view().after(plan).is_none());
         assert_eq!(moot, None, "a plan that changes nothing is pending");
-        assert!(self.plans.drained.len() <= DRAINED_KEPT);
+        assert!(self.plans.drained.len() <= DRAINED_KEPT && self.rulings.len() <= RULINGS_MAX);
     }
 }
 
@@ -212,6 +246,7 @@ mod tests {
             "remove" => Change::Remove { key: key(1), incarnation: Incarnation(number(2)), why: "test".into() },
             "prepare" => Change::Prepare { number: number(1), plan: plan(&words[2..]) },
             "commit" => Change::Commit { number: number(1) },
+            "rule" => Change::Rule { key: key(1), ruling: words.get(2).map(|word| crate::netstrings::parse(word).unwrap()) },
             "cancel" => Change::Cancel { number: number(1), why: "test".into() },
             other => panic!("{other}"),
         }
@@ -255,7 +290,8 @@ mod tests {
             let pending = state.pending().map_or(String::new(), |(number, plan)| format!(" {} {number}", plan.word()));
             assert_eq!(format!("{}{}{pending}", view.epoch, nodes.collect::<String>()), *expect, "after {line}");
         }
-        assert_eq!(DirectoryState::restore(Some(View::clone(state.view())), state.plans().clone()), state);
+        let restored = DirectoryState::restore(Some(View::clone(state.view())), state.plans().clone(), state.rulings().clone());
+        assert_eq!(restored, state);
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! unreachable
 //! ```
 
+mod admission;
 mod old_ring;
 mod planned;
 
@@ -17,10 +18,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::handshake::Dialling;
+use crate::handshake::{Accepting, Dialling};
 use crate::ids::ListenerId;
 use crate::machine::{Query, Store, Write};
-use crate::peer::Change;
+use crate::peer::{Change, PeerCommand};
 use crate::secret::NetworkSecret;
 use crate::view::{Plan, RingParams, View};
 use crate::wire::Argv;
@@ -32,6 +33,8 @@ struct Rig {
     started: u64,
     unstored: VecDeque<Effect>,
     dials: VecDeque<Ticket>,
+    /// Whether nodes that ask for a place are found where they say, without a line in the story.
+    hospitable: bool,
 }
 
 fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConfig {
@@ -46,6 +49,7 @@ fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConfig {
         lease_ms: 3_000,
         prepare_ms: 30_000,
         hold_ms: 60_000,
+        admission: Admission::default(),
         seed: 1,
         incarnation: Incarnation(incarnation),
         limits,
@@ -56,7 +60,7 @@ impl Rig {
     fn new(limits: DirectoryLimits) -> Rig {
         let directory = Directory::new(config(limits, 1), Kept::default()).unwrap();
         let (unstored, dials) = (VecDeque::new(), VecDeque::new());
-        Rig { directory, store: MemoryStore::default(), now: Time(1_000), started: 1, unstored, dials }
+        Rig { directory, store: MemoryStore::default(), now: Time(1_000), started: 1, unstored, dials, hospitable: true }
     }
 
     fn handle(&mut self, input: Input) -> Vec<Effect> {
@@ -70,7 +74,50 @@ impl Rig {
                 _ => {}
             }
         }
-        effects
+        if self.hospitable { self.receive(effects) } else { effects }
+    }
+
+    /// Plays the nodes that are looked at, and leaves out what is between them and the directory.
+    fn receive(&mut self, effects: Vec<Effect>) -> Vec<Effect> {
+        let mut rest = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Tell { conn, event: Event::Link(LinkEvent::Word { word }) } => {
+                    let ready = PeerCommand::Ready { word };
+                    rest.extend(self.handle(Input::Heard { conn, command: Ok(ready.into()) }));
+                }
+                Effect::Dial { ticket, .. } if self.directory.visits.is_dialing(ticket) => {
+                    self.dials.retain(|dial| *dial != ticket);
+                    rest.extend(self.handle(Input::Dialed { ticket, result: Ok(GUEST) }));
+                }
+                Effect::Tell { conn: GUEST, event: Event::Command(Command::Peer(command)) } => {
+                    let said = self.host_says(&command);
+                    rest.extend(self.handle(Input::Told { conn: GUEST, event: Ok(said.into()) }));
+                }
+                Effect::Close { conn: GUEST } => {}
+                effect => rest.push(effect),
+            }
+        }
+        rest
+    }
+
+    /// What the node that is looked at says to whoever has dialled it.
+    fn host_says(&self, command: &PeerCommand) -> LinkEvent {
+        let applicants = self.directory.applicants.all.values();
+        let mut visited = applicants.filter_map(|applicant| match &applicant.stage {
+            applicants::Stage::Visits { word, .. } => Some((&applicant.peer, word)),
+            _ => None,
+        });
+        let (peer, word) = visited.next_back().expect("nobody is visited");
+        match command {
+            PeerCommand::Peer { .. } => {
+                let identity = identity(peer.key.as_str(), peer.incarnation, "s");
+                Accepting::start(&identity, command, 5).unwrap().1
+            }
+            PeerCommand::Prove { .. } => LinkEvent::Proven {},
+            PeerCommand::Show {} => LinkEvent::Shown { word: word.clone() },
+            other => panic!("{other:?}"),
+        }
     }
 
     fn heard(&mut self, slot: &str, words: &[&str]) -> Vec<Effect> {
@@ -102,12 +149,7 @@ impl Rig {
     }
 
     fn prove(&mut self, slot: &str, key: &str, incarnation: &str, secret: &str) -> Vec<Effect> {
-        let identity = Identity {
-            network: "net".into(),
-            secret: NetworkSecret::new(secret),
-            key: NodeKey::new(key).unwrap(),
-            incarnation: Incarnation(incarnation.parse().unwrap()),
-        };
+        let identity = identity(key, Incarnation(incarnation.parse().unwrap()), secret);
         let (dialling, hello) = Dialling::start(&identity, None, 7);
         let mut effects = self.handle(Input::Heard { conn: conn(slot), command: Ok(hello.into()) });
         let Some(Effect::Tell { event: Event::Link(challenge), .. }) = effects.pop() else { panic!("{effects:?}") };
@@ -199,6 +241,13 @@ impl Rig {
             [] => Vec::new(),
         }
     }
+}
+
+/// A connection to a node that is looked at.
+const GUEST: Conn = Conn { slot: 1_000, generation: 0 };
+
+fn identity(key: &str, incarnation: Incarnation, secret: &str) -> Identity {
+    Identity { network: "net".into(), secret: NetworkSecret::new(secret), key: NodeKey::new(key).unwrap(), incarnation }
 }
 
 fn conn(slot: &str) -> Conn {
@@ -318,7 +367,7 @@ fn another_start_replaces_the_first() {
         ("node 2 192.0.2.1 2", "2: proven"),
         (
             "2 REGISTER 1 alpha",
-            "1: refused ERR 192.0.2.1 has registered on another connection | 1 closed | 2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 - | remove 192.0.2.1: was started anew",
+            "2 watches | 2: view 1.3 192.0.2.1/1 | 2: pending 0 - | 1: refused ERR 192.0.2.1 has registered on another connection | 1 closed | remove 192.0.2.1: was started anew",
         ),
         ("durable", "all: view 1.4 | commit admit | all: view 1.5 192.0.2.1/2 | 2: registered 1 1.5"),
         // The same start, on a new connection: no change of the ring.

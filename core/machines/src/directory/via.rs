@@ -68,6 +68,11 @@ impl Vias {
         Some(place)
     }
 
+    /// Over whose link someone reached us who is at another server.
+    pub(super) fn server_of(&self, conn: Conn) -> Option<Conn> {
+        self.by_conn.get(&conn).map(|(server, _)| *server)
+    }
+
     /// All links that end at the server of this connection.
     pub(super) fn of(&self, server: Conn) -> Vec<Conn> {
         self.by_link.range((server, 0)..=(server, u64::MAX)).map(|(_, conn)| *conn).collect()
@@ -84,6 +89,7 @@ pub(super) fn is_for_leader(command: &Command) -> bool {
                 | PeerCommand::Leave { .. }
                 | PeerCommand::Suspect { .. }
                 | PeerCommand::Prepared { .. }
+                | PeerCommand::Ready { .. }
         ),
         Command::Client(command) => matches!(
             command,
@@ -91,6 +97,7 @@ pub(super) fn is_for_leader(command: &Command) -> bool {
                 | ClientCommand::Drain { .. }
                 | ClientCommand::Points { .. }
                 | ClientCommand::Nodes {}
+                | ClientCommand::Node { .. }
                 | ClientCommand::Ring { how: Given(Some(_)) }
                 | ClientCommand::Directory { what: DirectoryAsk::Add | DirectoryAsk::Remove | DirectoryAsk::Transfer, .. }
         ),
@@ -99,7 +106,8 @@ pub(super) fn is_for_leader(command: &Command) -> bool {
 
 /// Whether an answer follows, and what the asker is to hear instead where there is none.
 fn is_answered(command: &Command) -> bool {
-    !matches!(command, Command::Peer(PeerCommand::Heartbeat { .. } | PeerCommand::Suspect { .. } | PeerCommand::Prepared { .. }))
+    use PeerCommand::{Heartbeat, Prepared, Ready, Suspect};
+    !matches!(command, Command::Peer(Heartbeat { .. } | Suspect { .. } | Prepared { .. } | Ready { .. }))
 }
 
 fn words(value: &dyn Fn(&mut Argv)) -> Rest<Text> {
@@ -238,7 +246,8 @@ impl Directory {
         if link.peer().is_none() && link.asked_leader == 0 {
             return; // it was told that there will be no answer
         }
-        if !matches!(event, Event::Link(LinkEvent::Beat { .. })) {
+        // Neither these nor heartbeats end what it waits for.
+        if !matches!(event, Event::Link(LinkEvent::Beat { .. } | LinkEvent::Word { .. } | LinkEvent::Waiting { .. })) {
             link.asked_leader = link.asked_leader.saturating_sub(1);
         }
         if matches!(event, Event::Link(LinkEvent::Registered { .. })) {

@@ -16,6 +16,8 @@ pub struct NodeConfig {
     pub network: Text,
     /// What its nodes have in common.
     pub secret: NetworkSecret,
+    /// What the directory wants to be shown for a place in the ring, where it does.
+    pub token: Option<Text>,
     /// Which start of it this is: drawn by the driver.
     pub incarnation: Incarnation,
     /// For jitter, ids and nonces: drawn by the driver from the system's random source.

@@ -13,6 +13,7 @@ use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
 use crate::time::{Time, earlier};
+use crate::wire::Text;
 
 /// First and longest pause between two tries.
 const RETRY_MS: (u64, u64) = (50, 1_000);
@@ -54,12 +55,30 @@ pub(super) struct Home {
     lease_from: Option<Time>,
     leaving: Option<Ticket>,
     gone: bool,
+    /// What the directory gave us to say to whoever it has dial us.
+    word: Text,
 }
 
 impl Home {
     pub fn new() -> Home {
         let state = State::Waiting { until: Time(0) };
-        Home { state, next: 0, tries: 0, step_until: Time(0), beat_at: None, confirmed: None, lease_from: None, leaving: None, gone: false }
+        Home {
+            state,
+            next: 0,
+            tries: 0,
+            step_until: Time(0),
+            beat_at: None,
+            confirmed: None,
+            lease_from: None,
+            leaving: None,
+            gone: false,
+            word: "".into(),
+        }
+    }
+
+    /// What the directory gave us to say to whoever it has dial us; empty: nothing yet.
+    pub fn word(&self) -> &Text {
+        &self.word
     }
 
     pub fn owns(&self, conn: Conn) -> bool {
@@ -111,7 +130,7 @@ impl Home {
     }
 
     /// Those that are configured, and those that the ring names.
-    fn servers(ctx: &Ctx<'_>) -> Vec<crate::wire::Text> {
+    fn servers(ctx: &Ctx<'_>) -> Vec<Text> {
         let mut servers = ctx.config.directories.clone();
         let named =
             ctx.placement.view.iter().flat_map(|view| &view.directories).filter(|address| !ctx.config.directories.contains(address));
@@ -215,6 +234,15 @@ impl Home {
                 (self.confirmed, self.lease_from) = (Some(sent), Some(sent));
                 Told::Nothing
             }
+            (State::Registering { conn, .. }, LinkEvent::Word { word }) => {
+                ctx.tell(*conn, Event::Command(Command::Peer(PeerCommand::Ready { word: word.clone() })));
+                self.word = word;
+                Told::Nothing
+            }
+            (State::Registering { .. }, LinkEvent::Waiting { why }) => {
+                ctx.log(Level::Warn, format!("our place in the ring has to wait: {why}"));
+                Told::Nothing
+            }
             (State::Registering { .. }, LinkEvent::Beat { .. }) => {
                 self.step_until = ctx.now + STEP_MS;
                 Told::Nothing
@@ -230,7 +258,7 @@ impl Home {
     fn enter(&mut self, ctx: &mut Ctx<'_>, conn: Conn) -> Told {
         if ctx.config.in_ring && self.leaving.is_none() {
             let ticket = ctx.ids.ticket();
-            let command = PeerCommand::Register { ticket, name: ctx.config.name.clone() };
+            let command = PeerCommand::Register { ticket, name: ctx.config.name.clone(), token: ctx.config.token.clone() };
             ctx.tell(conn, Event::Command(Command::Peer(command)));
             self.state = State::Registering { conn, ticket, sent: ctx.now };
             // It takes as long as others need to copy our groups to us. Until then heartbeats show that the directory is there.

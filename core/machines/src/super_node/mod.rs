@@ -156,6 +156,9 @@ impl SuperNode {
                     return self.link_changed(now, change, effects);
                 };
                 self.master.is_heard(&from);
+                if let PeerCommand::Show {} = command {
+                    return effects.push(Effect::Tell { conn, event: LinkEvent::Shown { word: self.home.word().clone() }.into() });
+                }
                 if let PeerCommand::Probe { sent } = command {
                     let epoch = self.master.newest_ring(&self.placement);
                     return effects.push(Effect::Tell { conn, event: LinkEvent::Here { asked: sent, epoch }.into() });

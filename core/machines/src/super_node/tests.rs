@@ -118,6 +118,7 @@ impl Bench {
 
     fn with(ring: &[&str], limits: NodeLimits) -> Bench {
         let config = NodeConfig {
+            token: None,
             key: key(ME),
             name: "me".into(),
             network: "n".into(),

@@ -270,6 +270,7 @@ impl Edge {
             ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Alive {} => {}
             ClientCommand::Nodes {} | ClientCommand::Groups { .. } | ClientCommand::Members { .. } | ClientCommand::Where { .. } => {}
             ClientCommand::Handoff { .. }
+            | ClientCommand::Node { .. }
             | ClientCommand::Drain { .. }
             | ClientCommand::Points { .. }
             | ClientCommand::Directory { .. } => {}
