@@ -17,13 +17,14 @@ pub fn view(view: &View) -> Sheet {
     let ring = Ring::new(view);
     let shares = ring.shares();
     let share = |key: &NodeKey| shares.binary_search_by(|share| share.key.cmp(key)).map_or(0.0, |at| shares[at].fraction());
+    let directories: Vec<&str> = view.directories.iter().map(|server| &*server.address).collect();
     let title = format!(
         "{}, epoch {}, {}, {} per node, directories {}",
         clean(&view.network),
         view.epoch,
         view.params.metric,
         count(view.params.points.into(), "point", "points"),
-        clean(&view.directories.join(" "))
+        clean(&directories.join(" "))
     );
     let rows = view.nodes.iter().map(|node| {
         vec![
@@ -45,7 +46,7 @@ pub fn view(view: &View) -> Sheet {
         .collect();
     let value = json!({
         "epoch": view.epoch.to_string(), "network": &*view.network, "metric": view.params.metric.as_str(), "points": view.params.points,
-        "nodes": nodes, "directories": view.directories.iter().map(|text| &**text).collect::<Vec<_>>(),
+        "nodes": nodes, "directories": directories,
     });
     Sheet::table(&["super node", "name", "point", "share", "since (UTC)", "incarnation"], rows.collect(), value).titled(title)
 }

@@ -3,14 +3,16 @@
 //! Notes come through a bounded channel. When whoever shows them is slow, the client reads no more from its node, which keeps what it says in the group's
 //! log meanwhile: nobody's memory grows.
 
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use chatring_admin::{Failure, state};
+use chatring_admin::state::Lists;
+use chatring_admin::{Failure, text};
+use chatring_config::is_loopback;
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
 use chatring_machines::command::Account;
 use chatring_machines::ids::SessionId;
+use chatring_machines::list::{ListError, SignedList, Trust};
 use chatring_machines::machine::{Input, Note, Wish};
 use chatring_machines::names::{GroupName, Nick};
 use chatring_machines::view::View;
@@ -45,7 +47,7 @@ pub struct Talk {
     pub session: SessionId,
     handle: Handle,
     reactor: JoinHandle<Result<(), Failure>>,
-    cache: Cache,
+    lists: Option<Lists>,
     ending: Ending,
 }
 
@@ -57,10 +59,11 @@ impl Talk {
         tell: mpsc::SyncSender<T>,
         mut pick: impl FnMut(Note) -> Option<T> + Send + 'static,
     ) -> Result<Talk, Failure> {
-        let cache = Cache { path: state::file(&state::view_file_name(&global.directories)) };
+        let lists = Lists::of(&global.directories);
         let config = ClientConfig {
             directories: global.directories(),
-            cached: cache.load().map(Into::into),
+            cached: lists.as_ref().and_then(kept_list).map(Into::into),
+            trust: trust(lists.as_ref(), global),
             group: args.group.clone(),
             key: args.key.as_deref().map(Into::into),
             nick: args.nick.as_deref().map(Into::into),
@@ -82,7 +85,7 @@ impl Talk {
         let run = move || reactor.run().map(drop).map_err(|error| Failure::refused(format!("the client had to end: {error}")));
         let reactor = std::thread::Builder::new().name("client".into()).spawn(run);
         let reactor = reactor.map_err(|error| Failure::refused(format!("no thread can be started: {error}")))?;
-        Ok(Talk { session, handle, reactor, cache, ending: Ending::default() })
+        Ok(Talk { session, handle, reactor, lists, ending: Ending::default() })
     }
 
     /// Reaches the client from other threads.
@@ -93,11 +96,28 @@ impl Talk {
     /// To be shown every note that concerns the connection: keeps the cache, and remembers how it ends.
     pub fn note(&mut self, note: &Note) {
         match note {
-            Note::Cache(view) => self.cache.save(view),
+            Note::Cache(list) => self.keep(list),
+            Note::Unbelieved { server, error } => self.doubt(server, error),
             Note::Joined { .. } => self.ending = Ending { joined: true, ..Ending::default() },
             Note::Away { why } => self.ending.away = Some(why.clone()),
             Note::GaveUp { why } => self.ending.gave_up = Some(why.clone()),
             _ => {}
+        }
+    }
+
+    fn keep(&self, list: &SignedList) {
+        if let Some(lists) = &self.lists
+            && let Err(error) = lists.save(list)
+        {
+            // It is only there for the day when no directory answers.
+            eprintln!("The list of super nodes could not be kept in {}: {error}", lists.list_file().display());
+        }
+    }
+
+    fn doubt(&self, server: &str, error: &ListError) {
+        eprintln!("{server} gives a list of super nodes that is not used: {error}.");
+        if let (Some(lists), ListError::Stranger { .. }) = (&self.lists, error) {
+            eprintln!("If the network's operators have set its directory servers up anew, remove {}.", lists.known_file().display());
         }
     }
 
@@ -163,23 +183,21 @@ impl Ending {
     }
 }
 
-struct Cache {
-    path: Option<PathBuf>,
-}
-
-impl Cache {
-    fn load(&self) -> Option<View> {
-        state::load_view(self.path.as_deref()?)
-    }
-
-    fn save(&self, view: &View) {
-        if let Some(path) = &self.path
-            && let Err(error) = state::save_view(path, view)
-        {
-            // It is only there for the day when no directory answers.
-            eprintln!("The list of super nodes could not be saved to {}: {error}", path.display());
+/// The list from before, to start from when nobody answers.
+fn kept_list(lists: &Lists) -> Option<View> {
+    match lists.load(text::now()) {
+        Ok(view) => view,
+        Err(error) => {
+            eprintln!("The list of super nodes in {} is not used: {error}.", lists.list_file().display());
+            None
         }
     }
+}
+
+/// What lists are held against. On this machine alone whoever answers is believed: a network that was begun anew here is no attack.
+fn trust(lists: Option<&Lists>, global: &Global) -> Option<Trust> {
+    let here = global.directories.iter().all(|address| is_loopback(address));
+    (!here).then(|| lists.map(Lists::trust).unwrap_or_default())
 }
 
 fn account(args: &TalkArgs) -> Result<Option<Account>, Failure> {

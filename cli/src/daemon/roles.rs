@@ -10,6 +10,7 @@ use chatring_host::Plugins;
 use chatring_machines::directory::{self, DirectoryConfig, DirectoryLimits};
 use chatring_machines::ids::Incarnation;
 use chatring_machines::keeping::{Durability, KeptGroup};
+use chatring_machines::list::ListSigner;
 use chatring_machines::machine::{Level, Note};
 use chatring_machines::names::NodeKey;
 use chatring_machines::super_node::{self, NodeConfig};
@@ -52,6 +53,9 @@ impl Roles<'_> {
         let network = &self.config.network;
         let (store, kept) = SqliteStore::open(&*directory.database)
             .map_err(|error| self.config.error(directory.database.place(), format!("directory.database: {error}")))?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).context("drawing a random number")?;
+        let seed = store.list_seed(seed)?;
         let machine = directory::Directory::new(
             DirectoryConfig {
                 address: directory.advertise.to_string().into(),
@@ -65,6 +69,8 @@ impl Roles<'_> {
                 prepare_ms: directory.prepare_ms,
                 hold_ms: directory.hold_ms,
                 admission: directory.admission.clone(),
+                signer: ListSigner::new(seed),
+                list_valid_ms: directory.list_valid_ms,
                 seed: draw()?,
                 incarnation: Incarnation(draw()?),
                 limits: DirectoryLimits::default(),

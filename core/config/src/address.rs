@@ -61,7 +61,7 @@ impl Check {
 }
 
 /// Whether what is dialled at this `host:port` can only be this machine.
-pub(crate) fn is_loopback(address: &str) -> bool {
+pub fn is_loopback(address: &str) -> bool {
     match address.parse::<SocketAddr>() {
         Ok(address) => address.ip().is_loopback(),
         Err(_) => address.starts_with("localhost:"),

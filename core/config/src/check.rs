@@ -1,6 +1,7 @@
 //! From what is written to what is meant: every rule that goes beyond a single value.
 
 use crate::address::is_loopback;
+use crate::limits::DAY_MS;
 use crate::place::{ConfigError, Place, Placed, Source};
 use crate::raw::{self, Text};
 use crate::{
@@ -181,6 +182,7 @@ impl Check {
             election_ms: self.span(raw.election.as_ref(), "directory.election", 50, 800)?,
             hold_ms: self.span(raw.hold.as_ref(), "directory.hold", 0, 60_000)?,
             admission,
+            list_valid_ms: self.span_within(raw.list_valid.as_ref(), "directory.list_valid", (3_600_000, 365 * DAY_MS), 7 * DAY_MS)?,
             auth: self.auth(raw.auth, "directory.auth", &open(place))?,
             limits: self.clients_max(raw.limits.clients_max.as_ref(), "directory.limits.clients_max")?,
         })

@@ -14,6 +14,7 @@ mod place;
 mod raw;
 mod units;
 
+pub use address::is_loopback;
 pub use limits::{CLIENTS_MAX, ListenerLimits};
 pub use place::{ConfigError, Place, Placed};
 pub use raw::{LogFormat, LogLevel};
@@ -88,6 +89,8 @@ pub struct Directory {
     pub hold_ms: u64,
     /// Who may come into the ring.
     pub admission: chatring_machines::directory::Admission,
+    /// How long a list of super nodes that it signs is good.
+    pub list_valid_ms: u64,
     /// How long directory servers miss the one that leads before they elect another, or up to twice as long.
     pub election_ms: u64,
     /// Who decides who may log in.

@@ -18,7 +18,7 @@ pub struct ListenerLimits {
 }
 
 /// No other setting of ours needs to be longer.
-const DAY_MS: u64 = 24 * 3_600_000;
+pub(crate) const DAY_MS: u64 = 24 * 3_600_000;
 /// How long entries are kept on disk unless told otherwise: 30 days; and ten years at most.
 const LOG_AGE_MS: u64 = 30 * DAY_MS;
 const LOG_AGE_MS_MAX: u64 = 3_650 * DAY_MS;
@@ -76,7 +76,7 @@ impl Check {
         self.span_within(given, key, (min_ms, DAY_MS), default_ms)
     }
 
-    fn span_within(
+    pub(crate) fn span_within(
         &self,
         given: Option<&Spanned<Span>>,
         key: &str,

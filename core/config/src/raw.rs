@@ -60,6 +60,7 @@ pub(crate) struct Directory {
     pub tokens: Option<Spanned<Vec<Text>>>,
     pub nodes_per_subnet: Option<Spanned<Count>>,
     pub watch: Option<Spanned<Span>>,
+    pub list_valid: Option<Spanned<Span>>,
     pub election: Option<Spanned<Span>>,
     pub auth: Option<Spanned<Vec<Text>>>,
     #[serde(default)]

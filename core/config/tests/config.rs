@@ -332,7 +332,7 @@ fn who_may_come_into_the_ring() {
     let admission = |lines: &str| parsed(&format!("{DIRECTORY}{lines}\n")).unwrap().directory.unwrap().admission;
     let open = admission("");
     assert_eq!((open.policy, open.tokens.len(), open.per_subnet, open.watch_ms), (Policy::Open, 0, 256, 0));
-    let careful = admission(&format!("admit = 'token'\ntokens = ['{token}']\nnodes_per_subnet = 4\nwatch = '10 min'"));
+    let careful = admission(&format!("admit = 'token'\ntokens = ['{token}']\nnodes_per_subnet = 4\nwatch = '10m'\nlist_valid = '24h'"));
     assert_eq!((careful.policy, &*careful.tokens[0], careful.per_subnet, careful.watch_ms), (Policy::Token, token, 4, 600_000));
     assert_eq!(admission("admit = 'list'").policy, Policy::List);
     let node = parsed(&format!("{NETWORK}directories = ['127.0.0.1:7400']\n[[super_node]]\nname = 'a'\ntoken = '{token}'\n")).unwrap();

@@ -212,7 +212,7 @@ wire_enum! {
         "COMMAND" Command { words: Rest<Text> },
 
         /// Gives the ring's view: epoch, parameters, super nodes, directory servers. As far as the server that is asked has heard, which may be a moment ago;
-        /// LINEARIZABLE has a majority of the directory servers confirm that there is none newer.
+        /// LINEARIZABLE has a majority of the directory servers confirm that there is none newer; SIGNED has it as a list that can be kept and handed on.
         [Anyone Both "0.1"]
         "RING" Ring { how: Given<RingAsk> },
 
@@ -269,6 +269,8 @@ wire_words! {
     pub enum RingAsk {
         /// No view newer than the answer was agreed on when it was asked.
         "LINEARIZABLE" Linearizable,
+        /// With a directory server's signature, and until when it is good: to be kept.
+        "SIGNED" Signed,
     }
 }
 

@@ -277,6 +277,8 @@ wire_enum! {
         "sent" Sent { group: GroupName, seq: u64 },
         /// Answers RING.
         "ring" Ring { view: crate::view::SharedView },
+        /// Answers RING SIGNED: the view, and who vouches for it until when.
+        "signed-ring" SignedRing { seal: crate::list::Seal, view: crate::view::SharedView },
         /// Answers CLIENT LIST SLOW: nick, address, groups, bytes that wait in memory, entries that wait there or in logs, for how many milliseconds.
         "slow" Slow { cells: Rest<Text> },
         /// Answers CHECK: group, result (kept, moved, blocked), to, entries, why.

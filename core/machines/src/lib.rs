@@ -17,6 +17,7 @@ pub mod event;
 pub mod handshake;
 pub mod ids;
 pub mod keeping;
+pub mod list;
 pub mod machine;
 pub mod names;
 pub mod netstrings;

@@ -399,13 +399,20 @@ pub enum Note {
     },
     /// Client: the answer to `Wish::Run`.
     Answer(Event),
+    /// Client: a server gave a list that is not used.
+    Unbelieved {
+        /// Who.
+        server: Text,
+        /// Why not.
+        error: crate::list::ListError,
+    },
     /// Client: no use trying on.
     GaveUp {
         /// Why.
         why: String,
     },
-    /// Client: save this view in the cache file.
-    Cache(crate::view::SharedView),
+    /// Client: keep this list, to start from it when nobody answers.
+    Cache(crate::list::SignedList),
 }
 
 /// How serious a note is.

@@ -9,9 +9,10 @@ use crate::directory::Letter;
 use crate::entry::{Ban, Content, Entry, MemberRow, Modes, Person, Rank, SayKind, Settings, Topic};
 use crate::event::Code;
 use crate::ids::{Birth, Epoch, Incarnation, ServerId, SessionId, Term, Ticket};
+use crate::list::{ListKey, Seal};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::time::Time;
-use crate::view::{NodeInfo, SharedView};
+use crate::view::{DirectoryServer, NodeInfo, SharedView};
 use crate::wire::{Rest, Text};
 use crate::{wire_enum, wire_struct, wire_words};
 
@@ -335,8 +336,8 @@ wire_enum! {
         "COMPARE" Compare { term: Term, group: GroupName, seq: u64, hash: u64 },
         /// Entries of another life of a group, that its master has not: they were acknowledged before it was lost.
         "REST" Rest { group: GroupName, birth: Birth, doubt: Option<Term>, entries: Vec<Arc<Entry>>, last: bool },
-        /// A directory server introduces itself to another: which it is, where it is reached, and whether it knows of a network already.
-        "SERVER" Server { server: ServerId, address: Text, founded: bool },
+        /// A directory server introduces itself to another: which it is, where it is reached, whether it knows of a network already, and what its lists are checked with.
+        "SERVER" Server { server: ServerId, address: Text, founded: bool, list: ListKey },
         /// A directory server says something about the log that all of them keep together.
         "LOG" Log { server: ServerId, to: ServerId, letter: Box<Letter> },
         /// A directory server passes on to the one that leads what someone asked it: as of when it had heard that one, by its clock, over which link, who they have proved to be, whether they are on its machine, and the
@@ -383,6 +384,8 @@ wire_enum! {
 
         /// A new view. Also sent to whoever watches, as it changes.
         "view" View { view: SharedView },
+        /// The seal of the view, for whoever hands it on. Also sent to whoever watches, after each view and before it expires.
+        "sealed" Sealed { seal: Seal },
         /// The node has its place in the ring.
         "registered" Registered { ticket: Ticket, epoch: Epoch },
         /// The node is about to be dialled at the address it advertises, and has to say this word there. Answered by `READY`.
@@ -471,7 +474,7 @@ wire_enum! {
         /// The network begins (or goes on after a recovery, in a higher generation).
         "found" Found { network: Text, params: crate::view::RingParams, generation: u32 },
         /// The directory servers are these.
-        "directories" Directories { addresses: Vec<Text> },
+        "directories" Directories { servers: Vec<DirectoryServer> },
         /// A super node is in the ring; another start of the same key replaces it.
         "admit" Admit { node: NodeInfo },
         /// A super node is out of the ring: it died, or went.

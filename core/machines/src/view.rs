@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::ids::{Epoch, Incarnation};
+use crate::list::ListKey;
 use crate::names::NodeKey;
 use crate::time::Time;
 use crate::wire::Text;
@@ -84,6 +85,17 @@ wire_enum! {
 }
 
 wire_struct! {
+    /// A directory server, as the view names it.
+    #[derive(Eq)]
+    pub struct DirectoryServer {
+        /// Where it is reached, as `host:port`.
+        address: Text,
+        /// What its lists are checked with. Not known while it has not introduced itself to the one that leads.
+        key: Option<ListKey>,
+    }
+}
+
+wire_struct! {
     /// The ring at an epoch. Placement is a pure function of it.
     #[derive(Eq)]
     pub struct View {
@@ -95,8 +107,8 @@ wire_struct! {
         params: RingParams,
         /// The super nodes in the ring, ordered by key.
         nodes: Vec<NodeInfo>,
-        /// The directory servers, as `host:port`.
-        directories: Vec<Text>,
+        /// The directory servers, ordered by address.
+        directories: Vec<DirectoryServer>,
     }
 }
 

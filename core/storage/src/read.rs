@@ -10,7 +10,7 @@ use chatring_machines::machine::{Answer, Query};
 use chatring_machines::names::{GroupName, glob};
 use chatring_machines::peer::{GroupLine, GroupRecord};
 use chatring_machines::time::Time;
-use chatring_machines::view::{NodeInfo, RingParams, View};
+use chatring_machines::view::{DirectoryServer, NodeInfo, RingParams, View};
 use chatring_machines::wire::{Bad, Field, Text};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -101,17 +101,30 @@ pub(crate) fn current_view(conn: &Connection) -> Result<Option<View>, Trouble> {
     let Some((network, generation, number, metric, points)) = row else { return Ok(None) };
     let (network, metric): (String, String) = (network, metric);
     let metric = parse(&metric).map_err(|why| Trouble::Damaged("the network's metric".into(), why))?;
-    let directories = conn
-        .prepare("SELECT address FROM directories ORDER BY position")?
-        .query_map([], |row| row.get::<_, String>(0).map(Text::from))?
-        .collect::<Result<Vec<Text>, _>>()?;
     Ok(Some(View {
         epoch: Epoch { generation, number: number as u64 },
         network: network.into(),
         params: RingParams { metric, points },
         nodes: nodes(conn)?,
-        directories,
+        directories: directories(conn)?,
     }))
+}
+
+fn directories(conn: &Connection) -> Result<Vec<DirectoryServer>, Trouble> {
+    // A backup of an earlier schema is looked at as it is.
+    let mut statement = match conn.prepare("SELECT address, key FROM directories ORDER BY position") {
+        Ok(statement) => statement,
+        Err(_) => conn.prepare("SELECT address, '' FROM directories ORDER BY position")?,
+    };
+    let mut rows = statement.query([])?;
+    let mut servers = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (address, key) = (text(row, 0)?, text(row, 1)?);
+        let what = || format!("the key of directory server '{address}'");
+        let key = if key.is_empty() { None } else { Some(parse(&key).map_err(|why| Trouble::Damaged(what(), why))?) };
+        servers.push(DirectoryServer { address, key });
+    }
+    Ok(servers)
 }
 
 /// By key: SQLite compares text byte by byte, as we do.

@@ -40,6 +40,15 @@ impl SqliteStore {
         &self.kept
     }
 
+    /// What this server's key pair for lists is made of: what the file has, or else this, which is drawn for it.
+    pub fn list_seed(&self, drawn: [u8; 32]) -> Result<[u8; 32], StorageError> {
+        let seed = || -> Result<[u8; 32], Trouble> {
+            self.conn.execute("INSERT OR IGNORE INTO list_key (one, seed) VALUES (1, ?)", [&drawn[..]])?;
+            Ok(self.conn.query_row("SELECT seed FROM list_key", [], |row| row.get(0))?)
+        };
+        seed().map_err(|trouble| trouble.at(&self.path))
+    }
+
     /// One transaction. Where it fails, the file has not changed.
     fn write(&mut self, writes: &[Write]) -> Result<(), Trouble> {
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -4,7 +4,7 @@ use chatring_machines::directory::{Applied, DirectoryState, Kept, KeptLog, LogWr
 use chatring_machines::entry::MemberRow;
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::peer::{Change, GroupReport};
-use chatring_machines::view::{NodeInfo, View};
+use chatring_machines::view::{DirectoryServer, NodeInfo, View};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Trouble;
@@ -74,8 +74,9 @@ fn directories(conn: &Connection, before: Option<&View>, view: &View) -> Result<
         return Ok(());
     }
     conn.execute("DELETE FROM directories", [])?;
-    for (position, address) in view.directories.iter().enumerate() {
-        conn.prepare_cached("INSERT INTO directories (position, address) VALUES (?, ?)")?.execute(params![position as i64, &**address])?;
+    let mut insert = conn.prepare_cached("INSERT INTO directories (position, address, key) VALUES (?, ?, ?)")?;
+    for (position, DirectoryServer { address, key }) in view.directories.iter().enumerate() {
+        insert.execute(params![position as i64, &**address, key.map_or_else(String::new, |key| key.to_string())])?;
     }
     Ok(())
 }

@@ -12,12 +12,13 @@ use chatring_storage::{SCHEMA_VERSION, SqliteStore};
 use rusqlite::Connection;
 
 /// For each past version, its migration and what a server of that version had written.
-const PAST: [(&str, &str); 4] = [
+const PAST: [(&str, &str); 5] = [
     (include_str!("../../../migrations/directory/0001_ring_and_groups.sql"), include_str!("fixtures/version_1.sql")),
     (include_str!("../../../migrations/directory/0002_log.sql"), include_str!("fixtures/version_2.sql")),
     // The same tables, and one index more.
     (include_str!("../../../migrations/directory/0003_members_by_nick.sql"), include_str!("fixtures/version_2.sql")),
     (include_str!("../../../migrations/directory/0004_rulings.sql"), include_str!("fixtures/version_4.sql")),
+    (include_str!("../../../migrations/directory/0005_signed_lists.sql"), include_str!("fixtures/version_5.sql")),
 ];
 
 /// Makes a file as that version had left it.
@@ -43,6 +44,9 @@ fn every_past_version_climbs_to_the_newest() {
         assert!(state.is_drained(&NodeKey::new("192.0.2.2").unwrap(), Incarnation(0xa2)));
         let ruling = state.ruling(&NodeKey::new("192.0.2.4").unwrap());
         assert_eq!(ruling, (version >= 4).then_some(Ruling::Refused));
+        assert_eq!(view.directories[0].key.is_some(), version >= 5);
+        assert_eq!(store.list_seed([9; 32]).unwrap(), if version >= 5 { [1; 32] } else { [9; 32] });
+        assert_eq!(store.list_seed([8; 32]).unwrap(), store.list_seed([7; 32]).unwrap());
         // The log begins where the state is.
         let head = (log.promise.map(|promise| promise.server), log.base.index, log.records.len(), log.applied);
         assert_eq!(head, if version == 1 { (None, 0, 0, 0) } else { (Some(ServerId(0xd1)), 2, 1, 3) });

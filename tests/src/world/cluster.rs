@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
 use chatring_machines::directory::{Admission, Directory, DirectoryConfig, DirectoryLimits, Kept, MemoryStore};
 use chatring_machines::ids::{Birth, Incarnation, ListenerId};
+use chatring_machines::list::{ListSigner, Trust};
 use chatring_machines::machine::{Input, Wish};
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::peer::Last;
@@ -68,6 +69,8 @@ impl World {
             // A node that was killed again and again is to be home before the world is looked at.
             hold_ms: 8_000,
             admission: Admission::default(),
+            signer: ListSigner::new([ix as u8; 32]),
+            list_valid_ms: 7 * 86_400_000,
             seed: 1,
             incarnation: Incarnation(1),
             limits: DirectoryLimits::default(),
@@ -114,6 +117,7 @@ impl World {
         let config = ClientConfig {
             directories: self.directories.clone(),
             cached: None,
+            trust: Some(Trust::default()),
             group: group(name),
             key: None,
             nick: Some(nick.into()),

@@ -1,6 +1,7 @@
 //! What a client is told when it starts.
 
 use crate::command::Account;
+use crate::list::Trust;
 use crate::names::GroupName;
 use crate::view::SharedView;
 use crate::wire::Text;
@@ -12,6 +13,8 @@ pub struct ClientConfig {
     pub directories: Vec<Text>,
     /// The list as it was when last saved, to start from when no directory answers. The first one that is fetched replaces it.
     pub cached: Option<SharedView>,
+    /// What lists are held against; it learns from each. `None`: whoever answers is believed, each time, where that is this machine itself.
+    pub trust: Option<Trust>,
     /// The group.
     pub group: GroupName,
     /// Its key, where it has one.

@@ -69,6 +69,11 @@ impl Errand {
         }
     }
 
+    /// Who is being asked, or was last.
+    pub(super) fn asked(&self) -> &Text {
+        &self.address
+    }
+
     pub(super) fn is_over(&self) -> bool {
         matches!(self.step, Step::Over)
     }

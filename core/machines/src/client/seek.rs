@@ -3,14 +3,14 @@
 use super::errand::{Errand, Progress, dial_trouble};
 use super::talk::{Stage, Talk};
 use super::{Client, Phase};
-use crate::command::ClientCommand;
+use crate::command::{ClientCommand, RingAsk};
 use crate::event::{Code, Event, Reply};
 use crate::ids::Epoch;
+use crate::list::{SignedList, Trust};
 use crate::machine::{Effect, Input, Note};
 use crate::names::NodeKey;
 use crate::ring::{Ring, point};
 use crate::time::Time;
-use crate::view::SharedView;
 use crate::wire::{Given, Text};
 
 /// After so many MOVEDs in a row the nodes don't agree, and it is better to pause.
@@ -23,8 +23,11 @@ const DOUBLINGS_MAX: u32 = 20;
 impl Client {
     /// Fetches the list, then goes to the node.
     pub(super) fn seek(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let mut errand =
-            Errand::new(self.list_servers(), vec![ClientCommand::Ring { how: Given(None) }.into()], self.config.timing.fetch_ms);
+        let mut errand = Errand::new(
+            self.list_servers(),
+            vec![ClientCommand::Ring { how: Given(Some(RingAsk::Signed)) }.into()],
+            self.config.timing.fetch_ms,
+        );
         let progress = errand.next(now, &mut self.tickets, effects);
         self.phase = Phase::Finding(errand);
         self.found(now, progress, effects);
@@ -33,7 +36,7 @@ impl Client {
     /// The directory servers in random order, then some super nodes: they have the list, too.
     fn list_servers(&mut self) -> Vec<Text> {
         let mut servers = self.config.directories.clone();
-        let listed = self.view.iter().flat_map(|view| &view.directories);
+        let listed = self.view.iter().flat_map(|view| &view.directories).map(|server| &server.address);
         listed.for_each(|address| {
             if !servers.contains(address) {
                 servers.push(address.clone());
@@ -56,33 +59,51 @@ impl Client {
     pub(super) fn found(&mut self, now: Time, progress: Progress, effects: &mut Vec<Effect>) {
         match progress {
             Progress::Pending => {}
-            Progress::Answer(Event::Reply(Reply::Ring { view })) => {
-                self.adopt(view, effects);
-                self.approach(now, "no super node is in the ring yet", effects);
-            }
-            Progress::Answer(_) => {
-                if let Phase::Finding(errand) = &mut self.phase {
-                    let progress = errand.reject("does not give the list", now, &mut self.tickets, effects);
-                    self.found(now, progress, effects);
+            Progress::Answer(Event::Reply(Reply::SignedRing { seal, view })) => {
+                let list = SignedList { view, seal };
+                let nobody = Trust::default();
+                match self.config.trust.as_ref().unwrap_or(&nobody).check(&list, now) {
+                    Ok(()) => {
+                        self.adopt(list, effects);
+                        self.approach(now, "no super node is in the ring yet", effects);
+                    }
+                    Err(error) => {
+                        let why = format!("gives a list that can't be believed: {error}");
+                        if let Phase::Finding(errand) = &self.phase {
+                            effects.push(Effect::Note(Note::Unbelieved { server: errand.asked().clone(), error }));
+                        }
+                        self.reject(now, &why, effects);
+                    }
                 }
             }
+            Progress::Answer(_) => self.reject(now, "does not give the list", effects),
             Progress::Failed(why) => self.approach(now, &why, effects),
         }
     }
 
+    /// What a server answered is of no use: the next one is asked.
+    fn reject(&mut self, now: Time, why: &str, effects: &mut Vec<Effect>) {
+        if let Phase::Finding(errand) = &mut self.phase {
+            let progress = errand.reject(why, now, &mut self.tickets, effects);
+            self.found(now, progress, effects);
+        }
+    }
+
     /// Takes a newer view. A directory may lag behind what we know; the cache may be of a network that began anew since.
-    fn adopt(&mut self, view: SharedView, effects: &mut Vec<Effect>) {
-        if self.fetched && view.epoch <= self.epoch() {
+    fn adopt(&mut self, list: SignedList, effects: &mut Vec<Effect>) {
+        if self.fetched && list.view.epoch <= self.epoch() {
             return;
         }
-        let known = self.view.as_ref() == Some(&view);
+        if let Some(trust) = &mut self.config.trust {
+            trust.learn(&list);
+        }
+        let view = list.view.clone();
         self.fetched = true;
         self.ring = Ring::new(&view);
         self.view = Some(view.clone());
-        effects.push(Effect::Note(Note::View(view.clone())));
-        if !known {
-            effects.push(Effect::Note(Note::Cache(view)));
-        }
+        effects.push(Effect::Note(Note::View(view)));
+        // Also where the view is the one that was kept: it is good for longer now.
+        effects.push(Effect::Note(Note::Cache(list)));
     }
 
     pub(super) fn epoch(&self) -> Epoch {

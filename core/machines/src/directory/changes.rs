@@ -125,7 +125,7 @@ impl Directory {
         let text = describe(&change, self.state.pending().map(|(_, plan)| plan));
         let applied = self.state.apply(&change);
         if applied == Applied::Ring {
-            effects.push(Effect::TellAll { list: WATCHERS, event: self.view_event(), skip: None });
+            self.publish_view(now, effects);
             effects.push(Effect::Note(Note::View(self.state.view().clone())));
             note(effects, Level::Info, format!("epoch {}: {}", self.state.view().epoch, text));
         } else if applied == Applied::Plan {
@@ -188,8 +188,7 @@ impl Directory {
         }
         effects.push(Effect::Enlist { list: WATCHERS, conn });
         if self.state.is_founded() {
-            effects.push(Effect::Tell { conn, event: self.view_event() });
-            effects.push(Effect::Tell { conn, event: self.pending_event() });
+            self.show_view(conn, effects);
         }
     }
 
@@ -232,7 +231,10 @@ fn describe(change: &Change, planned: Option<&Plan>) -> String {
     let planned = planned.map_or_else(String::new, agenda::describe);
     match change {
         Change::Found { network, .. } => format!("network '{network}' is founded"),
-        Change::Directories { addresses } => format!("the directory servers are {}", addresses.join(", ")),
+        Change::Directories { servers } => {
+            let addresses: Vec<&str> = servers.iter().map(|server| &*server.address).collect();
+            format!("the directory servers are {}", addresses.join(", "))
+        }
         Change::Admit { node } => format!("super node {} ({}) is in the ring", node.key, node.name),
         Change::Remove { key, why, .. } => format!("super node {key} is out of the ring: it {why}"),
         Change::Prepare { plan, .. } => format!("planned: {}", agenda::describe(plan)),

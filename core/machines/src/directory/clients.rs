@@ -28,6 +28,7 @@ impl Directory {
             ClientCommand::Info { section } => Reply::Text { text: self.info(&section.0).into() }.into(),
             ClientCommand::Command { words } => commands(&words.0),
             ClientCommand::Ring { how: Given(Some(RingAsk::Linearizable)) } => return self.read_for_certain(now, conn, effects),
+            ClientCommand::Ring { how: Given(Some(RingAsk::Signed)) } => self.signed_ring(),
             ClientCommand::Ring { how: Given(None) } if self.state.is_founded() => Reply::Ring { view: self.state.view().clone() }.into(),
             ClientCommand::Ring { how: Given(None) } => Event::error(Code::TryAgain, "100 the network is just being founded"),
             ClientCommand::Nodes {} => {

@@ -11,6 +11,7 @@ use crate::command::Command;
 use crate::event::Event;
 use crate::handshake::{Dialling, Identity};
 use crate::ids::{Conn, ServerId, Ticket};
+use crate::list::ListKey;
 use crate::machine::{DialError, Effect, Level};
 use crate::peer::{LinkEvent, PeerCommand};
 use crate::time::{Jitter, Time};
@@ -45,6 +46,8 @@ struct Colleague {
 pub(super) struct Introduced {
     pub(super) server: ServerId,
     pub(super) founded: bool,
+    /// What its lists are checked with.
+    pub(super) list: ListKey,
 }
 
 #[derive(Debug)]

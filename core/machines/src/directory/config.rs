@@ -3,6 +3,7 @@
 use super::admission::Admission;
 use crate::handshake::Identity;
 use crate::ids::Incarnation;
+use crate::list::ListSigner;
 use crate::names::NodeKey;
 use crate::secret::NetworkSecret;
 use crate::view::RingParams;
@@ -33,6 +34,10 @@ pub struct DirectoryConfig {
     pub hold_ms: u64,
     /// Who may come into the ring.
     pub admission: Admission,
+    /// What it signs lists with.
+    pub signer: ListSigner,
+    /// How long a list is good, in milliseconds.
+    pub list_valid_ms: u64,
     /// For nonces: drawn by the driver from the system's random source.
     pub seed: u64,
     /// Which start of it this is: drawn by the driver.

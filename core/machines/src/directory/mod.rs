@@ -24,6 +24,7 @@ mod config;
 mod handoff;
 mod holds;
 mod links;
+mod lists;
 mod memory_store;
 mod peers;
 mod planned;
@@ -50,6 +51,7 @@ use crate::command::Command;
 use crate::event::{Code, Event, Push};
 use crate::handshake::Identity;
 use crate::ids::{Conn, Incarnation, ListId, ServerId, Ticket};
+use crate::list::Seal;
 use crate::machine::{DialError, Effect, Input, Level, Machine, Note};
 use crate::names::NodeKey;
 use crate::peer::LinkEvent;
@@ -97,6 +99,8 @@ pub struct Directory {
     pulses: Pulses,
     agenda: Agenda,
     holds: Holds,
+    /// What vouches for the view.
+    seal: Option<Seal>,
     /// Who wants into the ring and is looked at first.
     applicants: Applicants,
     /// Who is being looked at, for this server or another one.
@@ -155,6 +159,7 @@ impl Directory {
             pulses: Pulses::new(config.lease_ms),
             agenda: Agenda::default(),
             holds: Holds::new(config.hold_ms),
+            seal: None,
             applicants: Applicants::default(),
             visits: Visits::default(),
             commits: VecDeque::new(),
@@ -204,8 +209,7 @@ impl Machine for Directory {
             Input::Answered { ticket, answer } => self.answered(now, ticket, answer, effects),
             // A watcher that missed views needs the newest one only.
             Input::Fell { conn, list, .. } => {
-                effects.push(Effect::Tell { conn, event: self.view_event() });
-                effects.push(Effect::Tell { conn, event: self.pending_event() });
+                self.show_view(conn, effects);
                 effects.push(Effect::Enlist { list, conn });
             }
             Input::Stop => {
@@ -236,7 +240,8 @@ impl Machine for Directory {
         let look = self.pulses.deadline().map(|due| due.min(self.looked + self.config.lease_ms / LOOKS));
         let of_log = earlier(self.replica.deadline(), self.colleagues.deadline());
         let of_newcomers = earlier(self.visits.deadline(), self.applicants.deadline());
-        earlier(earlier(look, self.agenda.deadline(&self.config)), earlier(of_log, of_newcomers))
+        let others = [self.agenda.deadline(&self.config), of_log, of_newcomers, self.seal_due()];
+        others.into_iter().fold(look, earlier)
     }
 
     fn check_invariants(&self) {
@@ -272,6 +277,9 @@ impl Machine for Directory {
 impl Directory {
     fn start(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.want_colleagues(now, effects);
+        if self.state.is_founded() {
+            self.publish_seal(now, effects);
+        }
         self.replica.start(now);
         self.found_if_due(now, effects);
     }
@@ -379,6 +387,9 @@ impl Directory {
                 Due::Probe => self.probe(now, &key, effects),
             }
         }
+        if self.seal_due().is_some_and(|due| due <= now) {
+            self.publish_seal(now, effects);
+        }
         if !self.stopping {
             self.attend_applicants(now, effects);
             self.attend_plan(now, effects);
@@ -426,10 +437,6 @@ impl Directory {
         if self.pulses.probed(&key, incarnation) && result == Err(DialError::Refused) && !self.stopping {
             self.declare_dead(now, &key, "refuses connections".to_string(), effects);
         }
-    }
-
-    fn view_event(&self) -> Event {
-        LinkEvent::View { view: self.state.view().clone() }.into()
     }
 
     fn ticket(&mut self) -> Ticket {

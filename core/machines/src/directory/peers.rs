@@ -2,6 +2,7 @@
 
 use super::Directory;
 use super::changes::{Asker, Wants, tell};
+use super::colleagues::Introduced;
 use super::links::Stage;
 use super::note;
 use super::questions::Shape;
@@ -97,7 +98,9 @@ impl Directory {
                 self.ask(now, conn, query, Shape::Peer(ticket), effects);
             }
             PeerCommand::Probe { sent } => effects.push(tell(conn, LinkEvent::Here { asked: sent, epoch: self.state.view().epoch })),
-            PeerCommand::Server { server, address, founded } => self.introduced(now, conn, server, &address, founded, effects),
+            PeerCommand::Server { server, address, founded, list } => {
+                self.introduced(now, conn, Introduced { server, founded, list }, &address, effects);
+            }
             PeerCommand::Log { server, to, letter } => self.heard_of_log(now, server, to, *letter),
             PeerCommand::Via { as_of, link, key, incarnation, local, words } => {
                 self.via(now, conn, (link, as_of), via::peer_of(key, incarnation), local, &words.0, effects);

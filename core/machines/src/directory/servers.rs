@@ -17,6 +17,7 @@ use crate::ids::{Conn, ServerId};
 use crate::machine::{Effect, Level, Write};
 use crate::peer::{Change, GroupReport, LinkEvent, PeerCommand};
 use crate::time::Time;
+use crate::view::DirectoryServer;
 use crate::wire::Text;
 
 impl Directory {
@@ -128,7 +129,7 @@ impl Directory {
         self.state = state;
         let how = if self.replica.roster().seats.len() == 1 { "goes on by itself" } else { "caught up with the other directory servers" };
         note(effects, Level::Info, format!("{how} at epoch {}", self.state.view().epoch));
-        effects.push(Effect::TellAll { list: super::WATCHERS, event: self.view_event(), skip: None });
+        self.publish_view(now, effects);
         effects.push(Effect::TellAll { list: super::WATCHERS, event: self.pending_event(), skip: None });
         effects.push(Effect::Note(crate::machine::Note::View(self.state.view().clone())));
         self.want_colleagues(now, effects);
@@ -152,23 +153,33 @@ impl Directory {
     fn publish_servers(&mut self, effects: &mut Vec<Effect>) {
         let roster = self.replica.roster();
         let published = self.config.published();
-        let mut addresses: Vec<Text> = roster.seats.iter().map(|seat| seat.address.clone()).collect();
+        let mut servers: Vec<DirectoryServer> = roster.seats.iter().map(|seat| self.as_published(&seat.address)).collect();
         // Alone, it is known by what is configured: that may be a name for it.
-        if roster.seats.len() == 1 && published.len() == 1 {
-            addresses = published;
+        if let ([server], [address]) = (&mut servers[..], &published[..]) {
+            server.address = address.clone();
         }
-        addresses.sort();
-        if self.state.view().directories != addresses && !self.is_publishing(&addresses) {
-            self.commit(Change::Directories { addresses }, None, effects);
+        servers.sort_by(|a, b| a.address.cmp(&b.address));
+        if self.state.view().directories != servers && !self.is_publishing(&servers) {
+            self.commit(Change::Directories { servers }, None, effects);
         }
     }
 
-    fn is_publishing(&self, wanted: &[Text]) -> bool {
+    /// What its lists are checked with it said itself, now or before.
+    fn as_published(&self, address: &Text) -> DirectoryServer {
+        let before = self.state.view().directories.iter().find(|server| server.address == *address).and_then(|server| server.key);
+        let key = match *address == self.config.address {
+            true => Some(self.config.signer.key()),
+            false => self.colleagues.introduced(address).map(|there| there.list).or(before),
+        };
+        DirectoryServer { address: address.clone(), key }
+    }
+
+    fn is_publishing(&self, wanted: &[DirectoryServer]) -> bool {
         let last = self.commits.iter().rev().find_map(|pending| match &pending.change {
-            Change::Directories { addresses } => Some(addresses),
+            Change::Directories { servers } => Some(servers),
             _ => None,
         });
-        last.is_some_and(|addresses| addresses == wanted)
+        last.is_some_and(|servers| servers == wanted)
     }
 
     /// Keeps links to all that are configured, or have a seat.
@@ -230,7 +241,7 @@ impl Directory {
 
     fn introduction(&self) -> PeerCommand {
         let founded = self.replica.is_founded() || self.has_only_a_ring();
-        PeerCommand::Server { server: self.replica.me(), address: self.config.address.clone(), founded }
+        PeerCommand::Server { server: self.replica.me(), address: self.config.address.clone(), founded, list: self.config.signer.key() }
     }
 
     /// Whether there is a ring and no log that made it.
@@ -251,12 +262,14 @@ impl Directory {
     }
 
     /// Another server says which it is.
-    pub(super) fn introduced(&mut self, now: Time, over: Conn, server: ServerId, address: &Text, founded: bool, effects: &mut Vec<Effect>) {
-        if !self.colleagues.introduce(address, Introduced { server, founded }, over) {
+    pub(super) fn introduced(&mut self, now: Time, over: Conn, there: Introduced, address: &Text, effects: &mut Vec<Effect>) {
+        let Introduced { server, founded, .. } = there;
+        if !self.colleagues.introduce(address, there, over) {
             return;
         }
         self.replica.meet(server, address.clone());
         if self.leads {
+            self.publish_servers(effects);
             self.take_in_newcomers(effects);
         }
         if founded && self.has_only_a_ring() {
@@ -282,7 +295,7 @@ impl Directory {
         let mut others = Vec::new();
         for address in self.colleagues.addresses() {
             match self.colleagues.introduced(address) {
-                Some(Introduced { server, founded: false }) if server > me => others.push((server, address.clone())),
+                Some(Introduced { server, founded: false, .. }) if server > me => others.push((server, address.clone())),
                 _ => return,
             }
         }

@@ -199,9 +199,9 @@ impl DirectoryState {
             return new.then_some(view);
         }
         match change {
-            Change::Directories { addresses } => {
-                let new = view.directories != *addresses;
-                view.directories.clone_from(addresses);
+            Change::Directories { servers } => {
+                let new = view.directories != *servers;
+                view.directories.clone_from(servers);
                 view.epoch = view.epoch.next();
                 new.then_some(view)
             }
@@ -233,7 +233,7 @@ fn empty_view() -> View {
 mod tests {
     use super::*;
     use crate::time::Time;
-    use crate::view::NodeInfo;
+    use crate::view::{DirectoryServer, NodeInfo};
 
     fn change(text: &str) -> Change {
         let words: Vec<&str> = text.split(' ').collect();
@@ -241,7 +241,10 @@ mod tests {
         let key = |ix: usize| NodeKey::new(words[ix]).unwrap();
         match words[0] {
             "found" => Change::Found { network: words[1].into(), params: RingParams::default(), generation: number(2) as u32 },
-            "directories" => Change::Directories { addresses: words[1..].iter().map(|&word| word.into()).collect() },
+            "directories" => {
+                let server = |word: &&str| DirectoryServer { address: (*word).into(), key: None };
+                Change::Directories { servers: words[1..].iter().map(server).collect() }
+            }
             "admit" => Change::Admit { node: node(&words[1..]) },
             "remove" => Change::Remove { key: key(1), incarnation: Incarnation(number(2)), why: "test".into() },
             "prepare" => Change::Prepare { number: number(1), plan: plan(&words[2..]) },

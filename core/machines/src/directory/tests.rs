@@ -20,6 +20,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::*;
 use crate::handshake::{Accepting, Dialling};
 use crate::ids::ListenerId;
+use crate::list::{ListSigner, SignedList, Trust};
 use crate::machine::{Query, Store, Write};
 use crate::peer::{Change, PeerCommand};
 use crate::secret::NetworkSecret;
@@ -50,6 +51,8 @@ fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConfig {
         prepare_ms: 30_000,
         hold_ms: 60_000,
         admission: Admission::default(),
+        signer: ListSigner::new([1; 32]),
+        list_valid_ms: 7 * 86_400_000,
         seed: 1,
         incarnation: Incarnation(incarnation),
         limits,
@@ -293,6 +296,9 @@ fn show_change(change: &Change) -> String {
 /// One effect in short; `None` for notes.
 fn show(effect: &Effect) -> Option<String> {
     Some(match effect {
+        // Goes with every view.
+        Effect::Tell { event: Event::Link(LinkEvent::Sealed { .. }), .. } => return None,
+        Effect::TellAll { event: Event::Link(LinkEvent::Sealed { .. }), .. } => return None,
         Effect::Tell { conn, event } => format!("{}: {}", conn.slot, show_event(event)),
         Effect::TellAll { event, .. } => format!("all: {}", show_event(event)),
         Effect::Enlist { conn, .. } => format!("{} watches", conn.slot),
@@ -733,4 +739,41 @@ fn the_ring_is_not_shown_before_it_is_founded() {
     let effects: Vec<String> = rig.step("1 RING").iter().filter_map(show).collect();
     assert_eq!(effects, ["1: error TRYAGAIN 100 the network is just being founded"]);
     assert_eq!(rig.store.query(&Query::Counts).unwrap(), crate::machine::Answer::Counts { people: 0, groups: 0 });
+}
+
+/// The list that someone asks for at this time.
+fn signed(rig: &mut Rig, slot: &str) -> SignedList {
+    match rig.step(&format!("{slot} RING SIGNED")).pop() {
+        Some(Effect::Tell { event: Event::Reply(crate::event::Reply::SignedRing { seal, view }), .. }) => SignedList { view, seal },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_list_is_signed_and_as_good_as_new() {
+    let mut rig = Rig::new(DirectoryLimits::default());
+    ["start", "durable", "node 1 edge:x 1", "1 WATCH", "open 2"].iter().for_each(|line| {
+        rig.step(line);
+    });
+    let (mut trust, first) = (Trust::default(), signed(&mut rig, "2"));
+    assert_eq!((trust.check(&first, rig.now), first.seal.expires), (Ok(()), rig.now + 7 * 86_400_000));
+    trust.learn(&first);
+    // Another view has another seal, which goes to whoever watches.
+    rig.step("node 3 192.0.2.1 1");
+    rig.step("3 REGISTER 7 alpha");
+    let told = rig.step("durable");
+    let seal = told.iter().find_map(|effect| match effect {
+        Effect::TellAll { event: Event::Link(LinkEvent::Sealed { seal }), .. } => Some(seal.clone()),
+        _ => None,
+    });
+    let second = signed(&mut rig, "2");
+    assert_eq!((Some(&second.seal), trust.check(&second, rig.now)), (seal.as_ref(), Ok(())));
+    // The same view gets another one when a quarter of its time has passed.
+    rig.step(&format!("sleep {}", second.seal.issued.0 + 7 * 86_400_000 / 4));
+    let third = signed(&mut rig, "2");
+    assert_eq!((third.seal.issued, &third.view), (rig.now, &second.view));
+    // And after a start.
+    rig.step("restart");
+    rig.step("open 4");
+    assert_eq!(signed(&mut rig, "4").view, second.view);
 }

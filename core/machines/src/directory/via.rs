@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::changes::tell;
 use super::links::Stage;
 use super::{Directory, note};
-use crate::command::{ClientCommand, Command, DirectoryAsk};
+use crate::command::{ClientCommand, Command, DirectoryAsk, RingAsk};
 use crate::event::{Code, Event};
 use crate::handshake::Peer;
 use crate::ids::{Conn, Epoch, Incarnation, ListenerId};
@@ -98,7 +98,7 @@ pub(super) fn is_for_leader(command: &Command) -> bool {
                 | ClientCommand::Points { .. }
                 | ClientCommand::Nodes {}
                 | ClientCommand::Node { .. }
-                | ClientCommand::Ring { how: Given(Some(_)) }
+                | ClientCommand::Ring { how: Given(Some(RingAsk::Linearizable)) }
                 | ClientCommand::Directory { what: DirectoryAsk::Add | DirectoryAsk::Remove | DirectoryAsk::Transfer, .. }
         ),
     }

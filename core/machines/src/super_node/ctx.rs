@@ -10,6 +10,7 @@ use super::config::NodeConfig;
 use crate::entry::Entry;
 use crate::event::Event;
 use crate::ids::{Conn, Epoch, ListId, Ticket};
+use crate::list::Seal;
 use crate::machine::{Effect, Level, Note};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{LinkEvent, PeerCommand};
@@ -42,6 +43,8 @@ pub(super) struct Placement {
     pub planned: Option<Planned>,
     /// Until when the directory has not declared us dead, whatever happens.
     pub lease_until: Time,
+    /// What vouches for the view, or for one before it, to those who are given it.
+    pub seal: Option<Seal>,
 }
 
 /// A change of the ring that is announced.

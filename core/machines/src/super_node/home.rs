@@ -132,9 +132,8 @@ impl Home {
     /// Those that are configured, and those that the ring names.
     fn servers(ctx: &Ctx<'_>) -> Vec<Text> {
         let mut servers = ctx.config.directories.clone();
-        let named =
-            ctx.placement.view.iter().flat_map(|view| &view.directories).filter(|address| !ctx.config.directories.contains(address));
-        servers.extend(named.cloned());
+        let named = ctx.placement.view.iter().flat_map(|view| &view.directories).map(|server| &server.address);
+        servers.extend(named.filter(|address| !ctx.config.directories.contains(address)).cloned());
         servers
     }
 

@@ -200,6 +200,7 @@ impl SuperNode {
     fn told_by_directory(&mut self, now: Time, event: LinkEvent, effects: &mut Vec<Effect>) {
         match event {
             LinkEvent::View { view } => self.view_changed(now, view, effects),
+            LinkEvent::Sealed { seal } => self.placement.seal = Some(seal),
             LinkEvent::Record { ticket, record } => self.master.recorded(ctx!(self, now, effects), ticket, record),
             LinkEvent::Orphans { ticket, groups } => self.master.orphans_named(ctx!(self, now, effects), ticket, groups),
             LinkEvent::Stored { ticket } => self.master.stored(ctx!(self, now, effects), ticket),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use chatring_machines::directory::{Kept, LogWrite, Place, Promise, Record, Roster, Seat, Snapshot};
 use chatring_machines::entry::{Ban, MemberRow, Person, Rank, Settings, Topic};
 use chatring_machines::ids::{Birth, Epoch, Incarnation, ServerId, SessionId, Term};
+use chatring_machines::list::ListSigner;
 use chatring_machines::machine::{Answer, Query, Store, Write};
 use chatring_machines::names::{GroupName, Nick, NodeKey};
-use chatring_machines::peer::{Change, GroupReport};
+use chatring_machines::peer::{Change, GroupReport, Ruling};
 use chatring_machines::time::{Jitter, Time};
-use chatring_machines::view::{Metric, NodeInfo, Plan, RingParams};
+use chatring_machines::view::{DirectoryServer, Metric, NodeInfo, Plan, RingParams};
 use chatring_machines::wire::Text;
 
 const GROUPS: [&str; 6] = ["#a", "#ab", "#b", "#Ünï", "#zz", "@joe"];
@@ -72,7 +73,15 @@ fn change(jitter: &mut Jitter, planned: u64) -> Change {
         0 if jitter.below(10) == 0 => {
             Change::Found { network: "net".into(), params: RingParams::default(), generation: 1 + jitter.below(3) as u32 }
         }
-        0 => Change::Directories { addresses: (0..jitter.below(4)).map(|n| format!("192.0.2.{n}:7410").into()).collect() },
+        0 => {
+            let key = |jitter: &mut Jitter| (jitter.below(2) == 0).then(|| ListSigner::new([jitter.below(3) as u8; 32]).key());
+            let server = |n: u64| DirectoryServer { address: format!("192.0.2.{n}:7410").into(), key: key(jitter) };
+            Change::Directories { servers: (0..3).map(server).collect() }
+        }
+        1 if jitter.below(3) == 0 => {
+            let ruling = [None, Some(Ruling::Admitted), Some(Ruling::Refused)][jitter.below(3) as usize];
+            Change::Rule { key: node(jitter), ruling }
+        }
         1 | 2 => Change::Admit { node: info(jitter) },
         3 => Change::Remove { key: node(jitter), incarnation: incarnation(jitter), why: text(jitter) },
         4 | 5 => Change::Prepare { number: planned + jitter.below(3), plan: plan(jitter) },

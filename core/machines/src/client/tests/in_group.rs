@@ -223,7 +223,7 @@ fn ones_own_nick_lingers_after_a_reconnect() {
          > dialed 5 refused
          dial 6 127.0.0.2:7411
          > dialed 6 c6
-         c6 RING
+         c6 RING SIGNED
          > c6 view 1.5 127.0.0.2
          close c6
          dial 7 127.0.0.2:7411

@@ -10,11 +10,12 @@ use std::fmt::Write;
 use super::{Client, ClientConfig, ClientLimits, ClientTiming};
 use crate::event::{Event, Reply};
 use crate::ids::{Conn, Incarnation, Ticket};
+use crate::list::{ListSigner, Trust};
 use crate::machine::{DialError, Effect, Input, Machine, Note, Wish};
 use crate::names::{GroupName, NodeKey};
 use crate::ring::Ring;
 use crate::time::Time;
-use crate::view::{NodeInfo, RingParams, SharedView, View};
+use crate::view::{DirectoryServer, NodeInfo, RingParams, SharedView, View};
 use crate::wire::{Argv, Text};
 
 /// A machine, the time, and everything as text.
@@ -36,9 +37,19 @@ fn view(epoch: &str, nodes: &[&str]) -> SharedView {
         network: "test".into(),
         params: RingParams::default(),
         nodes: nodes.iter().map(node).collect(),
-        directories: vec!["d:1".into()],
+        directories: vec![DirectoryServer { address: "d:1".into(), key: Some(signer().key()) }],
     }
     .into()
+}
+
+fn signer() -> ListSigner {
+    ListSigner::new([1; 32])
+}
+
+/// The list as a directory server gives it, good for an hour.
+fn list(view: SharedView) -> Event {
+    let seal = signer().seal(&view, Time(0), Time(3_600_000));
+    Reply::SignedRing { seal, view }.into()
 }
 
 fn conn(word: &str) -> Conn {
@@ -66,7 +77,7 @@ fn event(words: &[&str]) -> Event {
         format!("{word} #g {seq} 1.1 {session}-{counter} 5000 {who} u h '' '' {rest}")
     };
     let line = match *words {
-        ["view", epoch, ref nodes @ ..] => return Reply::Ring { view: view(epoch, nodes) }.into(),
+        ["view", epoch, ref nodes @ ..] => return list(view(epoch, nodes)),
         ["said", seq, who, text] => entry("message", seq, who, "00000000000000bb", &format!("msg {text}")),
         ["own", seq, who, text] => entry("message", seq, who, "930bbdc51b6aed5c", &format!("msg {text}")),
         ["mine", word, seq, who, rest] => entry(word, seq, who, "930bbdc51b6aed5c", rest),
@@ -109,7 +120,8 @@ fn output(effect: &Effect) -> String {
         Effect::Stopped => "stopped".into(),
         Effect::Note(note) => match note {
             Note::View(view) => format!("view {}", view.epoch),
-            Note::Cache(view) => format!("cache {}", view.epoch),
+            Note::Cache(list) => format!("cache {}", list.view.epoch),
+            Note::Unbelieved { server, error } => format!("{server} is not believed: {error}"),
             Note::Joined { node, members } => format!("joined {node} {members}"),
             Note::Away { why } => format!("away: {why}"),
             Note::GaveUp { why } => format!("gave up: {why}"),
@@ -175,6 +187,7 @@ fn config() -> ClientConfig {
     ClientConfig {
         directories: vec!["d:1".into()],
         cached: None,
+        trust: Some(Trust::default()),
         group: GroupName::new("#g").unwrap(),
         key: None,
         nick: Some("joe".into()),
@@ -201,7 +214,7 @@ const IN: &str = "
     > start
     dial 1 d:1
     > dialed 1 c1
-    c1 RING
+    c1 RING SIGNED
     > c1 view 1.4 127.0.0.1 127.0.0.2
     close c1
     view 1.4
@@ -224,7 +237,7 @@ const BACK: &str = "
     > due
     dial 3 d:1
     > dialed 3 c3
-    c3 RING
+    c3 RING SIGNED
     > c3 view 1.5 127.0.0.2
     close c3
     view 1.5

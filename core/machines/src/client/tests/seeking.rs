@@ -1,9 +1,10 @@
 //! On the way to the group: lists, pointers, pauses; and the asker.
 
-use super::{IN, check, check_machine, config, output, view};
+use super::{IN, check, check_machine, config, output, signer, view};
 use crate::client::{Asker, Client, ClientConfig, ClientTiming};
 use crate::command::{ClientCommand, Command};
 use crate::ids::Ticket;
+use crate::list::{ListSigner, Trust};
 use crate::machine::{DialError, Effect, Input, Machine};
 use crate::time::Time;
 use crate::wire::{Given, Text};
@@ -19,7 +20,7 @@ fn moved_while_joining() {
          close c2
          dial 3 d:1
          > dialed 3 c3
-         c3 RING
+         c3 RING SIGNED
          > c3 view 1.4 127.0.0.1 127.0.0.2
          close c3
          dial 4 127.0.0.3:7411"
@@ -30,7 +31,7 @@ fn moved_while_joining() {
          close c2
          dial 3 d:1
          > dialed 3 c3
-         c3 RING
+         c3 RING SIGNED
          > c3 view 1.6 127.0.0.2
          close c3
          view 1.6
@@ -81,7 +82,7 @@ fn no_directory_answers() {
          > due
          dial 3 d:1
          > dialed 3 c3
-         c3 RING
+         c3 RING SIGNED
          > c3 error ERR what
          close c3
          away: d:1 does not give the list",
@@ -97,7 +98,7 @@ fn no_directory_answers() {
 
 #[test]
 fn starting_from_the_cache() {
-    let cached = |epoch, nodes: &[&str]| Client::new(ClientConfig { cached: Some(view(epoch, nodes)), ..config() });
+    let cached = |epoch, nodes: &[&str]| Client::new(ClientConfig { cached: Some(view(epoch, nodes)), trust: None, ..config() });
     check_machine(
         cached("1.4", &["127.0.0.1"]),
         "> start
@@ -105,7 +106,7 @@ fn starting_from_the_cache() {
          > dialed 1 refused
          dial 2 127.0.0.1:7411
          > dialed 2 c2
-         c2 RING
+         c2 RING SIGNED
          > lost c2
          dial 3 127.0.0.1:7411
          > dialed 3 refused
@@ -117,7 +118,7 @@ fn starting_from_the_cache() {
         "> start
          dial 1 d:1
          > dialed 1 c1
-         c1 RING
+         c1 RING SIGNED
          > c1 view 1.2 127.0.0.1
          close c1
          view 1.2
@@ -128,7 +129,7 @@ fn starting_from_the_cache() {
          > due
          dial 3 d:1
          > dialed 3 c3
-         c3 RING
+         c3 RING SIGNED
          > c3 view 1.1 127.0.0.2
          close c3
          dial 4 127.0.0.1:7411",
@@ -137,13 +138,52 @@ fn starting_from_the_cache() {
         "> start
          dial 1 d:1
          > dialed 1 c1
-         c1 RING
+         c1 RING SIGNED
          > c1 view 1.1
          close c1
          view 1.1
          cache 1.1
          away: no super node is in the ring yet",
     );
+}
+
+#[test]
+fn a_list_that_is_not_believed_is_not_used() {
+    let seen = "1.7".parse().unwrap();
+    let knowing = |keys| Client::new(ClientConfig { trust: Some(Trust { keys, seen }), ..config() });
+    check_machine(
+        knowing(vec![signer().key()]),
+        "> start
+         dial 1 d:1
+         > dialed 1 c1
+         c1 RING SIGNED
+         > c1 view 1.6 127.0.0.1
+         close c1
+         d:1 is not believed: it is of epoch 1.6, and one of epoch 1.7 was seen already
+         away: d:1 gives a list that can't be believed: it is of epoch 1.6, and one of epoch 1.7 was seen already
+         > due
+         dial 2 d:1
+         > dialed 2 c2
+         c2 RING SIGNED
+         > c2 view 1.7 127.0.0.1
+         close c2
+         view 1.7
+         cache 1.7
+         dial 3 127.0.0.1:7411",
+    );
+    let key = signer().key();
+    let why = format!("it is signed by {key}, which is none of the directory servers known so far");
+    let script = format!(
+        "> start
+         dial 1 d:1
+         > dialed 1 c1
+         c1 RING SIGNED
+         > c1 view 1.7 127.0.0.1
+         close c1
+         d:1 is not believed: {why}
+         away: d:1 gives a list that can't be believed: {why}"
+    );
+    check_machine(knowing(vec![ListSigner::new([2; 32]).key()]), &script);
 }
 
 /// Refused time and again, it comes back less and less often, and never at the same pace as others.
@@ -268,7 +308,7 @@ const SILENT: &str = "
     > due
     dial 3 d:1
     > dialed 3 c3
-    c3 RING
+    c3 RING SIGNED
     > c3 view 1.4 127.0.0.1 127.0.0.2
     close c3
     dial 4 127.0.0.2:7411

@@ -207,7 +207,10 @@ impl World {
         self.proposed += 1;
         let change = match self.proposed {
             1 => Change::Found { network: "net".into(), params: crate::view::RingParams::default(), generation: 1 },
-            number => Change::Directories { addresses: vec![number.to_string().into()] },
+            number => {
+                let server = crate::view::DirectoryServer { address: number.to_string().into(), key: None };
+                Change::Directories { servers: vec![server] }
+            }
         };
         self.servers[leader].replica.as_mut().unwrap().propose(change);
         self.flush(leader);

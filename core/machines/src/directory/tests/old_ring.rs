@@ -6,7 +6,8 @@ use super::*;
 fn with_only_a_ring(others: &[&str]) -> Rig {
     let mut state = DirectoryState::default();
     state.apply(&Change::Found { network: "net".into(), params: RingParams::default(), generation: 1 });
-    state.apply(&Change::Directories { addresses: vec!["192.0.2.9:7410".into()] });
+    let server = crate::view::DirectoryServer { address: "192.0.2.9:7410".into(), key: Some(ListSigner::new([1; 32]).key()) };
+    state.apply(&Change::Directories { servers: vec![server] });
     let key = NodeKey::new("192.0.2.1").unwrap();
     let (incarnation, since, admitted) = (Incarnation(1), Time(5), crate::ids::Epoch::default());
     state.apply(&Change::Admit { node: crate::view::NodeInfo { key, name: "alpha".into(), incarnation, since, admitted } });
@@ -53,7 +54,7 @@ fn an_old_ring_goes_on_in_a_higher_generation() {
 
 #[test]
 fn an_old_ring_is_not_mixed_with_what_others_know() {
-    let introduce = |founded: &str| format!("1 SERVER 00000000000000aa 192.0.2.8:7410 {founded}");
+    let introduce = |founded: &str| format!("1 SERVER 00000000000000aa 192.0.2.8:7410 {founded} {}", "11".repeat(32));
     let both = ["192.0.2.9:7410", "192.0.2.8:7410"];
     // Another that knows of a network: nothing is begun, and nothing taken from it.
     let mut rig = check_only_a_ring(&both, &[("start", ""), ("durable", ""), ("node 1 edge:x 1", "1: proven")]);

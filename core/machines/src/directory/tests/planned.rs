@@ -275,7 +275,7 @@ fn another_start_of_a_node_waits_for_its_turn_and_the_first_is_dead_at_once() {
         ("node 5 192.0.2.2 4", "5: proven"),
         (
             "5 REGISTER 9 b",
-            "4: refused ERR 192.0.2.2 has registered on another connection | 4 closed | 5 watches | 5: view 1.7 192.0.2.1/1 | 5: pending 3 join 192.0.2.2/3 | cancel 3: the connection to 192.0.2.2 broke",
+            "5 watches | 5: view 1.7 192.0.2.1/1 | 5: pending 3 join 192.0.2.2/3 | 4: refused ERR 192.0.2.2 has registered on another connection | 4 closed | cancel 3: the connection to 192.0.2.2 broke",
         ),
         ("durable", "all: pending 3 - | prepare 4 join 192.0.2.2/4 | all: pending 4 join 192.0.2.2/4"),
     ]);

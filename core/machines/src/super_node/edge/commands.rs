@@ -9,7 +9,7 @@ use super::answers::{Claim, JoinStyle, Purpose};
 use super::readers::Asker;
 use super::session::{GUEST_PREFIX, Gate};
 use super::{Asked, Edge, Query};
-use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk};
+use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk, RingAsk};
 use crate::entry::{Person, SayKind};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Birth, Conn, Term, Ticket};
@@ -18,7 +18,7 @@ use crate::names::{GroupName, Nick};
 use crate::peer::{Mark, Op, PeerCommand};
 use crate::redis;
 use crate::secret::session_of_token;
-use crate::super_node::ctx::{Ctx, Letter};
+use crate::super_node::ctx::{Ctx, Letter, Placement};
 use crate::wire::{At, Bad, Caller, Given, Rest, Text};
 
 /// Wrong passwords after which a connection is closed.
@@ -257,7 +257,16 @@ impl Edge {
             ClientCommand::Client { words: Rest(words) } => self.client(ctx, conn, &words),
             ClientCommand::Info { .. } => self.info(ctx, conn),
             ClientCommand::Command { words: Rest(words) } => self.say(ctx, conn, redis::command(&words)),
-            ClientCommand::Ring { how: Given(Some(_)) } => {
+            ClientCommand::Ring { how: Given(Some(RingAsk::Signed)) } => {
+                let Placement { view, seal, .. } = ctx.placement;
+                let list = view.as_ref().zip(seal.as_ref()).filter(|(view, seal)| view.epoch == seal.epoch);
+                let answer = match list {
+                    Some((view, seal)) => Reply::SignedRing { seal: seal.clone(), view: view.clone() }.into(),
+                    None => Event::error(Code::TryAgain, "100 this node has no signed list of the present ring; directory servers have"),
+                };
+                self.say(ctx, conn, answer);
+            }
+            ClientCommand::Ring { how: Given(Some(RingAsk::Linearizable)) } => {
                 let text = "a super node knows what it has heard: ask a directory server for RING LINEARIZABLE";
                 self.say(ctx, conn, Event::error(Code::Err, text));
             }
