@@ -20,6 +20,8 @@ mod send;
 mod tail;
 mod talk;
 
+pub use net::reactor;
+
 use std::process::ExitCode;
 
 use chatring_admin::{EXIT_CODES, Failure, Output};

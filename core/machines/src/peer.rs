@@ -12,7 +12,7 @@ use crate::ids::{Birth, Epoch, Incarnation, ServerId, SessionId, Term, Ticket};
 use crate::list::{ListKey, Seal};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::time::Time;
-use crate::view::{DirectoryServer, NodeInfo, SharedView};
+use crate::view::{DirectoryServer, NodeInfo, SharedView, ViewChange};
 use crate::wire::{Rest, Text};
 use crate::{wire_enum, wire_struct, wire_words};
 
@@ -382,8 +382,10 @@ wire_enum! {
         /// Peer commands are welcome now.
         "proven" Proven {},
 
-        /// A new view. Also sent to whoever watches, as it changes.
+        /// The view. Sent to whoever begins to watch, and where it is not made of the one before.
         "view" View { view: SharedView },
+        /// The view is the next one after this, and this is what is different: to whoever watches, as it changes.
+        "view-changed" ViewChanged { before: Epoch, change: ViewChange },
         /// The seal of the view, for whoever hands it on. Also sent to whoever watches, after each view and before it expires.
         "sealed" Sealed { seal: Seal },
         /// The node has its place in the ring.

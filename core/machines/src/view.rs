@@ -118,6 +118,15 @@ impl View {
         self.nodes.binary_search_by(|node| node.key.cmp(key)).ok().map(|ix| &self.nodes[ix])
     }
 
+    /// The next view. `None`: the change is none.
+    pub fn changed(&self, change: &ViewChange) -> Option<View> {
+        match change {
+            ViewChange::Plan { plan } => self.after(plan),
+            ViewChange::Servers { servers } if self.directories == *servers => None,
+            ViewChange::Servers { servers } => Some(View { epoch: self.epoch.next(), directories: servers.clone(), ..self.clone() }),
+        }
+    }
+
     /// The view that a plan makes of this one, under the next epoch; `None` where it changes nothing (any more).
     pub fn after(&self, plan: &Plan) -> Option<View> {
         let mut view = self.clone();
@@ -144,6 +153,16 @@ impl View {
             }
         }
         Some(view)
+    }
+}
+
+wire_enum! {
+    /// What makes the next view of one: all that there is to say to who has that one.
+    pub enum ViewChange {
+        /// A node has come or gone, or all have another number of points.
+        "plan" Plan { plan: Plan },
+        /// The directory servers are these.
+        "servers" Servers { servers: Vec<DirectoryServer> },
     }
 }
 

@@ -123,9 +123,13 @@ impl Directory {
         let planned = self.state.pending().map(|(number, _)| number);
         let was = self.state.pending().map(|(_, plan)| plan.clone());
         let text = describe(&change, self.state.pending().map(|(_, plan)| plan));
+        let (before, step) = (self.state.view().epoch, self.state.as_view_change(&change));
         let applied = self.state.apply(&change);
         if applied == Applied::Ring {
-            self.publish_view(now, effects);
+            match step {
+                Some(change) => self.publish_change(now, before, change, effects),
+                None => self.publish_view(now, effects),
+            }
             effects.push(Effect::Note(Note::View(self.state.view().clone())));
             note(effects, Level::Info, format!("epoch {}: {}", self.state.view().epoch, text));
         } else if applied == Applied::Plan {

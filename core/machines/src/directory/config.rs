@@ -82,8 +82,8 @@ impl Default for DirectoryLimits {
     fn default() -> DirectoryLimits {
         DirectoryLimits {
             strangers: 1_024,
-            peers: 8_192,
-            nodes: 4_096,
+            peers: 20_480,
+            nodes: 16_384,
             plans: 256,
             pending_per_peer: 256,
             queries: 256,

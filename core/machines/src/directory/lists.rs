@@ -5,20 +5,27 @@
 use super::changes::tell;
 use super::{Directory, WATCHERS};
 use crate::event::{Code, Event, Reply};
-use crate::ids::Conn;
+use crate::ids::{Conn, Epoch};
 use crate::list::Seal;
 use crate::machine::Effect;
 use crate::peer::LinkEvent;
 use crate::time::Time;
+use crate::view::ViewChange;
 
 /// A list is sealed anew when this part of its time has passed, so that what is handed out is good for the rest at least.
 const FRESH: u64 = 4;
 
 impl Directory {
-    /// There is another view: whoever watches hears of it, and what vouches for it.
+    /// There is a view that has nothing to do with the one before: whoever watches hears all of it, and what vouches for it.
     pub(super) fn publish_view(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let view = self.state.view().clone();
         effects.push(Effect::TellAll { list: WATCHERS, event: LinkEvent::View { view }.into(), skip: None });
+        self.publish_seal(now, effects);
+    }
+
+    /// The same, to who has the one before: only what is different.
+    pub(super) fn publish_change(&mut self, now: Time, before: Epoch, change: ViewChange, effects: &mut Vec<Effect>) {
+        effects.push(Effect::TellAll { list: WATCHERS, event: LinkEvent::ViewChanged { before, change }.into(), skip: None });
         self.publish_seal(now, effects);
     }
 

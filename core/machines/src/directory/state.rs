@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::ids::{Epoch, Incarnation};
 use crate::names::NodeKey;
 use crate::peer::{Change, Ruling};
-use crate::view::{Plan, RingParams, SharedView, View};
+use crate::view::{Plan, RingParams, SharedView, View, ViewChange};
 use crate::wire::{Argv, Bad, Field, Reader};
 
 /// How many drained starts of nodes are remembered; the oldest are forgotten, and might come back into the ring.
@@ -191,24 +191,24 @@ impl DirectoryState {
 
     /// The view after a change of the ring; `None` where it changes nothing.
     fn next_view(&self, change: &Change) -> Option<View> {
-        let mut view = View::clone(self.view());
         if let Change::Found { network, params, generation } = change {
-            let new = *generation > view.epoch.generation;
-            (view.network, view.params) = (network.clone(), bounded(*params));
-            view.epoch = Epoch { generation: *generation, number: 1 };
-            return new.then_some(view);
+            let new = *generation > self.view.epoch.generation;
+            let epoch = Epoch { generation: *generation, number: 1 };
+            return new.then(|| View { network: network.clone(), params: bounded(*params), epoch, ..View::clone(&self.view) });
         }
-        match change {
-            Change::Directories { servers } => {
-                let new = view.directories != *servers;
-                view.directories.clone_from(servers);
-                view.epoch = view.epoch.next();
-                new.then_some(view)
-            }
-            Change::Admit { node } => view.after(&Plan::Join { node: node.clone() }),
-            Change::Remove { key, incarnation, .. } => view.after(&Plan::Drain { key: key.clone(), incarnation: *incarnation }),
-            Change::Found { .. } | Change::Prepare { .. } | Change::Commit { .. } | Change::Cancel { .. } | Change::Rule { .. } => None,
-        }
+        self.view.changed(&self.as_view_change(change)?)
+    }
+
+    /// What a change means for the view, to whoever has the present one. `None`: nothing, or there is nothing of the present one in the next.
+    pub(super) fn as_view_change(&self, change: &Change) -> Option<ViewChange> {
+        let plan = match change {
+            Change::Directories { servers } => return Some(ViewChange::Servers { servers: servers.clone() }),
+            Change::Admit { node } => Plan::Join { node: node.clone() },
+            Change::Remove { key, incarnation, .. } => Plan::Drain { key: key.clone(), incarnation: *incarnation },
+            Change::Commit { number } => self.pending().filter(|(pending, _)| pending == number)?.1.clone(),
+            Change::Found { .. } | Change::Prepare { .. } | Change::Cancel { .. } | Change::Rule { .. } => return None,
+        };
+        Some(ViewChange::Plan { plan })
     }
 
     /// Panics when what this file promises does not hold.

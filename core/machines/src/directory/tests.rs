@@ -24,7 +24,7 @@ use crate::list::{ListSigner, SignedList, Trust};
 use crate::machine::{Query, Store, Write};
 use crate::peer::{Change, PeerCommand};
 use crate::secret::NetworkSecret;
-use crate::view::{Plan, RingParams, View};
+use crate::view::{Plan, RingParams, SharedView, View};
 use crate::wire::Argv;
 
 struct Rig {
@@ -67,9 +67,10 @@ impl Rig {
     }
 
     fn handle(&mut self, input: Input) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        let (mut effects, before) = (Vec::new(), self.directory.state().view().clone());
         self.directory.handle(self.now, input, &mut effects);
         self.directory.check_invariants();
+        unfold(before, &mut effects);
         for effect in &effects {
             match effect {
                 Effect::Commit { .. } | Effect::Query { .. } => self.unstored.push_back(effect.clone()),
@@ -242,6 +243,22 @@ impl Rig {
             ["restart"] => self.restart(),
             [slot, ref words @ ..] => self.heard(slot, words),
             [] => Vec::new(),
+        }
+    }
+}
+
+/// Shows views that are told as changes of the one before as those who watch see them.
+fn unfold(mut view: SharedView, effects: &mut [Effect]) {
+    for effect in effects {
+        let Effect::TellAll { event, .. } = effect else { continue };
+        match event {
+            Event::Link(LinkEvent::ViewChanged { before, change }) => {
+                assert_eq!(*before, view.epoch);
+                view = view.changed(change).expect("a change that is none is told").into();
+                *event = LinkEvent::View { view: view.clone() }.into();
+            }
+            Event::Link(LinkEvent::View { view: whole }) => view = whole.clone(),
+            _ => {}
         }
     }
 }

@@ -228,7 +228,7 @@ impl Directory {
         let Ok(event) = Event::parse(&args) else { return };
         let after = match &event {
             Event::Link(LinkEvent::Registered { epoch, .. } | LinkEvent::Beat { epoch, .. }) => *epoch,
-            Event::Link(LinkEvent::View { .. } | LinkEvent::Pending { .. }) => return,
+            Event::Link(LinkEvent::View { .. } | LinkEvent::ViewChanged { .. } | LinkEvent::Pending { .. }) => return,
             _ => Epoch::default(),
         };
         if after > self.state.view().epoch {

@@ -182,6 +182,11 @@ impl Home {
         }
     }
 
+    /// The directory server speaks of a ring that it has not shown: a new link begins with all of it.
+    pub fn lost_track(&mut self, ctx: &mut Ctx<'_>) {
+        self.fail(ctx, "says what is different in a ring that it has not shown");
+    }
+
     pub fn lost(&mut self, ctx: &mut Ctx<'_>) {
         self.state = State::Waiting { until: ctx.now };
         self.fail(ctx, "closed the connection");

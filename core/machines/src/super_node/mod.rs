@@ -22,13 +22,13 @@ pub use config::{NodeConfig, NodeLimits, NodeTiming};
 use crate::command::Command;
 use crate::event::Event;
 use crate::handshake::Identity;
-use crate::ids::{Birth, Conn, ListenerId, Term};
+use crate::ids::{Birth, Conn, Epoch, ListenerId, Term};
 use crate::machine::{Effect, Input, Level, Machine, Note};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{LinkEvent, PeerCommand};
 use crate::ring::Ring;
 use crate::time::{Time, earlier};
-use crate::view::{Plan, SharedView};
+use crate::view::{Plan, SharedView, ViewChange};
 use ctx::{Ctx, Ids, Letter, Placement, Planned};
 use edge::Edge;
 use home::{Home, Told};
@@ -200,6 +200,7 @@ impl SuperNode {
     fn told_by_directory(&mut self, now: Time, event: LinkEvent, effects: &mut Vec<Effect>) {
         match event {
             LinkEvent::View { view } => self.view_changed(now, view, effects),
+            LinkEvent::ViewChanged { before, change } => self.view_follows(now, before, &change, effects),
             LinkEvent::Sealed { seal } => self.placement.seal = Some(seal),
             LinkEvent::Record { ticket, record } => self.master.recorded(ctx!(self, now, effects), ticket, record),
             LinkEvent::Orphans { ticket, groups } => self.master.orphans_named(ctx!(self, now, effects), ticket, groups),
@@ -235,6 +236,18 @@ impl SuperNode {
             }
             Event::Link(event) => self.edge.hear(ctx!(self, now, effects), from, event),
             _ => effects.push(log(Level::Warn, format!("{from} said something that is not for a peer"))),
+        }
+    }
+
+    /// The view is the next one after this. A server that lags behind says what is known here already.
+    fn view_follows(&mut self, now: Time, before: Epoch, change: &ViewChange, effects: &mut Vec<Effect>) {
+        let Some(view) = self.placement.view.clone().filter(|view| view.epoch >= before) else {
+            return self.home.lost_track(ctx!(self, now, effects));
+        };
+        if view.epoch == before
+            && let Some(next) = view.changed(change)
+        {
+            self.view_changed(now, Arc::new(next), effects);
         }
     }
 
