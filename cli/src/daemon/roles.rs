@@ -55,9 +55,10 @@ impl Roles<'_> {
         let machine = directory::Directory::new(
             DirectoryConfig {
                 address: directory.advertise.to_string().into(),
-                key: NodeKey::gateway(&format!("directory@{}", directory.advertise)),
+                key: NodeKey::of_directory(directory.advertise),
                 network: network.name.as_str().into(),
                 secret: network.secret.clone(),
+                certified: false,
                 params: network.params,
                 directories: texts(&network.directories),
                 election_ms: directory.election_ms,
@@ -92,6 +93,7 @@ impl Roles<'_> {
             name: node.name.as_str().into(),
             network: network.name.as_str().into(),
             secret: network.secret.clone(),
+            certified: false,
             incarnation: Incarnation(draw()?),
             seed: draw()?,
             directories: texts(&network.directories),

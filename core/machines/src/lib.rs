@@ -8,6 +8,7 @@
 //! [`directory`], [`super_node`], [`client`].
 #![warn(missing_docs)]
 
+pub mod certificate;
 pub mod client;
 pub mod command;
 pub mod directory;

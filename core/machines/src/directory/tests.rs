@@ -10,6 +10,7 @@
 //! unreachable
 //! ```
 
+mod certified;
 mod old_ring;
 mod planned;
 
@@ -17,7 +18,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::handshake::Dialling;
+use crate::handshake::{Dialling, Whom};
 use crate::ids::ListenerId;
 use crate::machine::{Query, Store, Write};
 use crate::peer::Change;
@@ -37,9 +38,10 @@ struct Rig {
 fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConfig {
     DirectoryConfig {
         address: "192.0.2.9:7410".into(),
-        key: NodeKey::gateway("directory@192.0.2.9:7410"),
+        key: NodeKey::of_directory("192.0.2.9:7410".parse().unwrap()),
         network: "net".into(),
         secret: NetworkSecret::new("s"),
+        certified: false,
         params: RingParams::default(),
         directories: Vec::new(),
         election_ms: 800,
@@ -107,8 +109,9 @@ impl Rig {
             secret: NetworkSecret::new(secret),
             key: NodeKey::new(key).unwrap(),
             incarnation: Incarnation(incarnation.parse().unwrap()),
+            certified: false,
         };
-        let (dialling, hello) = Dialling::start(&identity, None, 7);
+        let (dialling, hello) = Dialling::start(&identity, Whom::Directory, 7);
         let mut effects = self.handle(Input::Heard { conn: conn(slot), command: Ok(hello.into()) });
         let Some(Effect::Tell { event: Event::Link(challenge), .. }) = effects.pop() else { panic!("{effects:?}") };
         // A dialler with a wrong secret sees it here already; one that lies goes on.

@@ -16,6 +16,8 @@ pub struct NodeConfig {
     pub network: Text,
     /// What its nodes have in common.
     pub secret: NetworkSecret,
+    /// Whether peers have to show a certificate: the driver then has TLS on the node's own port, and dials with it.
+    pub certified: bool,
     /// Which start of it this is: drawn by the driver.
     pub incarnation: Incarnation,
     /// For jitter, ids and nonces: drawn by the driver from the system's random source.
