@@ -27,6 +27,7 @@ pub fn reactor<M: Machine>(machine: M, notes: impl FnMut(Note) + Send + 'static)
     let setup = Setup {
         listeners: Vec::new(),
         dial_transport: transport().map_err(|error| broken(&error))?,
+        dial_tls: None,
         store: None,
         keep: None,
         judges,
