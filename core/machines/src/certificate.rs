@@ -144,6 +144,16 @@ impl fmt::Display for Title {
     }
 }
 
+/// The URI in the certificate of a network's own CA.
+pub fn authority(network: &str) -> Result<String, BadTitle> {
+    if is_plain(network) { Ok(format!("{SCHEME}{network}")) } else { Err(BadTitle::Network) }
+}
+
+/// The network whose CA has this URI in its certificate.
+pub fn network_of_authority(uri: &str) -> Option<&str> {
+    uri.strip_prefix(SCHEME).filter(|network| is_plain(network))
+}
+
 /// What the certificate at the other end of a connection says: nothing, if it is good, and not for a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificate {
@@ -211,6 +221,18 @@ mod tests {
         check("chatring://n/directory/example.org", Err(BadTitle::Address(Role::Directory)));
         check("chatring://n/gateway/directory@192.0.2.1:7400", Err(BadTitle::Gateway));
         check("chatring://n/gateway/", Err(BadTitle::Gateway));
+    }
+
+    #[test]
+    fn authorities() {
+        let uri = authority("my-net.2").unwrap();
+        assert_eq!((uri.as_str(), network_of_authority(&uri)), ("chatring://my-net.2", Some("my-net.2")));
+        assert_eq!(authority("a/b"), Err(BadTitle::Network));
+        for uri in ["chatring://", "chatring://n/node/192.0.2.1", "https://n"] {
+            assert_eq!(network_of_authority(uri), None, "{uri}");
+        }
+        // No title, so nobody is let in by the CA's own certificate.
+        assert_eq!(Title::parse(&uri), Err(BadTitle::Form));
     }
 
     #[test]

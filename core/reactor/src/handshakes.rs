@@ -119,9 +119,19 @@ impl Driver {
 
     /// What a connection sent can't be opened: it is told so, and closed.
     pub fn distrust(&mut self, slot: u32, error: &rustls::Error) {
-        self.say_why(slot, is_about_certificates(error), &explain(error));
+        if self.is_for_peers(slot) {
+            self.say_why(slot, is_about_certificates(error), &explain(error));
+        } else {
+            self.say_why(slot, false, &error.to_string());
+        }
         self.counters.broken += 1;
         self.lose(slot);
+    }
+
+    /// Whether the network's certificates are what matters on this connection.
+    fn is_for_peers(&mut self, slot: u32) -> bool {
+        let listener = self.connections.at(slot).and_then(|connection| self.listeners.get(connection.listener as usize));
+        listener.is_none_or(|listener| matches!(listener.beneath, Beneath::TlsOffered(_)))
     }
 
     /// A connection with TLS has ended without the word that this was all.

@@ -32,4 +32,4 @@ pub use keeper::Keep;
 pub use mailbox::{Full, Handle};
 pub use reactor::Reactor;
 pub use setup::{Limits, Listening, ReactorError, Setup, Tuning, listen};
-pub use tls::{Beneath, Identity, IdentityError, Membership};
+pub use tls::{Beneath, Identity, IdentityError, Membership, network_of};

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use chatring_machines::certificate::{Certificate, Title};
+use chatring_machines::certificate::{Certificate, Title, network_of_authority};
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
@@ -82,6 +82,16 @@ impl Membership {
     fn current(&self) -> Arc<Current> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Which network the CA in this file is of.
+pub fn network_of(ca: &Path) -> Result<String, IdentityError> {
+    let bad = |why: String| IdentityError::Authority { file: ca.into(), why };
+    let chain = chain(ca).map_err(bad)?;
+    let certificate = chain.first().ok_or_else(|| bad("found no certificate".to_string()))?;
+    let certificate = webpki::EndEntityCert::try_from(certificate).map_err(|error| bad(error.to_string()))?;
+    let network = certificate.valid_uri_names().find_map(network_of_authority);
+    network.map(str::to_string).ok_or_else(|| bad("it names no network".to_string()))
 }
 
 /// What a certificate says of its holder, whoever has signed it.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use identity::{Identity, IdentityError};
 pub(crate) use layer::{Layer, flush};
-pub use membership::Membership;
+pub use membership::{Membership, network_of};
 pub(crate) use words::{explain, is_about_certificates};
 
 /// What a port has beneath its codec.
