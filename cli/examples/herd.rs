@@ -17,7 +17,7 @@ use chatring::commands;
 use chatring_machines::approach::{Approach, Step};
 use chatring_machines::command::Command;
 use chatring_machines::event::Event;
-use chatring_machines::handshake::{Identity, Peer};
+use chatring_machines::handshake::{Identity, Peer, Whom};
 use chatring_machines::ids::{Conn, Epoch, Incarnation, Ticket};
 use chatring_machines::machine::{Effect, Input, Level, Machine, Note};
 use chatring_machines::names::NodeKey;
@@ -118,7 +118,13 @@ impl Herd {
     }
 
     fn identity(&self, number: u32) -> Identity {
-        Identity { network: "herd".into(), secret: NetworkSecret::new(SECRET), key: key(number), incarnation: incarnation(number) }
+        Identity {
+            network: "herd".into(),
+            secret: NetworkSecret::new(SECRET),
+            key: key(number),
+            incarnation: incarnation(number),
+            certified: false,
+        }
     }
 
     fn dial(&mut self, effects: &mut Vec<Effect>) {
@@ -218,7 +224,7 @@ impl Machine for Herd {
             Input::Start => self.dial(effects),
             Input::Dialed { ticket, result } => {
                 let Some(number) = self.dials.remove(&ticket) else { return };
-                let (mut approach, nonce) = (Approach::new(None), self.jitter.draw());
+                let (mut approach, nonce) = (Approach::new(Whom::Directory), self.jitter.draw());
                 match (approach.dialed(&self.identity(number), result, nonce, effects), result) {
                     (Step::Failed(why), _) => note(effects, format!("{number} {why}")),
                     (_, Ok(conn)) => {
@@ -266,7 +272,7 @@ impl Machine for Herd {
 fn run(address: &str, nodes: u32, seconds: u64, pid: u32) -> anyhow::Result<()> {
     rlimit::increase_nofile_limit(u64::from(nodes) + 1_000)?;
     let (tell, told) = mpsc::channel();
-    let reactor = commands::reactor(Herd::new(address, nodes), move |note| {
+    let reactor = commands::reactor(Herd::new(address, nodes), None, move |note| {
         if let Note::Log { text, .. } = note {
             let _ = tell.send(text);
         }

@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -128,7 +129,9 @@ fn an_idle_connection_costs_little() {
 fn check(certificate: &str, key: &str, expect: &str) {
     let dir = tempfile::tempdir().unwrap();
     for name in ["first.pem", "first.key", "second.key"] {
-        std::fs::copy(file(name), dir.path().join(name)).unwrap();
+        let copy = dir.path().join(name);
+        std::fs::copy(file(name), &copy).unwrap();
+        std::fs::set_permissions(copy, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
     let config = dir.path().join("chatd.toml");
     let text = format!(

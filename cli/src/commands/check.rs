@@ -24,7 +24,7 @@ pub fn run(args: CheckArgs, global: &Global) -> Result<(), Failure> {
     let mut checks = Checks::default();
     let mut trouble: Vec<Failure> = Vec::new();
     for node in &view.nodes {
-        match check(&node.key, &args) {
+        match check(&node.key, &args, global) {
             Ok(cells) => checks.add(&node.key, &cells),
             Err(failure) => trouble.push(Failure { advice: None, ..failure }),
         }
@@ -45,11 +45,11 @@ pub fn run(args: CheckArgs, global: &Global) -> Result<(), Failure> {
     }
 }
 
-fn check(node: &NodeKey, args: &CheckArgs) -> Result<Vec<Text>, Failure> {
+fn check(node: &NodeKey, args: &CheckArgs, global: &Global) -> Result<Vec<Text>, Failure> {
     let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?;
     let ask = ClientCommand::Check { group: args.group.clone() };
     // A node checks once in a second at most: who comes too early is told when to come again.
-    match net::ask_patiently(vec![address.to_string().into()], ask.into())? {
+    match net::ask_patiently(global.at(address.to_string()), ask.into())? {
         Some(Reply::Checked { cells }) => Ok(cells.0),
         _ => Err(Failure::refused(format!("{node} does not say what it checked"))),
     }

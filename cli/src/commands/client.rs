@@ -27,7 +27,7 @@ pub fn run(command: ClientCommands, global: &Global) -> Result<(), Failure> {
     let mut slow = render::Slow::default();
     let mut trouble = Vec::new();
     for node in &view.nodes {
-        match ask(&node.key) {
+        match ask(&node.key, global) {
             Ok(cells) => slow.add(&node.key, &cells),
             Err(failure) => trouble.push(failure),
         }
@@ -39,10 +39,10 @@ pub fn run(command: ClientCommands, global: &Global) -> Result<(), Failure> {
     }
 }
 
-fn ask(node: &NodeKey) -> Result<Vec<Text>, Failure> {
+fn ask(node: &NodeKey, global: &Global) -> Result<Vec<Text>, Failure> {
     let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?;
     let ask = ClientCommand::Client { words: Rest(vec!["LIST".into(), "SLOW".into()]) };
-    match net::ask_patiently(vec![address.to_string().into()], ask.into())? {
+    match net::ask_patiently(global.at(address.to_string()), ask.into())? {
         Some(Reply::Slow { cells }) => Ok(cells.0),
         _ => Err(Failure::refused(format!("{node} does not say who is slow"))),
     }

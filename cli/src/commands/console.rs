@@ -47,12 +47,10 @@ impl Commands for Console<'_> {
     }
 
     fn groups(&self) -> Box<dyn Fn() -> Vec<String>> {
-        let directories = self.global.directories();
-        Box::new(move || {
-            match net::ask_within(GROUPS_PATIENCE_MS, directories.clone(), vec![ClientCommand::Groups { pattern: None }.into()]) {
-                Ok(replies) => replies.iter().flat_map(names).collect(),
-                Err(_) => Vec::new(),
-            }
+        let servers = self.global.servers();
+        Box::new(move || match net::ask_within(GROUPS_PATIENCE_MS, servers.clone(), vec![ClientCommand::Groups { pattern: None }.into()]) {
+            Ok(replies) => replies.iter().flat_map(names).collect(),
+            Err(_) => Vec::new(),
         })
     }
 }
@@ -78,6 +76,9 @@ fn command_line(global: &Global, words: Vec<String>) -> Vec<String> {
     if !says("--directory") {
         line.extend(global.directories.iter().map(|address| format!("--directory={address}")));
     }
+    if let Some(ca) = global.ca.as_ref().filter(|_| !says("--ca")) {
+        line.push(format!("--ca={}", ca.display()));
+    }
     if !says("--output") && global.output != Output::default() {
         let value = global.output.to_possible_value().expect("no output is hidden");
         line.push(format!("--output={}", value.get_name()));
@@ -93,7 +94,7 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, directories: &[&str], output: Output) {
-        let outer = Global { directories: vec!["a:1".into(), "b:2".into()], output: Output::Json };
+        let outer = Global { directories: vec!["a:1".into(), "b:2".into()], output: Output::Json, ca: Some("ca.pem".into()) };
         let words = line.split(' ').map(str::to_string).collect();
         let matches = Console { global: &outer }.definitions().try_get_matches_from(command_line(&outer, words)).unwrap();
         let cli = Cli::from_arg_matches(&matches).unwrap();
@@ -102,18 +103,20 @@ mod tests {
             (directories.iter().map(|text| text.to_string()).collect(), output),
             "{line}"
         );
+        assert_eq!(cli.global.ca, Some(if line.contains("--ca") { "other.pem".into() } else { "ca.pem".into() }), "{line}");
     }
 
     #[test]
     fn a_line_can_say_otherwise() {
         check("ring show", &["a:1", "b:2"], Output::Json);
         check("ring show --directory c:3", &["c:3"], Output::Json);
+        check("ring show --ca other.pem", &["a:1", "b:2"], Output::Json);
         check("ring show --directory=c:3 --output=table", &["c:3"], Output::Table);
     }
 
     #[test]
     fn a_console_explains_and_goes_on() {
-        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table };
+        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table, ca: None };
         let mut console = Console { global: &global };
         let mut run = |line: &str| console.run(line.split(' ').map(str::to_string).collect()).map_err(|failure| failure.kind);
         assert_eq!(run("ring owner #erlang --nodes 192.0.2.1"), Ok(()));
@@ -124,7 +127,7 @@ mod tests {
 
     #[test]
     fn nobody_is_told_to_type_the_name_of_the_program() {
-        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table };
+        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table, ca: None };
         let console = Console { global: &global };
         for line in ["", "ring", "ring owner", "help ring owner", "ring owner --help", "help"] {
             let error = console.definitions().try_get_matches_from(line.split_whitespace());

@@ -123,7 +123,7 @@ fn until(
         }
         if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_millis(AGAIN_MS)) {
             let command = ClientCommand::Directory { what, address: address.cloned() };
-            net::ask_patiently(global.directories(), command.into())?;
+            net::ask_patiently(global.servers(), command.into())?;
             asked = Some(Instant::now());
         }
         std::thread::sleep(Duration::from_millis(LOOK_MS));
@@ -140,7 +140,7 @@ fn statuses(global: &Global) -> Result<Vec<Server>, Failure> {
             continue;
         }
         let status = ClientCommand::Directory { what: DirectoryAsk::Status, address: None };
-        match net::ask_within(STATUS_MS, vec![address.clone()], vec![status.into()]) {
+        match net::ask_within(STATUS_MS, global.at(address.clone()), vec![status.into()]) {
             Ok(mut replies) => match replies.pop() {
                 Some(Reply::DirectoryStatus { address: own, server, role, leader, term, last, agreed, epoch, cells }) => {
                     // It may have been reached under another name.

@@ -38,7 +38,7 @@ fn nick(text: &str) -> Result<Nick, String> {
 
 /// `chatctl who`: where someone is.
 pub fn who(args: WhoArgs, global: &Global) -> Result<(), Failure> {
-    match net::ask(global.directories(), vec![ClientCommand::Where { nick: args.nick.clone() }.into()])?.pop() {
+    match net::ask(global.servers(), vec![ClientCommand::Where { nick: args.nick.clone() }.into()])?.pop() {
         Some(Reply::Where { cells }) if cells.0.is_empty() => Err(Failure::refused(format!("{} is in no group", args.nick))
             .advise("What masters report is known in a second; WHOIS over IRC asks the person's own group.")),
         Some(Reply::Where { cells }) => {
@@ -55,7 +55,7 @@ pub fn run(command: GroupCommand, global: &Global) -> Result<(), Failure> {
         GroupCommand::List { pattern } => ClientCommand::Groups { pattern: pattern.map(Into::into) },
         GroupCommand::Members { group } => ClientCommand::Members { group },
     };
-    let sheet = match net::ask(global.directories(), vec![ask.into()])?.pop() {
+    let sheet = match net::ask(global.servers(), vec![ask.into()])?.pop() {
         Some(Reply::GroupList { cells }) => render::groups(&cells.0),
         Some(Reply::MemberList { cells }) => render::members(&cells.0),
         _ => return Err(net::no_directory(global)),

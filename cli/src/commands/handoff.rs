@@ -33,7 +33,7 @@ pub fn run(command: HandoffCommand, global: &Global) -> Result<(), Failure> {
         HandoffCommand::Why => HandoffAsk::Why,
         HandoffCommand::Abort => HandoffAsk::Abort,
     };
-    let sheet = match (what, net::ask(global.directories(), vec![ClientCommand::Handoff { what }.into()])?.pop()) {
+    let sheet = match (what, net::ask(global.servers(), vec![ClientCommand::Handoff { what }.into()])?.pop()) {
         (_, Some(Reply::Handoff { number, plan, subject, age_ms, deadline_ms, queued, cells })) => {
             render::handoff(&render::Planned { number, plan, subject, age_ms, deadline_ms, queued }, &cells.0)
         }
@@ -49,7 +49,7 @@ pub fn run(command: HandoffCommand, global: &Global) -> Result<(), Failure> {
 pub fn change(command: ClientCommand, patience_ms: u64, global: &Global) -> Result<(), Failure> {
     // Each server has its share of the patience, and the first one that is there is to have all of it.
     let all_ms = patience_ms.saturating_mul(global.directories.len() as u64);
-    match net::ask_within(all_ms, global.directories(), vec![command.into()]) {
+    match net::ask_within(all_ms, global.servers(), vec![command.into()]) {
         Ok(mut replies) => match replies.pop() {
             Some(Reply::Ok { .. }) => Ok(()),
             _ => Err(net::no_directory(global)),

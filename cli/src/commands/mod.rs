@@ -15,13 +15,13 @@ mod lines;
 mod net;
 mod node;
 mod passwd;
+mod pki;
 mod ring;
 mod send;
 mod tail;
 mod talk;
 
-pub use net::reactor;
-
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chatring_admin::{EXIT_CODES, Failure, Output};
@@ -29,6 +29,9 @@ use chatring_machines::wire::Text;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{daemon, demo};
+
+use net::Servers;
+pub use net::reactor;
 
 /// Talks to a chat network, and shows what goes on in it
 #[derive(Parser)]
@@ -61,11 +64,24 @@ pub(crate) struct Global {
     /// In which form results are wanted
     #[arg(long, global = true, value_enum, default_value_t)]
     output: Output,
+    /// Talk TLS to directory servers and super nodes, and only to those whose certificate was signed by the CA in this file
+    #[arg(long, global = true, env = "CHATCTL_CA", value_name = "CA.PEM")]
+    ca: Option<PathBuf>,
 }
 
 impl Global {
     fn directories(&self) -> Vec<Text> {
         self.directories.iter().map(|address| Text::from(address.as_str())).collect()
+    }
+
+    /// The directory servers, to ask one of them.
+    fn servers(&self) -> Servers {
+        Servers { addresses: self.directories(), ca: self.ca.clone() }
+    }
+
+    /// One server.
+    fn at(&self, address: impl Into<Text>) -> Servers {
+        Servers { addresses: vec![address.into()], ca: self.ca.clone() }
     }
 }
 
@@ -106,6 +122,9 @@ enum Verb {
     Check(check::CheckArgs),
     /// Make a line for the file of the authenticator `password`
     Passwd(passwd::PasswdArgs),
+    /// The network's certificates: its CA, and what that signs for nodes
+    #[command(subcommand)]
+    Pki(pki::PkiCommand),
     /// Measure a server
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -145,6 +164,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Who(args) => group::who(args, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
+        Verb::Pki(command) => pki::run(command, global),
         Verb::Bench(command) => bench::run(command, global.output, |groups| ring::bench_target(groups, global)),
     }
 }
@@ -219,6 +239,13 @@ mod tests {
         check("tail #erlang --json --count 3 --output json", Ok(KNOWN));
         check("client list --slow --output json", Ok(KNOWN));
         check("client list", Err(ErrorKind::MissingRequiredArgument));
+        check("pki init", Err(ErrorKind::MissingRequiredArgument));
+        check("pki init --network a/b", Err(ErrorKind::ValueValidation));
+        check("pki issue 192.0.2.1", Err(ErrorKind::MissingRequiredArgument));
+        check("pki issue 192.0.2.1 --role king", Err(ErrorKind::ValueValidation));
+        check("pki issue 192.0.2.1 --role node --address 192.0.2.2:7411", Err(ErrorKind::ValueValidation));
+        check("pki issue 192.0.2.1 --role directory,node --address chat.example.org --days 30 --renew", Ok(KNOWN));
+        check("ring show --ca ca.pem", Ok(KNOWN));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }
 }

@@ -1,6 +1,7 @@
 //! Driving a client machine: the reactor, with nothing but outgoing connections.
 
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -12,21 +13,39 @@ use chatring_machines::event::{Code, Event, Reply};
 use chatring_machines::machine::Note;
 use chatring_machines::view::SharedView;
 use chatring_machines::wire::{Given, Text};
-use chatring_reactor::{JudgePool, Reactor, Setup, Tuning};
+use chatring_reactor::{JudgePool, Membership, Reactor, Setup, Tuning};
 
 use super::Global;
 
 /// For all servers that are asked together.
 const PATIENCE_MS: u64 = 6_000;
 
-/// A reactor around a machine that only dials.
-pub fn reactor<M: Machine>(machine: M, notes: impl FnMut(Note) + Send + 'static) -> Result<Reactor<M>, Failure> {
+/// Servers, the first of which that answers is asked.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    /// Where they are.
+    pub addresses: Vec<Text>,
+    /// They are asked over TLS, and have to be known to the CA in this file.
+    pub ca: Option<PathBuf>,
+}
+
+impl Servers {
+    /// As they are called in complaints.
+    fn names(&self) -> String {
+        self.addresses.join(", ")
+    }
+}
+
+/// A reactor around a machine that only dials: over TLS, where there is a CA.
+pub fn reactor<M: Machine>(machine: M, ca: Option<&Path>, notes: impl FnMut(Note) + Send + 'static) -> Result<Reactor<M>, Failure> {
+    let dial_tls = ca.map(Membership::of_guest).transpose().map_err(|error| Failure::usage(error.to_string()))?;
     let broken = |error: &dyn std::fmt::Display| Failure::refused(format!("no client can be started on this machine: {error}"));
     // Nobody comes in, so nobody is judged.
     let judges = Arc::new(JudgePool::start(1, 1).map_err(|error| broken(&error))?);
     let setup = Setup {
         listeners: Vec::new(),
         dial_transport: transport().map_err(|error| broken(&error))?,
+        dial_tls: dial_tls.map(Arc::new),
         store: None,
         keep: None,
         judges,
@@ -43,13 +62,13 @@ fn transport() -> Result<Arc<Transport>, String> {
 }
 
 /// Asks the first of these servers that answers; one reply for each command. A refusal is a failure.
-pub fn ask(servers: Vec<Text>, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+pub fn ask(servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
     ask_within(PATIENCE_MS, servers, commands)
 }
 
 /// As [`ask`], with so much patience for all servers together.
-pub fn ask_within(patience_ms: u64, servers: Vec<Text>, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
-    let asked = servers.join(", ");
+pub fn ask_within(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+    let asked = servers.names();
     let replies = answers(patience_ms, servers, commands)?;
     match replies.iter().find(|reply| is_refusal(reply)) {
         Some(Reply::Error { code, text, .. }) => Err(refusal(&asked, *code, text)),
@@ -58,14 +77,14 @@ pub fn ask_within(patience_ms: u64, servers: Vec<Text>, commands: Vec<Command>) 
 }
 
 /// Asks one thing. A server that wants it asked later is asked once more then.
-pub fn ask_patiently(servers: Vec<Text>, command: Command) -> Result<Option<Reply>, Failure> {
+pub fn ask_patiently(servers: Servers, command: Command) -> Result<Option<Reply>, Failure> {
     let first = answers(PATIENCE_MS, servers.clone(), vec![command.clone()])?.pop();
     match first {
         Some(Reply::Error { code: Code::TryAgain, text, .. }) => {
             std::thread::sleep(pause(&text));
             ask(servers, vec![command]).map(|mut replies| replies.pop())
         }
-        Some(Reply::Error { code, text, .. }) => Err(refusal(&servers.join(", "), code, &text)),
+        Some(Reply::Error { code, text, .. }) => Err(refusal(&servers.names(), code, &text)),
         other => Ok(other),
     }
 }
@@ -79,23 +98,24 @@ fn pause(text: &str) -> Duration {
 }
 
 /// What the first of these servers that answers says, refusals and all.
-fn answers(patience_ms: u64, servers: Vec<Text>, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
-    let asked = servers.join(", ");
+fn answers(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+    let asked = servers.names();
     let expected = commands.len();
     // Bounded by the number of commands.
     let (tell, heard) = mpsc::channel();
-    let machine = chatring_machines::client::Asker::new(servers, commands, patience_ms);
-    let reactor = reactor(machine, move |note| {
+    let machine = chatring_machines::client::Asker::new(servers.addresses, commands, patience_ms);
+    let reactor = reactor(machine, servers.ca.as_deref(), move |note| {
         // Nobody listens any more only when this function has returned.
         let _ = tell.send(note);
     })?;
     reactor.run().map_err(|error| Failure::refused(format!("asking {asked} failed: {error}")))?;
-    let mut replies = Vec::new();
+    let (mut replies, mut trouble) = (Vec::new(), None);
     for note in heard {
         match note {
+            Note::Log { text, .. } => trouble = Some(text),
             Note::Answer(Event::Reply(reply)) => replies.push(reply),
             // Behind a refusal nothing more needs to follow.
-            Note::GaveUp { why } if !replies.iter().any(is_refusal) => return Err(nobody(&asked, &why)),
+            Note::GaveUp { why } if !replies.iter().any(is_refusal) => return Err(nobody(&asked, &trouble.unwrap_or(why))),
             _ => {}
         }
     }
@@ -117,7 +137,7 @@ pub fn view(global: &Global) -> Result<SharedView, Failure> {
 
 /// The same, if wanted as of now and not of a moment ago.
 pub fn view_as(global: &Global, how: Option<RingAsk>) -> Result<SharedView, Failure> {
-    match ask_patiently(global.directories(), ClientCommand::Ring { how: Given(how) }.into())? {
+    match ask_patiently(global.servers(), ClientCommand::Ring { how: Given(how) }.into())? {
         Some(Reply::Ring { view }) => Ok(view),
         _ => Err(Failure::refused(format!("{} does not answer with the ring", global.directories.join(", ")))
             .advise("Is it a directory server of chatring?")),

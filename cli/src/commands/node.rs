@@ -6,7 +6,7 @@ use chatring_admin::{Failure, render};
 use chatring_machines::command::{ClientCommand, NodeAsk};
 use chatring_machines::event::Reply;
 use chatring_machines::names::NodeKey;
-use chatring_machines::wire::{Rest, Text};
+use chatring_machines::wire::Rest;
 use clap::{Args, Subcommand};
 
 use super::{Global, handoff, net};
@@ -56,13 +56,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Runs it.
 pub fn run(command: NodeCommand, global: &Global) -> Result<(), Failure> {
     match command {
-        NodeCommand::List => match net::ask(global.directories(), vec![ClientCommand::Nodes {}.into()])?.pop() {
+        NodeCommand::List => match net::ask(global.servers(), vec![ClientCommand::Nodes {}.into()])?.pop() {
             Some(Reply::Nodes { cells }) => global.output.show(&render::nodes(&cells.0)),
             _ => return Err(net::no_directory(global)),
         },
         NodeCommand::Drain(args) => drain(&args, global)?,
         NodeCommand::Pending => {
-            match net::ask(global.directories(), vec![ClientCommand::Node { what: NodeAsk::Pending, node: None }.into()])?.pop() {
+            match net::ask(global.servers(), vec![ClientCommand::Node { what: NodeAsk::Pending, node: None }.into()])?.pop() {
                 Some(Reply::PendingNodes { cells }) => global.output.show(&render::pending_nodes(&cells.0)),
                 _ => return Err(net::no_directory(global)),
             }
@@ -89,7 +89,7 @@ fn rule(what: NodeAsk, now: &str, Key { node }: &Key, global: &Global) -> Result
             })?
         }
     };
-    match net::ask(global.directories(), vec![ClientCommand::Node { what, node: Some(key.clone()) }.into()])?.pop() {
+    match net::ask(global.servers(), vec![ClientCommand::Node { what, node: Some(key.clone()) }.into()])?.pop() {
         Some(Reply::Ok { .. }) => global.output.show(&render::done(key.as_str(), now)),
         _ => return Err(net::no_directory(global)),
     }
@@ -111,9 +111,9 @@ fn drain(args: &DrainArgs, global: &Global) -> Result<(), Failure> {
             Failure::refused(format!("no super node '{}' is in the ring", args.node)).advise("`chatctl node list` shows them.")
         })?,
     };
-    let address: Text = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?.to_string().into();
+    let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?.to_string();
     loop {
-        let held = match held(&address, left_ms(until)) {
+        let held = match held(&address, left_ms(until), global) {
             Ok(held) => held,
             Err(failure) => {
                 let what = format!("{node} is out of the ring, but does not say whether it is empty: {}", failure.what);
@@ -149,9 +149,9 @@ struct Held {
     clients: u64,
 }
 
-fn held(address: &Text, patience_ms: u64) -> Result<Held, Failure> {
+fn held(address: &str, patience_ms: u64, global: &Global) -> Result<Held, Failure> {
     let ask = ClientCommand::Info { section: Rest(Vec::new()) };
-    let info = match net::ask_within(patience_ms, vec![address.clone()], vec![ask.into()])?.pop() {
+    let info = match net::ask_within(patience_ms, global.at(address), vec![ask.into()])?.pop() {
         Some(Reply::Text { text }) => text,
         _ => return Err(Failure::refused(format!("{address} does not answer INFO"))),
     };

@@ -3,7 +3,7 @@
 //! Notes come through a bounded channel. When whoever shows them is slow, the client reads no more from its node, which keeps what it says in the group's
 //! log meanwhile: nobody's memory grows.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use chatring_admin::state::Lists;
@@ -49,7 +49,11 @@ pub struct Talk {
     reactor: JoinHandle<Result<(), Failure>>,
     lists: Option<Lists>,
     ending: Ending,
+    trouble: Trouble,
 }
+
+/// What the reactor said last of a server that it can't talk to.
+type Trouble = Arc<Mutex<Option<String>>>;
 
 impl Talk {
     /// Starts it. `pick` turns a note into what `tell` is sent, on the client's thread; what it leaves out is not waited for by anyone.
@@ -75,7 +79,12 @@ impl Talk {
         };
         let client = Client::new(config);
         let session = client.session();
-        let reactor = net::reactor(client, move |note| {
+        let trouble = Trouble::default();
+        let heard = trouble.clone();
+        let reactor = net::reactor(client, global.ca.as_deref(), move |note| {
+            if let Note::Log { text, .. } = &note {
+                *heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.clone());
+            }
             if let Some(what) = pick(note) {
                 // Whoever has stopped listening has told the client to stop, too.
                 let _ = tell.send(what);
@@ -85,7 +94,7 @@ impl Talk {
         let run = move || reactor.run().map(drop).map_err(|error| Failure::refused(format!("the client had to end: {error}")));
         let reactor = std::thread::Builder::new().name("client".into()).spawn(run);
         let reactor = reactor.map_err(|error| Failure::refused(format!("no thread can be started: {error}")))?;
-        Ok(Talk { session, handle, reactor, lists, ending: Ending::default() })
+        Ok(Talk { session, handle, reactor, lists, ending: Ending::default(), trouble })
     }
 
     /// Reaches the client from other threads.
@@ -129,7 +138,8 @@ impl Talk {
     /// Waits until the client has gone, and tells whether it went of its own accord.
     pub fn end(self, global: &Global) -> Result<(), Failure> {
         self.reactor.join().unwrap_or_else(|_| Err(Failure::refused("the client broke; this is a bug")))?;
-        self.ending.outcome(global)
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.ending.outcome(trouble, global)
     }
 }
 
@@ -166,7 +176,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn outcome(self, global: &Global) -> Result<(), Failure> {
+    fn outcome(self, trouble: Option<String>, global: &Global) -> Result<(), Failure> {
         let Some(why) = self.gave_up else { return Ok(()) };
         // The client gives up at once when it is refused for good, and else when nothing has helped: then the last trouble is the reason.
         let exhausted = self.away.as_deref() == Some(&why) || why == "nobody answers";
@@ -174,6 +184,7 @@ impl Ending {
             return Err(Failure::refused(chatring_admin::text::clean(&why)));
         }
         let directories = global.directories.join(", ");
+        let why = trouble.filter(|_| !self.joined).unwrap_or(why);
         let failure = Failure::unreachable(format!("gave up with directory {directories}: {why}"));
         Err(if self.joined {
             failure
@@ -219,9 +230,9 @@ mod tests {
 
     #[track_caller]
     fn check(away: Option<&str>, gave_up: Option<&str>, expect: Option<FailureKind>) {
-        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Default::default() };
+        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Default::default(), ca: None };
         let ending = Ending { joined: false, away: away.map(Into::into), gave_up: gave_up.map(Into::into) };
-        assert_eq!(ending.outcome(&global).err().map(|failure| failure.kind), expect);
+        assert_eq!(ending.outcome(None, &global).err().map(|failure| failure.kind), expect);
     }
 
     #[test]

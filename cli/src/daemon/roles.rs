@@ -16,7 +16,7 @@ use chatring_machines::names::NodeKey;
 use chatring_machines::super_node::{self, NodeConfig};
 use chatring_machines::wire::Text;
 use chatring_machines::{Input, Machine};
-use chatring_reactor::{JudgePool, Keep, Limits, Listening, Reactor, Setup, Tuning};
+use chatring_reactor::{Beneath, JudgePool, Keep, Limits, Listening, Reactor, Setup, Tuning};
 use chatring_storage::{GroupLogs, LogOptions, SqliteStore};
 use std::sync::Arc;
 use tracing::Span;
@@ -59,9 +59,10 @@ impl Roles<'_> {
         let machine = directory::Directory::new(
             DirectoryConfig {
                 address: directory.advertise.to_string().into(),
-                key: NodeKey::gateway(&format!("directory@{}", directory.advertise)),
+                key: NodeKey::of_directory(directory.advertise),
                 network: network.name.as_str().into(),
                 secret: network.secret.clone(),
+                certified: self.identities.membership().is_some(),
                 params: network.params,
                 directories: texts(&network.directories),
                 election_ms: directory.election_ms,
@@ -82,7 +83,7 @@ impl Roles<'_> {
             name: "directory".into(),
             socket: port,
             transport: plugins::transport(self.plugins, plugins::NATIVE)?,
-            identity: None,
+            beneath: self.own_port(),
             auth: plugins::chain(self.plugins, &directory.auth)?,
             limits: clients(directory.limits),
         };
@@ -100,6 +101,7 @@ impl Roles<'_> {
             network: network.name.as_str().into(),
             secret: network.secret.clone(),
             token: node.token.clone(),
+            certified: self.identities.membership().is_some(),
             incarnation: Incarnation(draw()?),
             seed: draw()?,
             directories: texts(&network.directories),
@@ -115,7 +117,7 @@ impl Roles<'_> {
             name: "native".into(),
             socket: ports.native,
             transport: plugins::transport(self.plugins, plugins::NATIVE)?,
-            identity: None,
+            beneath: self.own_port(),
             auth: plugins::chain(self.plugins, &node.auth)?,
             limits: clients(node.native_limits),
         }];
@@ -124,7 +126,7 @@ impl Roles<'_> {
                 name: listener.name.as_str().into(),
                 socket,
                 transport: plugins::transport(self.plugins, &listener.transport)?,
-                identity: listener.tls.as_ref().and_then(|tls| self.identities.of(tls)),
+                beneath: listener.tls.as_ref().and_then(|tls| self.identities.of(tls)).map_or(Beneath::Nothing, Beneath::Tls),
                 auth: plugins::chain(self.plugins, &listener.auth)?,
                 limits: clients(listener.limits),
             });
@@ -161,10 +163,16 @@ impl Roles<'_> {
         Ok(Some((Keep { keeper: Box::new(logs), gather_ms, waiting_max: Keep::WAITING_MAX }, kept)))
     }
 
+    /// What lies beneath the port where peers come in.
+    fn own_port(&self) -> Beneath {
+        self.identities.membership().map_or(Beneath::Nothing, Beneath::TlsOffered)
+    }
+
     fn setup(&self, listeners: Vec<Listening>) -> anyhow::Result<Setup> {
         Ok(Setup {
             listeners,
             dial_transport: plugins::transport(self.plugins, plugins::NATIVE)?,
+            dial_tls: self.identities.membership(),
             store: None,
             keep: None,
             judges: self.judges.clone(),
@@ -179,7 +187,11 @@ impl Roles<'_> {
     {
         for listening in &setup.listeners {
             let address = listening.socket.local_addr().context("reading an address back")?;
-            let beneath = if listening.identity.is_some() { " over TLS" } else { "" };
+            let beneath = match listening.beneath {
+                Beneath::Nothing => "",
+                Beneath::Tls(_) => " over TLS",
+                Beneath::TlsOffered(_) => " with and without TLS",
+            };
             span.in_scope(|| tracing::info!("listening at {address} for {}{beneath}", listening.transport.name()));
         }
         let reactor = Reactor::new(machine, setup).with_context(|| format!("setting up {name}"))?;

@@ -10,7 +10,7 @@ use chatring_machines::ring::Ring;
 use chatring_machines::view::RingParams;
 use serde_json::Value as Json;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -28,6 +28,10 @@ pub struct Network {
     pub preamble: String,
     /// What every directory server's table ends with.
     pub directory_settings: String,
+    /// What the table of the network ends with; `{ip}` is the process's.
+    pub network_settings: String,
+    /// `chatctl` talks TLS, and trusts the CA in this file.
+    pub ca: Option<PathBuf>,
     /// What every super node's table ends with; `{name}` is the node's.
     pub node_settings: String,
     /// Further tables of a super node's configuration.
@@ -77,6 +81,8 @@ impl Network {
     fn on(net: [u8; 3], namespaces: bool, taken: TcpListener) -> Network {
         let dir = tempfile::tempdir().unwrap();
         let (preamble, directory_settings, node_settings, node_tables, ending) = Default::default();
+        // Namespaces are machines of their own, as far as a node can tell.
+        let network_settings = if namespaces { "plaintext_peers = true\n".to_string() } else { String::new() };
         Network {
             dir,
             net,
@@ -84,6 +90,8 @@ impl Network {
             _taken: taken,
             preamble,
             directory_settings,
+            network_settings,
+            ca: None,
             node_settings,
             node_tables,
             ending,
@@ -190,7 +198,8 @@ impl Network {
         let file = self.dir.path().join(name).with_extension("toml");
         let Network { preamble, ending, .. } = self;
         let network = format!("[network]\nname = 'test'\nsecret = '{SECRET}'\ndirectories = ['{}']\n", self.directory_list("', '"));
-        std::fs::write(&file, format!("{preamble}\n{network}{role}{ending}")).unwrap();
+        let settings = self.network_settings.replace("{ip}", &host(self.net, number).to_string());
+        std::fs::write(&file, format!("{preamble}\n{network}{settings}{role}{ending}")).unwrap();
         let chatd = env!("CARGO_BIN_EXE_chatd");
         let mut command = Command::new(if self.namespaces { "ip" } else { chatd });
         if self.namespaces {
@@ -203,7 +212,10 @@ impl Network {
     pub fn chatctl(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chatctl"));
         command.args(args).args(["--directory", &self.directory_list(",")]);
-        command.env("XDG_STATE_HOME", self.state()).env_remove("CHATCTL_DIRECTORY");
+        command.env("XDG_STATE_HOME", self.state()).env_remove("CHATCTL_DIRECTORY").env_remove("CHATCTL_CA");
+        if let Some(ca) = &self.ca {
+            command.arg("--ca").arg(ca);
+        }
         command
     }
 

@@ -27,7 +27,7 @@ const TOKEN_BYTES_MAX: usize = 256;
 pub(crate) struct Check {
     source: Source,
     /// Paths in the file start here.
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 pub(crate) fn config(source: Source, folder: &Path) -> Result<Config, ConfigError> {
@@ -50,7 +50,8 @@ pub(crate) fn config(source: Source, folder: &Path) -> Result<Config, ConfigErro
 
     let directories = check.directories(&raw_network, network_place, directory.as_ref())?;
     let reachable = check.beyond_loopback(directory.as_ref(), &super_nodes, &directories);
-    let network = check.network(raw_network, network_place, directories, reachable)?;
+    let network = check.network(&raw_network, network_place, directories, reachable)?;
+    check.plaintext_peers(&raw_network, directory.as_ref(), &super_nodes)?;
 
     Ok(Config {
         network,
@@ -85,7 +86,7 @@ impl Check {
 
     fn network(
         &self,
-        raw: raw::Network,
+        raw: &raw::Network,
         place: Place,
         directories: Vec<String>,
         reachable: Option<String>,
@@ -96,11 +97,12 @@ impl Check {
         };
         let points = self.count(raw.points.as_ref(), "network.points", 1024, RingParams::default().points as usize)? as u32;
         let name = self.name(&raw.name, "network.name")?;
-        let secret = self.secret(&raw, place)?;
+        let secret = self.secret(raw, place)?;
         if let Some(address) = reachable {
             self.check_secret(&secret, &address)?;
         }
-        Ok(Network { name, secret: NetworkSecret::new(&secret), params: RingParams { metric, points }, directories })
+        let certificates = self.certificates(raw)?;
+        Ok(Network { name, secret: NetworkSecret::new(&secret), params: RingParams { metric, points }, directories, certificates })
     }
 
     /// The secret and where it was written.

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod address;
+mod certificates;
 mod check;
 mod limits;
 mod place;
@@ -70,6 +71,19 @@ pub struct Network {
     pub params: RingParams,
     /// The directory servers, as `host:port`.
     pub directories: Vec<String>,
+    /// What its nodes prove to each other who they are with. Without it they talk in the open.
+    pub certificates: Option<Certificates>,
+}
+
+/// The network's CA, and what it has signed for this process. Whether the files are any good only the daemon knows.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    /// The file with the CA's certificate.
+    pub ca: Placed<PathBuf>,
+    /// The file with our own.
+    pub certificate: Placed<PathBuf>,
+    /// The file with its key.
+    pub key: Placed<PathBuf>,
 }
 
 /// A directory server.

@@ -37,6 +37,10 @@ pub(crate) struct Network {
     pub metric: Metric,
     pub points: Option<Spanned<Count>>,
     pub directories: Option<Spanned<Vec<Text>>>,
+    pub ca: Option<Spanned<PathBuf>>,
+    pub certificate: Option<Spanned<PathBuf>>,
+    pub key: Option<Spanned<PathBuf>>,
+    pub plaintext_peers: Option<Spanned<bool>>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]

@@ -142,7 +142,7 @@ fn a_gateway_is_known_by_its_name() {
 fn a_secret_can_be_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("secret"), "0123456789abcdef\n").unwrap();
-    let text = "[network]\nname = 'n'\nsecret_file = 'secret'\n[directory]\naddress = '192.0.2.1'\n";
+    let text = "[network]\nname = 'n'\nsecret_file = 'secret'\nplaintext_peers = true\n[directory]\naddress = '192.0.2.1'\n";
     assert!(parse(&folder.path().join("chatd.toml"), text.into()).is_ok());
     let missing = parsed(text).unwrap_err();
     assert!(missing.starts_with("conf/chatd.toml:3:15: network.secret_file: conf/secret can't be read: "), "{missing}");
@@ -156,7 +156,7 @@ fn wrong_toml() {
     check_line(
         NETWORK,
         "sercet = 'x'",
-        "4:1: unknown field `sercet`, expected one of `name`, `secret`, `secret_file`, `metric`, `points`, `directories`",
+        "4:1: unknown field `sercet`, expected one of `name`, `secret`, `secret_file`, `metric`, `points`, `directories`, `ca`, `certificate`, `key`, `plaintext_peers`",
     );
     check_line(NETWORK, "metric = 'round'", "4:10: unknown variant `round`, expected `circular` or `linear`");
     check_line(NETWORK, "points = 'many'", "4:10: invalid type: string \"many\", expected a whole number");
@@ -287,6 +287,47 @@ fn beyond_loopback_the_secret_has_to_be_one() {
         &example,
         "address = '[2001:db8::1]:7400'",
         &format!("3:10: network.secret: found the secret of the examples although [2001:db8::1]:7400 {rest}"),
+    );
+}
+
+#[test]
+fn beyond_loopback_nodes_have_certificates_or_say_that_they_talk_in_the_open() {
+    let good = NETWORK.replace("short", "long enough to be a secret");
+    let files = "ca = 'ca.pem'\ncertificate = 'c.pem'\nkey = '/etc/k.key'\n";
+    let outside = "[directory]\naddress = '192.0.2.1'\n";
+    let config = parsed(&format!("{good}{files}{outside}")).unwrap();
+    let certificates = config.network.certificates.unwrap();
+    assert_eq!(
+        [&certificates.ca, &certificates.certificate, &certificates.key].map(|file| file.to_str()),
+        [Some("conf/ca.pem"), Some("conf/c.pem"), Some("/etc/k.key")]
+    );
+    assert!(parsed(&format!("{good}plaintext_peers = true\n{outside}")).unwrap().network.certificates.is_none());
+
+    let ways = "which is not a loopback address, and no certificates, expected ca, certificate and key in [network] (`chatctl pki init` and `chatctl pki issue` make them), or plaintext_peers = true there if nobody else is on the way between nodes";
+    let check = |after: &str, line: &str, found: &str| check_line(after, line, &format!("{found}, {ways}"));
+    check(&good, outside, "5:11: directory.address: found 192.0.2.1:7400");
+    check(&good, &format!("plaintext_peers = false\n{outside}"), "6:11: directory.address: found 192.0.2.1:7400");
+    check(&good, "[directory]\naddress = '127.0.0.1'\nadvertise = '192.0.2.1'", "5:11: directory.advertise: found 192.0.2.1:7400");
+    let node = "[[super_node]]\nname = 'a'\n";
+    let bound = format!("[directory]\n{node}address = '0.0.0.0'\nadvertise = '127.0.0.1'");
+    check(&good, &bound, "7:11: super_node.address: found 0.0.0.0:7411");
+    check(&good, &format!("[directory]\n{node}advertise = '192.0.2.7'"), "5:1: super_node.advertise: found 192.0.2.7:7411");
+    let gateway = format!("directories = ['127.0.0.1', 'chat.example.org']\n{node}edge_only = true\n");
+    check(&good, &gateway, "4:29: network.directories: found chat.example.org");
+    // A port for people's programs is not one for nodes.
+    let irc = "[[listener]]\ntransport = 'irc'\naddress = '0.0.0.0'\n";
+    assert!(parsed(&format!("{good}directories = ['127.0.0.1', '::1', 'localhost', '[::1]:9']\n{node}{irc}")).is_ok());
+}
+
+#[test]
+fn certificates_come_together() {
+    let all = "expected ca, certificate and key, or none of them (`chatctl pki init` and `chatctl pki issue` make them)";
+    check_line(NETWORK, "ca = 'c'\n[directory]", &format!("4:6: network.ca: found without certificate and key, {all}"));
+    check_line(NETWORK, "certificate = 'c'\nkey = 'k'\n[directory]", &format!("4:15: network.certificate: found without ca, {all}"));
+    check_line(
+        NETWORK,
+        "ca = 'c'\ncertificate = 'c'\nkey = 'k'\nplaintext_peers = false\n[directory]",
+        "7:19: network.plaintext_peers: found beside certificates, expected only one of them: where there are certificates, every node has to show one",
     );
 }
 

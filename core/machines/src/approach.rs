@@ -6,18 +6,18 @@
 //!
 //! A small pure state for whoever dials: it sends what comes next, and says when the link is there or why it will not be. Its holder keeps the time, and closes the connection of one that failed.
 
+use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::{Event, Reply};
-use crate::handshake::{Dialling, Identity, Peer};
+use crate::handshake::{Dialling, Identity, Peer, Whom};
 use crate::ids::Conn;
 use crate::machine::{DialError, Effect};
-use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
 
 /// A link on its way.
 #[derive(Debug)]
 pub struct Approach {
-    expected: Option<NodeKey>,
+    whom: Whom,
     state: State,
 }
 
@@ -40,9 +40,9 @@ pub enum Step {
 }
 
 impl Approach {
-    /// Begins where a dial does. `expected` is who should be there, where that is known.
-    pub fn new(expected: Option<NodeKey>) -> Approach {
-        Approach { expected, state: State::Dialing }
+    /// Begins where a dial does.
+    pub fn new(whom: Whom) -> Approach {
+        Approach { whom, state: State::Dialing }
     }
 
     /// Its connection, if there is one.
@@ -57,13 +57,20 @@ impl Approach {
     pub fn dialed(&mut self, identity: &Identity, result: Result<Conn, DialError>, nonce: u64, effects: &mut Vec<Effect>) -> Step {
         match result {
             Ok(conn) => {
-                let (dialling, hello) = Dialling::start(identity, self.expected.clone(), nonce);
+                let (dialling, hello) = Dialling::start(identity, self.whom.clone(), nonce);
                 effects.push(tell(conn, hello));
                 self.state = State::Shaking { conn, dialling };
                 Step::Wait
             }
             Err(DialError::Refused) => Step::Failed("refuses connections".into()),
             Err(DialError::Unreachable) => Step::Failed("can't be reached".into()),
+        }
+    }
+
+    /// The other end has shown a certificate.
+    pub fn certified(&mut self, certificate: Certificate) {
+        if let State::Shaking { dialling, .. } = &mut self.state {
+            dialling.certified(certificate);
         }
     }
 
@@ -98,22 +105,23 @@ mod tests {
     use crate::event::Code;
     use crate::handshake::Accepting;
     use crate::ids::Incarnation;
+    use crate::names::NodeKey;
     use crate::secret::NetworkSecret;
 
     const CONN: Conn = Conn { slot: 1, generation: 0 };
 
     fn identity(key: &str, secret: &str) -> Identity {
         let key = NodeKey::new(key).unwrap();
-        Identity { network: "n".into(), secret: NetworkSecret::new(secret), key, incarnation: Incarnation(7) }
+        Identity { network: "n".into(), secret: NetworkSecret::new(secret), key, incarnation: Incarnation(7), certified: false }
     }
 
     /// Dials `expected` and reaches `there`, who answers the proof with this.
     fn run(expected: &str, there: &Identity, last: impl Into<Event>) -> Step {
         let us = identity("192.0.2.1", "s");
-        let (mut approach, mut effects) = (Approach::new(NodeKey::new(expected).ok()), Vec::new());
+        let (mut approach, mut effects) = (Approach::new(Whom::Node(NodeKey::new(expected).unwrap())), Vec::new());
         assert_eq!((approach.conn(), approach.dialed(&us, Ok(CONN), 1, &mut effects)), (None, Step::Wait));
         let Some(Effect::Tell { event: Event::Command(Command::Peer(hello)), .. }) = effects.pop() else { panic!() };
-        let (_, challenge) = Accepting::start(there, &hello, 2).unwrap();
+        let (_, challenge) = Accepting::start(there, &hello, None, 2).unwrap();
         match approach.told(&us, &challenge.into(), &mut effects) {
             Step::Wait => approach.told(&us, &last.into(), &mut effects),
             failed => failed,
@@ -144,7 +152,7 @@ mod tests {
     fn dials_fail() {
         let mut effects = Vec::new();
         for (error, why) in [(DialError::Refused, "refuses connections"), (DialError::Unreachable, "can't be reached")] {
-            let mut approach = Approach::new(None);
+            let mut approach = Approach::new(Whom::Directory);
             fails(approach.dialed(&identity("192.0.2.1", "s"), Err(error), 1, &mut effects), why);
         }
         assert!(effects.is_empty());

@@ -9,7 +9,10 @@
 //! ```
 //!
 //! Two small pure states, one for each side; whoever holds them sends what they return and closes the connection on an error.
+//!
+//! Where a network has certificates, TLS lies beneath, and each side has seen the other's: then what a peer calls itself here has to be what its certificate says it is.
 
+use crate::certificate::{Certificate, Role, Title};
 use crate::event::Code;
 use crate::ids::Incarnation;
 use crate::names::NodeKey;
@@ -28,6 +31,32 @@ pub struct Identity {
     pub key: NodeKey,
     /// Which start of us this is.
     pub incarnation: Incarnation,
+    /// Whether peers have to show a certificate.
+    pub certified: bool,
+}
+
+impl Identity {
+    /// Whether the other end may call itself this.
+    fn check(&self, key: &NodeKey, shown: Option<&Certificate>) -> Result<(), HandshakeError> {
+        if !self.certified {
+            return Ok(());
+        }
+        let title = Title::of(&self.network, key);
+        match shown {
+            None => Err(HandshakeError::Uncertified { title }),
+            Some(certificate) if !certificate.says(&title) => Err(HandshakeError::NotEntitled { title, certificate: certificate.clone() }),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Who should be at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// This node.
+    Node(NodeKey),
+    /// A directory server. What it is called is not known before it says so.
+    Directory,
 }
 
 /// A node that has proved itself.
@@ -67,6 +96,26 @@ pub enum HandshakeError {
         /// Who answered.
         reached: NodeKey,
     },
+    /// No certificate where there has to be one.
+    #[error("{} {} shows no certificate, and here nobody is let in without: give it [network] ca, certificate and key (`chatctl pki issue {} --role {}`)", title.role(), title.name(), title.name(), title.role())]
+    Uncertified {
+        /// What its certificate should say.
+        title: Title,
+    },
+    /// A certificate for someone else.
+    #[error("{} {} of network '{}' shows a certificate that is for {certificate}: make one for it with `chatctl pki issue {} --role {}`", title.role(), title.name(), title.network(), title.name(), title.role())]
+    NotEntitled {
+        /// What its certificate should say.
+        title: Title,
+        /// What it says.
+        certificate: Certificate,
+    },
+    /// Someone answers where a directory server should be.
+    #[error("dialled a directory server and reached {reached}: check [network] directories")]
+    NoDirectory {
+        /// Who answered.
+        reached: NodeKey,
+    },
     /// Something else than the exchange.
     #[error("expected {expected} first")]
     Order {
@@ -86,12 +135,13 @@ impl HandshakeError {
 #[derive(Clone, Debug)]
 pub struct Dialling {
     nonce: Text,
-    expected: Option<NodeKey>,
+    whom: Whom,
+    shown: Option<Certificate>,
 }
 
 impl Dialling {
-    /// Begins. `expected` is who should be there, where we know.
-    pub fn start(identity: &Identity, expected: Option<NodeKey>, nonce: u64) -> (Dialling, PeerCommand) {
+    /// Begins.
+    pub fn start(identity: &Identity, whom: Whom, nonce: u64) -> (Dialling, PeerCommand) {
         let nonce: Text = format!("{nonce:016x}").into();
         let command = PeerCommand::Peer {
             version: PEER_VERSION,
@@ -100,7 +150,12 @@ impl Dialling {
             incarnation: identity.incarnation,
             nonce: nonce.clone(),
         };
-        (Dialling { nonce, expected }, command)
+        (Dialling { nonce, whom, shown: None }, command)
+    }
+
+    /// The other end has shown a certificate.
+    pub fn certified(&mut self, certificate: Certificate) {
+        self.shown = Some(certificate);
     }
 
     /// Hears the challenge: checks who is there and gives our proof.
@@ -108,8 +163,14 @@ impl Dialling {
         let LinkEvent::Challenge { key, incarnation, nonce, proof } = event else {
             return Err(HandshakeError::Order { expected: "challenge" });
         };
-        if let Some(expected) = self.expected.as_ref().filter(|expected| *expected != key) {
-            return Err(HandshakeError::Stranger { expected: expected.clone(), reached: key.clone() });
+        match &self.whom {
+            Whom::Node(expected) if expected != key => {
+                return Err(HandshakeError::Stranger { expected: expected.clone(), reached: key.clone() });
+            }
+            Whom::Directory if identity.certified && Role::of(key) != Role::Directory => {
+                return Err(HandshakeError::NoDirectory { reached: key.clone() });
+            }
+            _ => identity.check(key, self.shown.as_ref())?,
         }
         let exchange = Exchange {
             network: &identity.network,
@@ -135,8 +196,13 @@ pub struct Accepting {
 }
 
 impl Accepting {
-    /// Hears `PEER`: gives the challenge to send.
-    pub fn start(identity: &Identity, command: &PeerCommand, nonce: u64) -> Result<(Accepting, LinkEvent), HandshakeError> {
+    /// Hears `PEER` from someone who has shown this certificate: gives the challenge to send.
+    pub fn start(
+        identity: &Identity,
+        command: &PeerCommand,
+        shown: Option<&Certificate>,
+        nonce: u64,
+    ) -> Result<(Accepting, LinkEvent), HandshakeError> {
         let PeerCommand::Peer { version, network, key, incarnation, nonce: their_nonce } = command else {
             return Err(HandshakeError::Order { expected: "PEER" });
         };
@@ -146,6 +212,7 @@ impl Accepting {
         if *network != identity.network {
             return Err(HandshakeError::Network { ours: identity.network.clone(), theirs: network.clone() });
         }
+        identity.check(key, shown)?;
         let accepting = Accepting {
             peer: Peer { key: key.clone(), incarnation: *incarnation },
             their_nonce: their_nonce.clone(),
@@ -187,13 +254,14 @@ mod tests {
             secret: NetworkSecret::new(secret),
             key: NodeKey::new(key).unwrap(),
             incarnation: Incarnation(1),
+            certified: false,
         }
     }
 
     /// Runs an exchange to its end and says who failed how.
     fn run(dialler: &Identity, acceptor: &Identity, expected: &str) -> Result<NodeKey, String> {
-        let (dialling, hello) = Dialling::start(dialler, Some(NodeKey::new(expected).unwrap()), 1);
-        let (accepting, challenge) = Accepting::start(acceptor, &hello, 2).map_err(|e| format!("acceptor: {e}"))?;
+        let (dialling, hello) = Dialling::start(dialler, Whom::Node(NodeKey::new(expected).unwrap()), 1);
+        let (accepting, challenge) = Accepting::start(acceptor, &hello, None, 2).map_err(|e| format!("acceptor: {e}"))?;
         let (_, prove) = dialling.challenged(dialler, &challenge).map_err(|e| format!("dialler: {e}"))?;
         accepting.proved(acceptor, &prove).map(|peer| peer.key).map_err(|e| format!("acceptor: {e}"))
     }
@@ -215,10 +283,57 @@ mod tests {
     fn a_dialler_that_does_not_know_the_secret_is_refused() {
         let acceptor = identity("192.0.2.2", "s", "n");
         let liar = identity("192.0.2.1", "guess", "n");
-        let (_, hello) = Dialling::start(&liar, None, 1);
-        let (accepting, challenge) = Accepting::start(&acceptor, &hello, 2).unwrap();
+        let (_, hello) = Dialling::start(&liar, Whom::Directory, 1);
+        let (accepting, challenge) = Accepting::start(&acceptor, &hello, None, 2).unwrap();
         let LinkEvent::Challenge { proof, .. } = challenge else { panic!() };
         // Reflecting the acceptor's own proof does not help either.
         assert_eq!(accepting.proved(&acceptor, &PeerCommand::Prove { proof }), Err(HandshakeError::Secret));
+    }
+    /// An exchange between two that demand certificates, and show these; who failed how.
+    #[track_caller]
+    fn check(dialler: (&str, Option<&str>), whom: Whom, acceptor: (&str, Option<&str>), expect: Result<(), &str>) {
+        let certificate = |uris: &str| Certificate::new(uris.split(' ').collect::<Vec<_>>());
+        let certified = |key: &str| Identity { certified: true, ..identity(key, "s", "n") };
+        let (from, to) = (certified(dialler.0), certified(acceptor.0));
+        let run = || {
+            let (mut dialling, hello) = Dialling::start(&from, whom, 1);
+            acceptor.1.into_iter().for_each(|uris| dialling.certified(certificate(uris)));
+            let shown = dialler.1.map(certificate);
+            let (accepting, challenge) = Accepting::start(&to, &hello, shown.as_ref(), 2).map_err(|e| format!("acceptor: {e}"))?;
+            let (_, prove) = dialling.challenged(&from, &challenge).map_err(|e| format!("dialler: {e}"))?;
+            accepting.proved(&to, &prove).map(drop).map_err(|e| format!("acceptor: {e}"))
+        };
+        assert_eq!(run(), expect.map_err(str::to_string));
+    }
+
+    #[test]
+    fn whoever_is_certified_is_who_its_certificate_says() {
+        let node = ("192.0.2.1", Some("chatring://n/node/192.0.2.1"));
+        let other = ("192.0.2.2", Some("chatring://n/directory/192.0.2.2 chatring://n/node/192.0.2.2"));
+        let directory = ("edge:directory@192.0.2.2:7400", other.1);
+        let desk = ("edge:desk", Some("chatring://n/gateway/desk"));
+        let to_other = || Whom::Node(NodeKey::new("192.0.2.2").unwrap());
+        check(node, to_other(), other, Ok(()));
+        check(desk, to_other(), other, Ok(()));
+        check(node, Whom::Directory, directory, Ok(()));
+        check(("192.0.2.1:7412", node.1), Whom::Directory, directory, Ok(()));
+
+        let none = "acceptor: node 192.0.2.1 shows no certificate, and here nobody is let in without: give it [network] ca, certificate and key (`chatctl pki issue 192.0.2.1 --role node`)";
+        check(("192.0.2.1", None), to_other(), other, Err(none));
+        let theirs = "acceptor: node 192.0.2.3 of network 'n' shows a certificate that is for node 192.0.2.1 of network 'n': make one for it with `chatctl pki issue 192.0.2.3 --role node`";
+        check(("192.0.2.3", node.1), to_other(), other, Err(theirs));
+        let foreign = "acceptor: node 192.0.2.1 of network 'n' shows a certificate that is for node 192.0.2.1 of network 'm': make one for it with `chatctl pki issue 192.0.2.1 --role node`";
+        check(("192.0.2.1", Some("chatring://m/node/192.0.2.1")), to_other(), other, Err(foreign));
+        let ambitious = "acceptor: node 192.0.2.1 of network 'n' shows a certificate that is for gateway desk of network 'n': make one for it with `chatctl pki issue 192.0.2.1 --role node`";
+        check(("192.0.2.1", desk.1), to_other(), other, Err(ambitious));
+        let posing = "acceptor: directory 192.0.2.1 of network 'n' shows a certificate that is for node 192.0.2.1 of network 'n': make one for it with `chatctl pki issue 192.0.2.1 --role directory`";
+        check(("edge:directory@192.0.2.1:7400", node.1), Whom::Directory, directory, Err(posing));
+        let blank = "acceptor: node 192.0.2.1 of network 'n' shows a certificate that is for nobody in a network: make one for it with `chatctl pki issue 192.0.2.1 --role node`";
+        check(("192.0.2.1", Some("https://n")), to_other(), other, Err(blank));
+
+        let no_directory = "dialler: dialled a directory server and reached 192.0.2.2: check [network] directories";
+        check(node, Whom::Directory, other, Err(no_directory));
+        let unproven = "dialler: directory 192.0.2.2 of network 'n' shows a certificate that is for node 192.0.2.2 of network 'n': make one for it with `chatctl pki issue 192.0.2.2 --role directory`";
+        check(node, Whom::Directory, (directory.0, Some("chatring://n/node/192.0.2.2")), Err(unproven));
     }
 }

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::directory::LogWrite;
 use crate::entry::MemberRow;
@@ -41,6 +42,13 @@ pub enum Input {
         listener: ListenerId,
         /// From where.
         peer: IpAddr,
+    },
+    /// The other end of a connection, accepted or dialled, has shown a certificate that is good. Comes at most once, before anything is heard or told on it.
+    Certified {
+        /// Which.
+        conn: Conn,
+        /// What it says.
+        certificate: Certificate,
     },
     /// A command came in on an accepted connection, or something that should have been one.
     Heard {
@@ -287,7 +295,7 @@ pub enum Verdict {
 pub enum DialError {
     /// Nobody listens there: the process is gone.
     Refused,
-    /// No answer, no route, no such name: nothing can be said of the process.
+    /// No answer, no route, no such name, or nobody that can be trusted: nothing can be said of the process.
     Unreachable,
 }
 

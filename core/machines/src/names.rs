@@ -108,6 +108,11 @@ impl NodeKey {
         NodeKey(format!("edge:{name}").into())
     }
 
+    /// The name of the directory server that can be reached at `address`: it is never in the ring either.
+    pub fn of_directory(address: SocketAddr) -> NodeKey {
+        NodeKey::gateway(&format!("{DIRECTORY}{address}"))
+    }
+
     /// Checks, and brings the address into its one spelling (RFC 5952 for IPv6).
     pub fn new(text: &str) -> Result<NodeKey, BadName> {
         if let Some(name) = text.strip_prefix("edge:") {
@@ -133,11 +138,19 @@ impl NodeKey {
         }
     }
 
+    /// Where a directory server of this name is reached; `None` for everyone else.
+    pub fn directory(&self) -> Option<SocketAddr> {
+        self.0.strip_prefix("edge:")?.strip_prefix(DIRECTORY)?.parse().ok()
+    }
+
     /// The machine it is on, as far as the ring knows: its IP.
     pub fn host(&self) -> Option<IpAddr> {
         self.address().map(|address| address.ip())
     }
 }
+
+/// What the names of directory servers begin with; no gateway's can.
+const DIRECTORY: &str = "directory@";
 
 macro_rules! shown_as_text {
     ($($Name:ident)*) => {$(

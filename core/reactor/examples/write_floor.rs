@@ -18,7 +18,7 @@ use chatring_machines::event::Event;
 use chatring_machines::ids::{EntryId, Epoch, ListId, ListenerId};
 use chatring_machines::machine::{Effect, Input, Machine, Wish};
 use chatring_machines::names::{GroupName, Nick};
-use chatring_reactor::{Handle, JudgePool, Limits, Listening, Reactor, Setup, Tuning, listen};
+use chatring_reactor::{Beneath, Handle, JudgePool, Limits, Listening, Reactor, Setup, Tuning, listen};
 use mio::{Events, Interest, Poll, Token};
 
 #[derive(Clone, Copy)]
@@ -80,11 +80,18 @@ fn run_reactor(shape: Shape, frame: &[u8]) -> u64 {
     plugins.link(chatring_resp::entry(), "").expect("a codec");
     let transport = plugins.transport("resp").expect("a transport");
     let socket = listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
-    let listening =
-        Listening { name: "bench".into(), socket, transport: transport.clone(), identity: None, auth: Vec::new(), limits: Limits::CLIENTS };
+    let listening = Listening {
+        name: "bench".into(),
+        socket,
+        transport: transport.clone(),
+        beneath: Beneath::Nothing,
+        auth: Vec::new(),
+        limits: Limits::CLIENTS,
+    };
     let setup = Setup {
         listeners: vec![listening],
         dial_transport: transport,
+        dial_tls: None,
         store: None,
         keep: None,
         judges,

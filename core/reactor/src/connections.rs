@@ -59,8 +59,12 @@ pub(crate) const SHUT: Flag = Flag(256);
 pub(crate) const TRUSTED: Flag = Flag(512);
 /// The machine wants to know when it has taken what it alone was told.
 pub(crate) const AWAITED: Flag = Flag(1024);
-/// Its byte layer is not ready yet: the machine has not heard of it.
+/// Its byte layer is not ready yet.
 pub(crate) const HANDSHAKING: Flag = Flag(2048);
+/// The machine has not heard of it.
+pub(crate) const UNTOLD: Flag = Flag(4096);
+/// Its first byte will tell whether it has a byte layer.
+pub(crate) const UNDECIDED: Flag = Flag(8192);
 
 impl Connection {
     pub fn new(socket: TcpStream, codec: Codec, layer: Option<Box<Layer>>, listener: u16) -> Connection {

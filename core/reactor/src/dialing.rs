@@ -1,4 +1,4 @@
-//! Connections we ask for: look up the name, try its addresses one after the other, within a bounded time.
+//! Connections we ask for: look up the name, try its addresses one after the other, with the TLS handshake where there is one, within a bounded time.
 //!
 //! Every dial is answered once, by `Dialed`. There are few at a time, so they are kept in a list that is searched from the front.
 
@@ -12,11 +12,13 @@ use chatring_machines::machine::DialError;
 use chatring_machines::wire::Text;
 use chatring_machines::{Input, Time};
 use mio::net::TcpStream;
+use rustls::pki_types::ServerName;
 
-use crate::connections::{CONNECTING, Connection, DIALLED_BY_US};
+use crate::connections::{CONNECTING, Connection, DIALLED_BY_US, HANDSHAKING, UNTOLD};
 use crate::driver::Driver;
 use crate::fanout::Class;
 use crate::resolve::Resolver;
+use crate::tls::{Layer, Membership};
 
 /// Dials under way, the oldest first.
 #[derive(Default)]
@@ -25,8 +27,10 @@ pub(crate) struct Dials {
     resolver: Resolver,
 }
 
-struct Dial {
-    ticket: Ticket,
+pub(crate) struct Dial {
+    pub ticket: Ticket,
+    /// What was dialled, without its port: what a certificate has to be for.
+    host: Text,
     until: Time,
     /// The connection that is being tried.
     slot: Option<u32>,
@@ -38,6 +42,17 @@ impl Dials {
     /// When the first one has taken too long.
     pub fn deadline(&self) -> Option<Time> {
         self.list.front().map(|dial| dial.until)
+    }
+
+    /// The dial that is at this connection.
+    pub fn take_at(&mut self, slot: u32) -> Option<Dial> {
+        self.take(|dial| dial.slot == Some(slot))
+    }
+
+    fn put(&mut self, dial: Dial) {
+        // In the order of their ends: one that tries its second address keeps its place.
+        let place = self.list.partition_point(|other| other.until <= dial.until);
+        self.list.insert(place, dial);
     }
 
     fn take(&mut self, wanted: impl Fn(&Dial) -> bool) -> Option<Dial> {
@@ -52,7 +67,8 @@ impl Driver {
         if self.stopping.is_some() || self.dials.list.len() >= self.tuning.dials_max {
             return self.dialed(ticket, Err(DialError::Unreachable));
         }
-        let mut dial = Dial { ticket, until: self.now + self.tuning.dial_ms, slot: None, rest: Vec::new() };
+        let host = address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']).into();
+        let mut dial = Dial { ticket, host, until: self.now + self.tuning.dial_ms, slot: None, rest: Vec::new() };
         if let Ok(address) = address.parse() {
             dial.rest.push(address);
             self.try_next(dial, DialError::Unreachable);
@@ -86,7 +102,7 @@ impl Driver {
             },
             Ok(Some(error)) | Err(error) => Some(error),
         };
-        let Some(dial) = self.dials.take(|dial| dial.slot == Some(slot)) else {
+        let Some(dial) = self.dials.take_at(slot) else {
             return;
         };
         if let Some(error) = failed {
@@ -96,8 +112,61 @@ impl Driver {
         connection.unset(CONNECTING);
         let class = Class { codec: self.dial_codec, class: connection.codec.class() };
         self.fanout.open(slot, class);
-        let conn = self.connections.name(slot);
-        self.dialed(dial.ticket, Ok(conn));
+        match self.dial_tls.clone() {
+            None => {
+                let conn = self.connections.name(slot);
+                self.dialed(dial.ticket, Ok(conn));
+            }
+            Some(membership) => self.shake_hands(slot, dial, &membership),
+        }
+    }
+
+    /// We are connected, and want to be sure with whom.
+    fn shake_hands(&mut self, slot: u32, dial: Dial, membership: &Membership) {
+        let Some(connection) = self.connections.at(slot) else {
+            return;
+        };
+        let name = ServerName::try_from(&*dial.host).map(|name| name.to_owned());
+        let peer = connection.socket.peer_addr();
+        let layer = match (name, peer) {
+            (Ok(name), Ok(peer)) => Layer::connect(membership, name, peer).map_err(|error| error.to_string()),
+            (Err(error), _) => Err(format!("no certificate can be for {}: {error}", dial.host)),
+            (_, Err(error)) => Err(error.to_string()),
+        };
+        match layer {
+            Ok(layer) => {
+                connection.layer = Some(layer);
+                connection.set(HANDSHAKING);
+                connection.set(UNTOLD);
+                self.dials.put(Dial { slot: Some(slot), ..dial });
+                self.fanout.nudge(slot);
+            }
+            Err(why) => {
+                tracing::warn!("can't talk to {} over TLS: {why}", dial.host);
+                self.remove_dialled(slot);
+                self.try_next(dial, DialError::Unreachable);
+            }
+        }
+    }
+
+    /// A connection that we dialled turned out not to be one to talk on.
+    pub fn dial_failed(&mut self, slot: u32) {
+        if let Some(dial) = self.dials.take_at(slot) {
+            self.try_next(dial, DialError::Unreachable);
+        }
+    }
+
+    /// Closes a connection of which the machine has not heard.
+    fn remove_dialled(&mut self, slot: u32) {
+        match self.connections.at(slot) {
+            // Nothing else knows of it.
+            Some(connection) if connection.is(CONNECTING) => drop(self.connections.remove(slot)),
+            Some(connection) => {
+                connection.set(UNTOLD);
+                self.remove(slot);
+            }
+            None => {}
+        }
     }
 
     /// Gives up what has taken too long.
@@ -106,7 +175,10 @@ impl Driver {
             let Some(dial) = self.dials.list.pop_front() else {
                 return;
             };
-            dial.slot.map(|slot| self.connections.remove(slot));
+            if let Some(slot) = dial.slot {
+                self.say_why(slot, false, "it does not finish the handshake");
+                self.remove_dialled(slot);
+            }
             self.dialed(dial.ticket, Err(DialError::Unreachable));
         }
     }
@@ -114,7 +186,9 @@ impl Driver {
     /// Nobody waits for them any more.
     pub fn drop_dials(&mut self) {
         for dial in std::mem::take(&mut self.dials.list) {
-            dial.slot.map(|slot| self.connections.remove(slot));
+            if let Some(slot) = dial.slot {
+                self.remove_dialled(slot);
+            }
         }
     }
 
@@ -124,10 +198,7 @@ impl Driver {
             match self.connect(address) {
                 Ok(slot) => {
                     dial.slot = Some(slot);
-                    // In the order of their ends: one that tries its second address keeps its place.
-                    let place = self.dials.list.partition_point(|other| other.until <= dial.until);
-                    self.dials.list.insert(place, dial);
-                    return;
+                    return self.dials.put(dial);
                 }
                 Err(reason) => error = reason,
             }

@@ -17,7 +17,7 @@ use chatring_machines::{Input, Time};
 use mio::Poll;
 use mio::net::TcpListener;
 
-use crate::connections::{AWAITED, CLOSING, CONNECTING, Connections, DIALLED_BY_US, FULL, HANDSHAKING, OWED, READABLE, SHUT, TRUSTED};
+use crate::connections::{AWAITED, CLOSING, CONNECTING, Connections, DIALLED_BY_US, FULL, OWED, READABLE, SHUT, TRUSTED, UNTOLD};
 use crate::counters::Counters;
 use crate::dialing::Dials;
 use crate::fanout::{Fall, Fanout};
@@ -27,7 +27,8 @@ use crate::mailbox::Mailbox;
 use crate::reading::Reading;
 use crate::setup::{Limits, ReactorError, Tuning};
 use crate::store::StoreThread;
-use crate::tls::Identity;
+use crate::tls::{Beneath, Membership};
+use crate::warnings::Warnings;
 
 /// A listener at work.
 pub(crate) struct Listener {
@@ -35,8 +36,7 @@ pub(crate) struct Listener {
     /// Gone once the machine has stopped.
     pub socket: Option<TcpListener>,
     pub codec: u16,
-    /// Where TLS is beneath the codec.
-    pub identity: Option<Arc<Identity>>,
+    pub beneath: Beneath,
     /// Connections that are still at their TLS handshake, and since when; in that order.
     pub handshakes: VecDeque<(Time, Conn)>,
     pub auth: Arc<[Arc<Authenticator>]>,
@@ -54,6 +54,7 @@ pub(crate) struct Driver {
     pub listeners: Vec<Listener>,
     pub transports: Vec<Arc<Transport>>,
     pub dial_codec: u16,
+    pub dial_tls: Option<Arc<Membership>>,
     pub connections: Connections,
     pub fanout: Fanout,
     pub dials: Dials,
@@ -62,6 +63,7 @@ pub(crate) struct Driver {
     pub store: Option<StoreThread>,
     pub keeper: Option<KeeperThread>,
     pub notes: Box<dyn FnMut(Note) + Send>,
+    pub warnings: Warnings,
     pub tuning: Tuning,
     pub counters: Counters,
     /// What the machine hears next.
@@ -154,7 +156,7 @@ impl Driver {
         let mut lags = Vec::new();
         for slot in self.connections.slots() {
             let ours = self.connections.at(slot).filter(|connection| !connection.is(CLOSING) && !connection.is(CONNECTING));
-            if ours.is_none_or(|connection| connection.is(HANDSHAKING)) {
+            if ours.is_none_or(|connection| connection.is(UNTOLD)) {
                 continue;
             }
             let ((bytes, entries), stuck) = (self.fanout.lag(slot), self.stuck.get(&slot).copied());
@@ -240,7 +242,7 @@ impl Driver {
     }
 
     fn report_lost(&mut self, slot: u32) {
-        if self.connections.at(slot).is_some_and(|connection| !connection.is(CLOSING) && !connection.is(HANDSHAKING)) {
+        if self.connections.at(slot).is_some_and(|connection| !connection.is(CLOSING) && !connection.is(UNTOLD)) {
             let conn = self.connections.name(slot);
             self.inbox.push_back(Input::Lost { conn });
         }

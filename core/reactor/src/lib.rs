@@ -4,7 +4,7 @@
 //! that order, turn after turn. What may block (authenticators, the store, the group logs, name look-ups) happens on other threads and comes back through one mailbox. Recipient lists and what is told to
 //! them are kept in [`fanout`], which is where the program spends its time.
 //!
-//! A listener may have TLS beneath its codec: see [`Identity`]. There are no protocol decisions here. Every buffer, queue and loop has a bound: see [`Limits`], [`Tuning`] and the constants beside the code.
+//! A listener may have TLS beneath its codec, and dials: see [`Beneath`] and [`Membership`]. There are no protocol decisions here. Every buffer, queue and loop has a bound: see [`Limits`], [`Tuning`] and the constants beside the code.
 #![warn(missing_docs)]
 
 mod clock;
@@ -24,6 +24,7 @@ mod resolve;
 mod setup;
 mod store;
 mod tls;
+mod warnings;
 
 pub use counters::Counters;
 pub use judges::JudgePool;
@@ -31,4 +32,4 @@ pub use keeper::Keep;
 pub use mailbox::{Full, Handle};
 pub use reactor::Reactor;
 pub use setup::{Limits, Listening, ReactorError, Setup, Tuning, listen};
-pub use tls::{Identity, IdentityError};
+pub use tls::{Beneath, Identity, IdentityError, Membership, network_of};

@@ -36,6 +36,7 @@ use crate::reading::Reading;
 use crate::setup::{Listening, ReactorError, Setup};
 use crate::store::StoreThread;
 use crate::tls;
+use crate::warnings::Warnings;
 
 const WAKER: Token = Token(usize::MAX);
 /// Listener `i` has the token below this one by `i`; connections have their slots.
@@ -84,6 +85,7 @@ impl<M: Machine> Reactor<M> {
             listeners,
             transports,
             dial_codec,
+            dial_tls: setup.dial_tls,
             connections: Connections::default(),
             fanout: Fanout::new(setup.tuning.retention),
             dials: Dials::default(),
@@ -92,6 +94,7 @@ impl<M: Machine> Reactor<M> {
             store,
             keeper,
             notes: setup.notes,
+            warnings: Warnings::default(),
             tuning: setup.tuning,
             counters: Counters::default(),
             inbox: VecDeque::new(),
@@ -186,7 +189,7 @@ impl<M: Machine> Reactor<M> {
         // Whoever is owed another turn comes after all the others.
         for slot in std::mem::take(&mut self.driver.owed) {
             if self.driver.begin_read(slot) {
-                if let Some(opened) = self.driver.reading.opened.take() {
+                while let Some(opened) = self.driver.reading.opened.pop_front() {
                     self.feed(opened);
                 }
                 while let Some(input) = self.driver.next_read(slot) {
@@ -347,12 +350,12 @@ impl Driver {
 }
 
 fn listener(poll: &Poll, id: usize, codec: u16, listening: Listening) -> std::io::Result<(Listener, SocketAddr)> {
-    let Listening { name, socket, transport: _, identity, auth, limits } = listening;
+    let Listening { name, socket, transport: _, beneath, auth, limits } = listening;
     socket.set_nonblocking(true)?;
     let address = socket.local_addr()?;
     let mut socket = TcpListener::from_std(socket);
     poll.registry().register(&mut socket, Token(LISTENERS - id), Interest::READABLE)?;
     let socket = Some(socket);
     let (auth, handshakes) = (auth.into(), VecDeque::new());
-    Ok((Listener { name, socket, codec, identity, handshakes, auth, limits, clients: 0, ready: false, rests_until: None }, address))
+    Ok((Listener { name, socket, codec, beneath, handshakes, auth, limits, clients: 0, ready: false, rests_until: None }, address))
 }

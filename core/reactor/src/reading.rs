@@ -16,9 +16,10 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::connections::{CLOSING, Connection, ENDED, Held, OWED, READABLE, SHUT, UNDONE};
+use crate::connections::{CLOSING, Connection, ENDED, Held, OWED, READABLE, SHUT, UNDECIDED, UNDONE};
 use crate::driver::Driver;
 use crate::fanout::Class;
+use crate::tls::{Beneath, FIRST_BYTE};
 
 /// The turn of one connection.
 #[derive(Default)]
@@ -29,7 +30,7 @@ pub(crate) struct Reading {
     /// What came from a socket with a byte layer, before that has opened it.
     sealed: Vec<u8>,
     /// That its byte layer is ready: what the machine hears before anything else.
-    pub opened: Option<Input>,
+    pub opened: VecDeque<Input>,
     /// How much of the buffer is filled, and used.
     filled: usize,
     used: usize,
@@ -69,9 +70,10 @@ impl Driver {
             self.counters.refused += 1;
             return None;
         }
-        let layer = match listener.identity.clone() {
-            None => None,
-            Some(identity) => Some(self.layer(id, &identity, address)?),
+        let (layer, is_offered) = match listener.beneath.clone() {
+            Beneath::Nothing => (None, false),
+            Beneath::Tls(identity) => (Some(self.layer(id, identity.current(), address)?), false),
+            Beneath::TlsOffered(_) => (None, true),
         };
         let listener = &mut self.listeners[id];
         let Ok(codec) = self.transports[listener.codec as usize].open(Role::Server) else {
@@ -80,7 +82,11 @@ impl Driver {
         };
         let is_layered = layer.is_some();
         let class = Class { codec: listener.codec, class: codec.class() };
-        let conn = self.connections.insert(Connection::new(socket, codec, layer, id as u16));
+        let mut connection = Connection::new(socket, codec, layer, id as u16);
+        if is_offered {
+            connection.set(UNDECIDED);
+        }
+        let conn = self.connections.insert(connection);
         listener.clients += 1;
         self.fanout.open(conn.slot, class);
         self.counters.accepted += 1;
@@ -89,7 +95,7 @@ impl Driver {
             return None;
         }
         if is_layered {
-            self.begin_handshake(conn);
+            self.begin_handshake(conn, true);
             return None;
         }
         Some(Input::Opened { conn, listener: ListenerId(id as u16), peer: address.ip() })
@@ -129,65 +135,86 @@ impl Driver {
         reading.buffer[..kept].copy_from_slice(&held.bytes);
         (reading.filled, reading.used, reading.found, reading.broken, reading.commands) = (kept, 0, held.found, held.broken, 0);
         reading.after.clear();
-        if connection.is(READABLE) && !undone {
-            let room = match &connection.layer {
-                None => &mut reading.buffer[kept..kept + self.tuning.read_max],
-                Some(_) => {
-                    reading.sealed.resize(self.tuning.read_max, 0);
-                    &mut reading.sealed[..]
-                }
-            };
-            let (is_layered, mut fault) = (connection.layer.is_some(), None);
-            self.counters.reads += 1;
-            match connection.socket.read(room) {
-                Ok(0) => {
-                    connection.unset(READABLE);
-                    connection.set(ENDED);
-                    if let Some(layer) = &connection.layer {
-                        tracing::debug!("{}: TLS: ended without saying so", layer.peer);
-                    }
-                }
-                // Less than there was room for: all there was. What comes later, or the end, is another edge.
-                Ok(count) => {
-                    self.counters.bytes_in += count as u64;
-                    if count < self.tuning.read_max && !connection.is(ENDED) {
-                        connection.unset(READABLE);
-                    }
-                    match &mut connection.layer {
-                        None => reading.filled += count,
-                        Some(layer) => match layer.open(&reading.sealed[..count], &mut reading.buffer, &mut reading.filled) {
-                            Ok(false) => {}
-                            Ok(true) => {
-                                connection.unset(READABLE);
-                                connection.set(ENDED);
-                            }
-                            Err(error) => fault = Some(error),
-                        },
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    connection.unset(READABLE);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => {
-                    self.cut(slot);
-                    return false;
-                }
+        if connection.is(READABLE) && !undone { self.receive(conn) } else { true }
+    }
+
+    /// Reads from the socket, behind what is there. False when nothing can be done with it.
+    fn receive(&mut self, conn: Conn) -> bool {
+        let Some(connection) = self.connections.at(conn.slot) else {
+            return false;
+        };
+        let (reading, read_max) = (&mut self.reading, self.tuning.read_max);
+        let is_plain = connection.layer.is_none() && !connection.is(UNDECIDED);
+        let room = if is_plain {
+            &mut reading.buffer[reading.filled..reading.filled + read_max]
+        } else {
+            reading.sealed.resize(read_max, 0);
+            &mut reading.sealed[..]
+        };
+        self.counters.reads += 1;
+        match connection.socket.read(room) {
+            Ok(0) => {
+                connection.unset(READABLE);
+                connection.set(ENDED);
+                self.ended_unannounced(conn.slot);
             }
-            if is_layered {
-                return self.opened(conn, fault);
+            // Less than there was room for: all there was. What comes later, or the end, is another edge.
+            Ok(count) => {
+                self.counters.bytes_in += count as u64;
+                if count < read_max && !connection.is(ENDED) {
+                    connection.unset(READABLE);
+                }
+                if !is_plain {
+                    return self.open(conn, count);
+                }
+                reading.filled += count;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                connection.unset(READABLE);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => {
+                self.cut(conn.slot);
+                return false;
             }
         }
         true
     }
 
-    /// A byte layer has worked on what was read. False when that can't be trusted.
-    fn opened(&mut self, conn: Conn, fault: Option<rustls::Error>) -> bool {
-        if let Some(error) = fault {
-            self.distrust(conn.slot, &error);
+    /// Gives what was just read to the connection's byte layer, which it may get by that. False when that can't be trusted.
+    fn open(&mut self, conn: Conn, count: usize) -> bool {
+        let Some(connection) = self.connections.at(conn.slot) else {
             return false;
+        };
+        if connection.unset(UNDECIDED) {
+            let reading = &mut self.reading;
+            if reading.sealed[0] != FIRST_BYTE {
+                reading.buffer[reading.filled..reading.filled + count].copy_from_slice(&reading.sealed[..count]);
+                reading.filled += count;
+                return true;
+            }
+            if !self.take_offer(conn) {
+                return false;
+            }
         }
-        self.reading.opened = self.end_handshake(conn);
+        let (Some(connection), reading) = (self.connections.at(conn.slot), &mut self.reading) else {
+            return false;
+        };
+        let Some(layer) = &mut connection.layer else {
+            return false;
+        };
+        match layer.open(&reading.sealed[..count], &mut reading.buffer, &mut reading.filled) {
+            Ok(false) => {}
+            Ok(true) => {
+                connection.unset(READABLE);
+                connection.set(ENDED);
+            }
+            Err(error) => {
+                self.distrust(conn.slot, &error);
+                return false;
+            }
+        }
+        self.end_handshake(conn);
         // An answer of the layer's own.
         if self.connections.at(conn.slot).and_then(|connection| connection.layer.as_ref()).is_some_and(|layer| layer.is_owing()) {
             self.fanout.nudge(conn.slot);

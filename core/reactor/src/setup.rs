@@ -10,7 +10,7 @@ use chatring_machines::machine::{Note, Store, StoreError};
 use crate::fanout::Retention;
 use crate::judges::JudgePool;
 use crate::keeper::Keep;
-use crate::tls::Identity;
+use crate::tls::{Beneath, Membership};
 
 /// Where connections come in. Its index in [`Setup::listeners`] is the machine's `ListenerId`.
 pub struct Listening {
@@ -20,8 +20,8 @@ pub struct Listening {
     pub socket: TcpListener,
     /// What is spoken there.
     pub transport: Arc<Transport>,
-    /// With TLS beneath it: what is shown to those who connect.
-    pub identity: Option<Arc<Identity>>,
+    /// What lies beneath that.
+    pub beneath: Beneath,
     /// Who decides about whom to let in, asked in this order.
     pub auth: Vec<Arc<Authenticator>>,
     /// Its bounds.
@@ -99,6 +99,8 @@ pub struct Setup {
     pub listeners: Vec<Listening>,
     /// What is spoken on connections we dial.
     pub dial_transport: Arc<Transport>,
+    /// Connections that we dial have TLS beneath, by this.
+    pub dial_tls: Option<Arc<Membership>>,
     /// What `Commit` and `Query` go to.
     pub store: Option<Box<dyn Store>>,
     /// What `Keep` goes to.

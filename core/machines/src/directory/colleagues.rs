@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::tell;
 use super::note;
+use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::Event;
-use crate::handshake::{Dialling, Identity};
+use crate::handshake::{Dialling, Identity, Whom};
 use crate::ids::{Conn, ServerId, Ticket};
 use crate::list::ListKey;
 use crate::machine::{DialError, Effect, Level};
@@ -189,7 +190,7 @@ impl Colleagues {
             (Ok(conn), None) => effects.push(Effect::Close { conn }),
             (Err(_), None) => {}
             (Ok(conn), Some(colleague)) => {
-                let (dialling, hello) = Dialling::start(identity, None, jitter.draw());
+                let (dialling, hello) = Dialling::start(identity, Whom::Directory, jitter.draw());
                 effects.push(tell(conn, Event::Command(Command::Peer(hello))));
                 colleague.state = State::Shaking { conn, until: now + STEP_MS, dialling };
                 self.conns.insert(conn, address);
@@ -199,6 +200,14 @@ impl Colleagues {
             }
         }
         Some(Change::None)
+    }
+
+    /// The server at the other end of a link that we dialled has shown a certificate.
+    pub(super) fn certified(&mut self, conn: Conn, certificate: Certificate) {
+        let colleague = self.conns.get(&conn).and_then(|address| self.all.get_mut(address));
+        if let Some(Colleague { state: State::Shaking { dialling, .. }, .. }) = colleague {
+            dialling.certified(certificate);
+        }
     }
 
     /// A link that we dialled is gone.

@@ -14,12 +14,14 @@ use crate::wire::Text;
 pub struct DirectoryConfig {
     /// Where it is reached, as `host:port`.
     pub address: Text,
-    /// Its name in the handshake: a [`NodeKey::gateway`], since it is never in the ring.
+    /// Its name in the handshake: [`NodeKey::of_directory`].
     pub key: NodeKey,
     /// The network it keeps.
     pub network: Text,
     /// What the network's nodes have in common.
     pub secret: NetworkSecret,
+    /// Whether peers have to show a certificate: the driver then has TLS on the server's port, and dials with it.
+    pub certified: bool,
     /// How placement works in a network that is founded now. One that exists keeps its own.
     pub params: RingParams,
     /// The directory servers that begin the network together, and those that may come later, as `host:port`, this one among them. Empty: this one alone.
@@ -48,7 +50,13 @@ pub struct DirectoryConfig {
 
 impl DirectoryConfig {
     pub(super) fn identity(&self) -> Identity {
-        Identity { network: self.network.clone(), secret: self.secret.clone(), key: self.key.clone(), incarnation: self.incarnation }
+        Identity {
+            network: self.network.clone(),
+            secret: self.secret.clone(),
+            key: self.key.clone(),
+            incarnation: self.incarnation,
+            certified: self.certified,
+        }
     }
 
     /// The list that goes into the ring's view.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::certificate::Certificate;
 use crate::handshake::{Accepting, Peer};
 use crate::ids::{Conn, ListenerId};
 use crate::names::NodeKey;
@@ -49,6 +50,8 @@ pub(super) struct Link {
     pub(super) is_known_to_leader: bool,
     /// What the leader was asked for it and has not answered.
     pub(super) asked_leader: usize,
+    /// The certificate that was shown.
+    pub(super) certificate: Option<Certificate>,
     heard: Time,
 }
 
@@ -81,6 +84,7 @@ impl Links {
             via: false,
             is_known_to_leader: false,
             asked_leader: 0,
+            certificate: None,
             heard: now,
         };
         self.links.insert(conn, link);

@@ -47,6 +47,7 @@ pub use memory_store::{Kept, MemoryStore, Version, Weight, weigh};
 pub use replica::{KeptLog, Letter, LogWrite, Place, Promise, Record, Roster, Seat, Snapshot};
 pub use state::{Applied, DRAINED_KEPT, DirectoryState, Plans, RULINGS_MAX, Rulings};
 
+use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::{Code, Event, Push};
 use crate::handshake::Identity;
@@ -194,6 +195,7 @@ impl Machine for Directory {
                     self.close(now, crowd, effects);
                 }
             }
+            Input::Certified { conn, certificate } => self.certified(conn, certificate),
             Input::Heard { conn, command } => self.heard(now, conn, command, effects),
             Input::Lost { conn } => self.lost(now, conn, effects),
             Input::Dialed { ticket, result } => self.dialed(now, ticket, result, effects),
@@ -300,6 +302,9 @@ impl Directory {
         let Some(link) = self.links.of(conn) else { return };
         let is_peer = link.peer().is_some();
         self.links.hear(now, conn);
+        if command.as_ref().is_ok_and(|command| self.oversteps(now, conn, command, effects)) {
+            return;
+        }
         let is_for_leader = command.as_ref().is_ok_and(via::is_for_leader);
         let refusal = match command {
             Ok(_) if self.stopping => Some((Code::TryAgain, "1000 this directory server is stopping".to_string())),
@@ -320,6 +325,14 @@ impl Directory {
         if let Some((code, text)) = refusal {
             let event = if is_peer { LinkEvent::Refused { code, text: text.into() }.into() } else { Event::error(code, text) };
             effects.push(Effect::Tell { conn, event });
+        }
+    }
+
+    fn certified(&mut self, conn: Conn, certificate: Certificate) {
+        match self.links.of_mut(conn) {
+            Some(link) => link.certificate = Some(certificate),
+            None if self.visits.owns(conn) => self.visits.certified(conn, certificate),
+            None => self.colleagues.certified(conn, certificate),
         }
     }
 

@@ -7,6 +7,8 @@ use super::links::Stage;
 use super::note;
 use super::questions::Shape;
 use super::via;
+use crate::certificate::Role;
+use crate::command::Command;
 use crate::event::{Code, Event};
 use crate::handshake::{Accepting, HandshakeError, Peer};
 use crate::ids::{Conn, ListenerId, Ticket};
@@ -33,7 +35,7 @@ impl Directory {
         let result = match (&link.stage, command) {
             _ if link.listener != ListenerId(0) => Err(None),
             (Stage::Stranger, PeerCommand::Peer { .. }) => {
-                Accepting::start(&self.identity, command, nonce).map_err(Some).map(|(accepting, challenge)| {
+                Accepting::start(&self.identity, command, link.certificate.as_ref(), nonce).map_err(Some).map(|(accepting, challenge)| {
                     link.stage = Stage::Challenged(accepting);
                     challenge
                 })
@@ -73,6 +75,21 @@ impl Directory {
             }
         }
         self.close(now, conn, effects);
+    }
+
+    /// What a peer says that its certificate does not make its to say ends its link. Says whether it did.
+    pub(super) fn oversteps(&mut self, now: Time, conn: Conn, command: &Command, effects: &mut Vec<Effect>) -> bool {
+        let (Command::Peer(command), true) = (command, self.identity.certified) else { return false };
+        let Some(peer) = self.links.of(conn).and_then(|link| link.peer()) else { return false };
+        let role = Role::of(&peer.key);
+        if role.may_say(command) {
+            return false;
+        }
+        let text = format!("{} sent {}, which is not for a {role} to say", peer.key, command.word());
+        note(effects, Level::Warn, format!("{text}; its link is closed"));
+        self.refuse(conn, Code::NoPerm, text, effects);
+        self.close(now, conn, effects);
+        true
     }
 
     fn proven_command(&mut self, now: Time, conn: Conn, peer: &Peer, command: PeerCommand, effects: &mut Vec<Effect>) {

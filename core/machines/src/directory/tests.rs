@@ -11,6 +11,7 @@
 //! ```
 
 mod admission;
+mod certified;
 mod old_ring;
 mod planned;
 
@@ -18,7 +19,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::handshake::{Accepting, Dialling};
+use crate::handshake::{Accepting, Dialling, Whom};
 use crate::ids::ListenerId;
 use crate::list::{ListSigner, SignedList, Trust};
 use crate::machine::{Query, Store, Write};
@@ -41,9 +42,10 @@ struct Rig {
 fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConfig {
     DirectoryConfig {
         address: "192.0.2.9:7410".into(),
-        key: NodeKey::gateway("directory@192.0.2.9:7410"),
+        key: NodeKey::of_directory("192.0.2.9:7410".parse().unwrap()),
         network: "net".into(),
         secret: NetworkSecret::new("s"),
+        certified: false,
         params: RingParams::default(),
         directories: Vec::new(),
         election_ms: 800,
@@ -116,7 +118,7 @@ impl Rig {
         match command {
             PeerCommand::Peer { .. } => {
                 let identity = identity(peer.key.as_str(), peer.incarnation, "s");
-                Accepting::start(&identity, command, 5).unwrap().1
+                Accepting::start(&identity, command, None, 5).unwrap().1
             }
             PeerCommand::Prove { .. } => LinkEvent::Proven {},
             PeerCommand::Show {} => LinkEvent::Shown { word: word.clone() },
@@ -154,7 +156,7 @@ impl Rig {
 
     fn prove(&mut self, slot: &str, key: &str, incarnation: &str, secret: &str) -> Vec<Effect> {
         let identity = identity(key, Incarnation(incarnation.parse().unwrap()), secret);
-        let (dialling, hello) = Dialling::start(&identity, None, 7);
+        let (dialling, hello) = Dialling::start(&identity, Whom::Directory, 7);
         let mut effects = self.handle(Input::Heard { conn: conn(slot), command: Ok(hello.into()) });
         let Some(Effect::Tell { event: Event::Link(challenge), .. }) = effects.pop() else { panic!("{effects:?}") };
         // A dialler with a wrong secret sees it here already; one that lies goes on.
@@ -267,7 +269,7 @@ fn unfold(mut view: SharedView, effects: &mut [Effect]) {
 const GUEST: Conn = Conn { slot: 1_000, generation: 0 };
 
 fn identity(key: &str, incarnation: Incarnation, secret: &str) -> Identity {
-    Identity { network: "net".into(), secret: NetworkSecret::new(secret), key: NodeKey::new(key).unwrap(), incarnation }
+    Identity { network: "net".into(), secret: NetworkSecret::new(secret), key: NodeKey::new(key).unwrap(), incarnation, certified: false }
 }
 
 fn conn(slot: &str) -> Conn {

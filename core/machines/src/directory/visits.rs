@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use super::changes::tell;
 use crate::approach::{Approach, Step};
+use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::Event;
-use crate::handshake::{Identity, Peer};
+use crate::handshake::{Identity, Peer, Whom};
 use crate::ids::{Conn, Ticket};
 use crate::machine::{DialError, Effect};
 use crate::peer::{Found, LinkEvent, PeerCommand};
@@ -67,7 +68,7 @@ impl Visits {
         if self.all.len() >= VISITS_MAX {
             return Some((host, not("could not be dialled: too many are at this time")));
         }
-        let stage = Stage::Approaching(Approach::new(Some(peer.key.clone())));
+        let stage = Stage::Approaching(Approach::new(Whom::Node(peer.key.clone())));
         self.all.insert(ticket, Visit { host, peer, until: now + VISIT_MS, stage });
         effects.push(Effect::Dial { ticket, address: address.to_string().into() });
         None
@@ -96,6 +97,14 @@ impl Visits {
         let step = approach.dialed(identity, result, nonce, effects);
         self.conns.extend(result.ok().map(|conn| (conn, ticket)));
         self.step(ticket, step, effects)
+    }
+
+    /// Whoever was reached has shown a certificate.
+    pub(super) fn certified(&mut self, conn: Conn, certificate: Certificate) {
+        let visit = self.conns.get(&conn).and_then(|ticket| self.all.get_mut(ticket));
+        if let Some(Visit { stage: Stage::Approaching(approach), .. }) = visit {
+            approach.certified(certificate);
+        }
     }
 
     pub(super) fn told(&mut self, conn: Conn, event: Option<Event>, identity: &Identity, effects: &mut Vec<Effect>) -> Option<Outcome> {

@@ -18,6 +18,8 @@ pub struct NodeConfig {
     pub secret: NetworkSecret,
     /// What the directory wants to be shown for a place in the ring, where it does.
     pub token: Option<Text>,
+    /// Whether peers have to show a certificate: the driver then has TLS on the node's own port, and dials with it.
+    pub certified: bool,
     /// Which start of it this is: drawn by the driver.
     pub incarnation: Incarnation,
     /// For jitter, ids and nonces: drawn by the driver from the system's random source.

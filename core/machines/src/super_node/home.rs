@@ -5,9 +5,10 @@
 
 use super::config::NodeConfig;
 use super::ctx::Ctx;
+use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::{Code, Event};
-use crate::handshake::{Dialling, Identity};
+use crate::handshake::{Dialling, Identity, Whom};
 use crate::ids::{Conn, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
@@ -156,12 +157,21 @@ impl Home {
         }
         match result {
             Ok(conn) => {
-                let (dialling, hello) = Dialling::start(identity, None, ctx.ids.jitter.draw());
+                let (dialling, hello) = Dialling::start(identity, Whom::Directory, ctx.ids.jitter.draw());
                 ctx.tell(conn, Event::Command(Command::Peer(hello)));
                 self.state = State::Shaking { conn, dialling };
                 self.step_until = ctx.now + STEP_MS;
             }
             Err(_) => self.fail(ctx, "does not answer"),
+        }
+    }
+
+    /// The directory server that we have dialled has shown a certificate.
+    pub fn certified(&mut self, conn: Conn, certificate: &Certificate) {
+        if let State::Shaking { conn: ours, dialling } = &mut self.state
+            && *ours == conn
+        {
+            dialling.certified(certificate.clone());
         }
     }
 

@@ -9,9 +9,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::ctx::Ctx;
+use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::Event;
-use crate::handshake::{Accepting, Dialling, HandshakeError, Identity, Peer};
+use crate::handshake::{Accepting, Dialling, HandshakeError, Identity, Peer, Whom};
 use crate::ids::{Conn, Incarnation, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
@@ -119,7 +120,7 @@ impl Links {
         let Some(to) = self.dials.remove(&ticket) else { return Change::None };
         match (result, self.out.remove(&to)) {
             (Ok(conn), Some(Out::Dialing { queue, .. })) => {
-                let (dialling, hello) = Dialling::start(identity, Some(to.clone()), ctx.ids.jitter.draw());
+                let (dialling, hello) = Dialling::start(identity, Whom::Node(to.clone()), ctx.ids.jitter.draw());
                 ctx.tell(conn, Event::Command(Command::Peer(hello)));
                 self.out_conns.insert(conn, to.clone());
                 self.out.insert(to, Out::Shaking { conn, since: ctx.now, dialling, queue });
@@ -133,6 +134,14 @@ impl Links {
                 ctx.effects.push(Effect::Close { conn });
                 Change::None
             }
+        }
+    }
+
+    /// A node that we have dialled has shown a certificate.
+    pub fn certified(&mut self, conn: Conn, certificate: &Certificate) {
+        let out = self.out_conns.get(&conn).and_then(|to| self.out.get_mut(to));
+        if let Some(Out::Shaking { dialling, .. }) = out {
+            dialling.certified(certificate.clone());
         }
     }
 
@@ -180,15 +189,21 @@ impl Links {
         self.fail(ctx, to, false)
     }
 
-    /// A command that only peers may send. Gives it with its sender when they have proved themselves.
-    pub fn heard(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, conn: Conn, command: PeerCommand) -> Option<(NodeKey, PeerCommand)> {
+    /// A command that only peers may send, from someone who has shown this certificate. Gives it with its sender when they have proved themselves.
+    pub fn heard(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        identity: &Identity,
+        (conn, shown): (Conn, Option<&Certificate>),
+        command: PeerCommand,
+    ) -> Option<(NodeKey, PeerCommand)> {
         if let Some(In::Up { from, heard }) = self.inward.get_mut(&conn) {
             *heard = ctx.now;
             return Some((from.clone(), command));
         }
         let step = match (self.inward.remove(&conn), &command) {
             (None, PeerCommand::Peer { .. }) => {
-                Accepting::start(identity, &command, ctx.ids.jitter.draw()).map(|(accepting, challenge)| {
+                Accepting::start(identity, &command, shown, ctx.ids.jitter.draw()).map(|(accepting, challenge)| {
                     self.inward.insert(conn, In::Accepting(Box::new(accepting)));
                     challenge
                 })

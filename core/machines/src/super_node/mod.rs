@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 pub use config::{NodeConfig, NodeLimits, NodeTiming};
 
+use crate::certificate::{Certificate, Role};
 use crate::command::Command;
 use crate::event::Event;
 use crate::handshake::Identity;
@@ -95,6 +96,7 @@ impl SuperNode {
             secret: config.secret.clone(),
             key: config.key.clone(),
             incarnation: config.incarnation,
+            certified: config.certified,
         };
         SuperNode {
             ids: Ids::new(config.seed),
@@ -149,12 +151,16 @@ impl SuperNode {
                     let text = "nodes are let in at the node's own port only";
                     return self.edge.refuse_peer(ctx!(self, now, effects), conn, text);
                 }
-                let Some((from, command)) = self.links.heard(ctx!(self, now, effects), &self.identity, conn, command) else {
+                let by = (conn, self.edge.certificate(conn));
+                let Some((from, command)) = self.links.heard(ctx!(self, now, effects), &self.identity, by, command) else {
                     // A peer, or closed by now: either way nobody's session any more.
                     self.edge.end(ctx!(self, now, effects), conn, "turned out to be a node");
                     let change = self.links.supersede(ctx!(self, now, effects), conn);
                     return self.link_changed(now, change, effects);
                 };
+                if self.identity.certified && !Role::of(&from).may_say(&command) {
+                    return self.overstepped(now, conn, &from, &command, effects);
+                }
                 self.master.is_heard(&from);
                 if let PeerCommand::Show {} = command {
                     return effects.push(Effect::Tell { conn, event: LinkEvent::Shown { word: self.home.word().clone() }.into() });
@@ -316,6 +322,20 @@ impl SuperNode {
         self.lost(now, conn, effects);
     }
 
+    /// A peer said what its certificate does not make its to say.
+    fn overstepped(&mut self, now: Time, conn: Conn, from: &NodeKey, command: &PeerCommand, effects: &mut Vec<Effect>) {
+        let text = format!("{from} sent {}, which is not for a {} to say; its link is closed", command.word(), Role::of(from));
+        effects.push(log(Level::Warn, text));
+        effects.push(Effect::Close { conn });
+        self.lost(now, conn, effects);
+    }
+
+    fn certified(&mut self, conn: Conn, certificate: Certificate) {
+        self.home.certified(conn, &certificate);
+        self.links.certified(conn, &certificate);
+        self.edge.certified(conn, certificate);
+    }
+
     fn fell(&mut self, now: Time, conn: Conn, list: crate::ids::ListId, next: Option<u64>, lost: u64, effects: &mut Vec<Effect>) {
         if self.links.is_peer(conn) {
             // An edge that can't keep up comes back and asks for what it missed.
@@ -420,6 +440,7 @@ impl Machine for SuperNode {
                 self.home.tick(ctx!(self, now, effects));
             }
             Input::Opened { conn, listener, peer } => self.edge.opened(ctx!(self, now, effects), conn, listener, peer),
+            Input::Certified { conn, certificate } => self.certified(conn, certificate),
             Input::Heard { conn, command: Ok(command) } => self.heard(now, conn, command, effects),
             Input::Heard { conn, command: Err(bad) } if self.links.is_peer(conn) => self.misunderstood(now, conn, &bad, effects),
             Input::Heard { conn, command: Err(bad) } => self.edge.bad(ctx!(self, now, effects), conn, &bad),

@@ -4,6 +4,7 @@
 
 mod by_peers;
 mod by_people;
+mod certified;
 mod doubt;
 mod entering;
 mod following;
@@ -16,7 +17,7 @@ mod slow_readers;
 use crate::command::Command;
 use crate::entry::Person;
 use crate::event::{Event, Push};
-use crate::handshake::{Accepting, Dialling, Identity};
+use crate::handshake::{Accepting, Dialling, Identity, Whom};
 use crate::ids::{Conn, Epoch, Incarnation, ListenerId, SessionId, Term, Ticket};
 use crate::machine::{Effect, Input, Machine};
 use crate::names::{GroupName, Nick, NodeKey};
@@ -70,7 +71,7 @@ fn group(text: &str) -> GroupName {
 }
 
 fn identity(of: &str, incarnation: u64) -> Identity {
-    Identity { network: "n".into(), secret: NetworkSecret::new("s"), key: key(of), incarnation: Incarnation(incarnation) }
+    Identity { network: "n".into(), secret: NetworkSecret::new("s"), key: key(of), incarnation: Incarnation(incarnation), certified: false }
 }
 
 fn person(nick: &str) -> Arc<Person> {
@@ -123,6 +124,7 @@ impl Bench {
             name: "me".into(),
             network: "n".into(),
             secret: NetworkSecret::new("s"),
+            certified: false,
             incarnation: Incarnation(1),
             seed: 1,
             directories: vec!["10.0.0.9:7410".into()],
@@ -358,7 +360,7 @@ impl Bench {
         self.give(Input::Dialed { ticket, result: Ok(conn) });
         let hello = self.asked(conn).pop().expect("a greeting");
         let identity = identity(as_key, 1);
-        let (_, challenge) = Accepting::start(&identity, &hello, 7).unwrap();
+        let (_, challenge) = Accepting::start(&identity, &hello, None, 7).unwrap();
         self.tell(conn, challenge);
         self.tell_proven(conn);
         conn
@@ -373,7 +375,7 @@ impl Bench {
     fn peer(&mut self, of: &str, incarnation: u64) -> Conn {
         let conn = self.open();
         let identity = identity(of, incarnation);
-        let (dialling, hello) = Dialling::start(&identity, Some(key(ME)), 5);
+        let (dialling, hello) = Dialling::start(&identity, Whom::Node(key(ME)), 5);
         self.hear(conn, hello);
         let Some(Event::Link(challenge)) = self.told(conn).pop() else { panic!() };
         let (_, prove) = dialling.challenged(&identity, &challenge).unwrap();

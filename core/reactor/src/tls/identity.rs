@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use chatring_machines::certificate::{Certificate, Title};
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -37,6 +39,34 @@ pub enum IdentityError {
         /// What is wrong with it.
         why: String,
     },
+    /// No usable CA.
+    #[error("{}: {why}; expected a PEM file with the certificate of the network's CA", file.display())]
+    Authority {
+        /// Where it was looked for.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A certificate that nobody with this CA will believe.
+    #[error("{}: no good by the CA in {}: {why}; expected one that this CA has signed (`chatctl pki issue`)", certificate.display(), ca.display())]
+    Foreign {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The CA's file.
+        ca: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A certificate that does not say what we are.
+    #[error("{}: it is for {says}; expected one for {} {} of network '{}' (`chatctl pki issue {} --role {}`)", certificate.display(), title.role(), title.name(), title.network(), title.name(), title.role())]
+    Untitled {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// What it says.
+        says: Certificate,
+        /// What is missing.
+        title: Title,
+    },
     /// Each of them is fine.
     #[error("{}: this is not the key of the certificate in {}; expected both from the same renewal, the server's own certificate first", key.display(), certificate.display())]
     Mismatch {
@@ -66,36 +96,47 @@ impl Identity {
         (&self.certificate, &self.key)
     }
 
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
+    pub(crate) fn current(&self) -> Arc<ServerConfig> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, IdentityError> {
+    let provider = Arc::new(default_provider());
+    let shown = certified_key(&provider, certificate, key)?;
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| IdentityError::Certificate { file: certificate.into(), why: error.to_string() })?;
+    Ok(Arc::new(remember_nobody(builder.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(shown))))))
+}
+
+/// A certificate, those that vouch for it, and its key.
+pub(super) fn certified_key(provider: &CryptoProvider, certificate: &Path, key: &Path) -> Result<CertifiedKey, IdentityError> {
     let bad_certificate = |why: String| IdentityError::Certificate { file: certificate.into(), why };
     let bad_key = |why: String| IdentityError::Key { file: key.into(), why };
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.map_err(|error| bad_certificate(pem_fault(error, "certificate")))?;
-    if chain.is_empty() {
-        return Err(bad_certificate(pem_fault(rustls::pki_types::pem::Error::NoItemsFound, "certificate")));
-    }
+    let chain = chain(certificate).map_err(bad_certificate)?;
     let der = PrivateKeyDer::from_pem_file(key).map_err(|error| bad_key(pem_fault(error, "private key")))?;
-    let provider = default_provider();
     let signer = provider.key_provider.load_private_key(der).map_err(|error| bad_key(error.to_string()))?;
     let shown = CertifiedKey::new(chain, signer);
     match shown.keys_match() {
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
-        Err(rustls::Error::InconsistentKeys(_)) => {
-            return Err(IdentityError::Mismatch { certificate: certificate.into(), key: key.into() });
-        }
-        Err(error) => return Err(bad_certificate(error.to_string())),
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(shown),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(IdentityError::Mismatch { certificate: certificate.into(), key: key.into() }),
+        Err(error) => Err(bad_certificate(error.to_string())),
     }
-    let builder = ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| bad_certificate(error.to_string()))?;
-    let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+}
+
+/// The certificates in a file: one at least.
+pub(super) fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let chain = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match chain {
+        Ok(chain) if chain.is_empty() => Err(pem_fault(rustls::pki_types::pem::Error::NoItemsFound, "certificate")),
+        other => other.map_err(|error| pem_fault(error, "certificate")),
+    }
+}
+
+pub(super) fn remember_nobody(mut config: ServerConfig) -> ServerConfig {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(Arc::new(config))
+    config
 }
 
 fn pem_fault(error: rustls::pki_types::pem::Error, what: &str) -> String {

@@ -1,17 +1,21 @@
 //! The byte layer of one connection: sealed bytes on the socket's side, plain ones on the codec's.
 //!
 //! Holds nothing plain across turns: what a read brings is opened into the turn's buffer at once, except for a record that is not complete yet; what a flush offers is sealed as far as
-//! the socket takes it, so that positions in shared blocks move with what left, give or take [`SEALED_MAX`]. It serves both ends: [`Layer::accept`] is the only way in so far.
+//! the socket takes it, so that positions in shared blocks move with what left, give or take [`SEALED_MAX`]. It serves both ends: [`Layer::accept`] is one, [`Layer::connect`] the other.
 //!
 //! Never fails by panic: whatever the peer sends that is not TLS is an error of [`Layer::open`].
 
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use rustls::{Connection, ServerConnection};
+use chatring_machines::certificate::Certificate;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, Connection, ServerConfig, ServerConnection};
 use smallvec::SmallVec;
 
-use super::Identity;
+use super::Membership;
+use super::membership::titles;
 use crate::fanout::{Fanout, Flushed};
 
 /// Bytes that are sealed ahead of the socket.
@@ -26,10 +30,23 @@ pub(crate) struct Layer {
 
 impl Layer {
     /// The side of whoever was dialled.
-    pub fn accept(identity: &Identity, peer: SocketAddr) -> Result<Box<Layer>, rustls::Error> {
-        let mut tls = Connection::from(ServerConnection::new(identity.current())?);
+    pub fn accept(config: Arc<ServerConfig>, peer: SocketAddr) -> Result<Box<Layer>, rustls::Error> {
+        Ok(Layer::new(ServerConnection::new(config)?.into(), peer))
+    }
+
+    /// The side of whoever dialled: the other has to be good for this name.
+    pub fn connect(membership: &Membership, name: ServerName<'static>, peer: SocketAddr) -> Result<Box<Layer>, rustls::Error> {
+        Ok(Layer::new(ClientConnection::new(membership.client(), name)?.into(), peer))
+    }
+
+    fn new(mut tls: Connection, peer: SocketAddr) -> Box<Layer> {
         tls.set_buffer_limit(Some(SEALED_MAX));
-        Ok(Box::new(Layer { tls, peer }))
+        Box::new(Layer { tls, peer })
+    }
+
+    /// What the other end's certificate says, if it has shown one: after the handshake it is a good one.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.tls.peer_certificates()?.first().map(titles)
     }
 
     /// Whether the peer has yet to agree with us on a key: until then nothing plain comes or goes.
@@ -119,13 +136,13 @@ pub(crate) fn flush(layer: &mut Layer, socket: &mut impl Write, fanout: &mut Fan
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
 
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
-    use rustls::{ClientConfig, ClientConnection, RootCertStore};
+    use rustls::{ClientConfig, RootCertStore};
 
     use super::*;
+    use crate::Identity;
     use crate::fanout::{Class, Retention};
 
     /// A socket that takes so much.
@@ -171,7 +188,7 @@ mod tests {
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
         let config = config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots).with_no_client_auth();
         let mut client = Connection::from(ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap());
-        let mut layer = Layer::accept(&identity, "127.0.0.1:1".parse().unwrap()).unwrap();
+        let mut layer = Layer::accept(identity.current(), "127.0.0.1:1".parse().unwrap()).unwrap();
         while layer.is_handshaking() || client.is_handshaking() {
             let (mut sealed, mut socket) = (Vec::new(), Narrow { room: usize::MAX, ..Narrow::default() });
             while client.wants_write() {

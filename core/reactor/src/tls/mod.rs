@@ -6,6 +6,27 @@
 
 mod identity;
 mod layer;
+mod membership;
+mod words;
+
+use std::sync::Arc;
 
 pub use identity::{Identity, IdentityError};
 pub(crate) use layer::{Layer, flush};
+pub use membership::{Membership, network_of};
+pub(crate) use words::{explain, is_about_certificates};
+
+/// What a port has beneath its codec.
+#[derive(Clone, Debug, Default)]
+pub enum Beneath {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// TLS, for everyone who connects.
+    Tls(Arc<Identity>),
+    /// TLS for those who begin with it, and nothing for those who don't: a node's own port, where peers come in, and people's programs with and without TLS.
+    TlsOffered(Arc<Membership>),
+}
+
+/// What TLS begins with, and no command: the type of a handshake's record.
+pub(crate) const FIRST_BYTE: u8 = 0x16;

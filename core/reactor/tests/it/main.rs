@@ -1,6 +1,7 @@
 //! A reactor on real sockets.
 
 mod lists;
+mod membership;
 mod peers;
 mod support;
 mod talk;

@@ -14,7 +14,9 @@ use chatring_machines::event::{Event, Reply};
 use chatring_machines::ids::{Conn, ListId, ListenerId, Ticket};
 use chatring_machines::machine::{Ask, Effect, Input, Lag, Machine, Note};
 use chatring_machines::wire::Given;
-use chatring_reactor::{Counters, Handle, Identity, JudgePool, Limits, Listening, Reactor, ReactorError, Setup, Tuning, listen};
+use chatring_reactor::{
+    Beneath, Counters, Handle, Identity, JudgePool, Limits, Listening, Membership, Reactor, ReactorError, Setup, Tuning, listen,
+};
 
 pub const ALL: ListId = ListId(3);
 
@@ -135,23 +137,29 @@ impl Server {
     }
 
     pub fn start_with(limits: Limits, tuning: Tuning) -> Server {
-        Server::start_as(limits, tuning, None, None)
+        Server::start_as(limits, tuning, None, Beneath::Nothing, None)
     }
 
     /// With TLS on its port.
     pub fn start_with_tls(tuning: Tuning, identity: Arc<Identity>) -> Server {
-        Server::start_as(Limits::CLIENTS, tuning, None, Some(identity))
+        Server::start_as(Limits::CLIENTS, tuning, None, Beneath::Tls(identity), None)
+    }
+
+    /// With the certificates of a network: offered on its port, and used for its dials.
+    pub fn start_with_membership(tuning: Tuning, membership: Arc<Membership>) -> Server {
+        Server::start_as(Limits::CLIENTS, tuning, None, Beneath::TlsOffered(membership.clone()), Some(membership))
     }
 
     pub fn start_with_auth(limits: Limits, tuning: Tuning, auth: Option<&'static chatring_host::ChatEntry>) -> Server {
-        Server::start_as(limits, tuning, auth, None)
+        Server::start_as(limits, tuning, auth, Beneath::Nothing, None)
     }
 
     fn start_as(
         limits: Limits,
         tuning: Tuning,
         auth: Option<&'static chatring_host::ChatEntry>,
-        identity: Option<Arc<Identity>>,
+        beneath: Beneath,
+        dial_tls: Option<Arc<Membership>>,
     ) -> Server {
         let judges = JudgePool::start(1, 2).unwrap();
         let mut plugins = Plugins::new(judges.on_late());
@@ -163,12 +171,13 @@ impl Server {
         });
         let socket = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let listening =
-            Listening { name: "test".into(), socket, transport: transport.clone(), identity, auth: auth.unwrap_or_default(), limits };
+            Listening { name: "test".into(), socket, transport: transport.clone(), beneath, auth: auth.unwrap_or_default(), limits };
         let (sender, seen) = channel();
         let notes = Mutex::new(sender.clone());
         let setup = Setup {
             listeners: vec![listening],
             dial_transport: transport,
+            dial_tls,
             store: None,
             keep: None,
             judges: Arc::new(judges),

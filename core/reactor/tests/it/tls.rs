@@ -26,7 +26,7 @@ fn server(tuning: Tuning) -> Server {
 
 /// After its handshake.
 #[track_caller]
-fn client_of(version: &'static rustls::SupportedProtocolVersion, server: &Server) -> Sealed {
+pub fn client_of(version: &'static rustls::SupportedProtocolVersion, server: &Server) -> Sealed {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(file("first.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -54,7 +54,7 @@ fn host(rig: &mut Rig, there: Identity, word: Text) -> Vec<Effect> {
         };
         let said = match effects.iter().find_map(asks) {
             None => break,
-            Some(hello @ PeerCommand::Peer { .. }) => Accepting::start(&there, &hello, 5).unwrap().1,
+            Some(hello @ PeerCommand::Peer { .. }) => Accepting::start(&there, &hello, None, 5).unwrap().1,
             Some(PeerCommand::Prove { .. }) => LinkEvent::Proven {},
             Some(PeerCommand::Show {}) => LinkEvent::Shown { word: word.clone() },
             Some(other) => panic!("{other:?}"),

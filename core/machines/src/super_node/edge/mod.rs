@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::ctx::{Ctx, Letter};
+use crate::certificate::Certificate;
 use crate::entry::{Content, Entry, Person};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Conn, EntryId, Epoch, ListId, ListenerId, SessionId, Term, Ticket};
@@ -153,6 +154,8 @@ pub(super) struct Edge {
     sessions: Vec<Option<Box<Session>>>,
     live: usize,
     by_id: BTreeMap<SessionId, Conn>,
+    /// Of those who have shown one.
+    certificates: BTreeMap<Conn, Certificate>,
     attachments: BTreeMap<GroupName, Attachment>,
     lists: BTreeMap<ListId, GroupName>,
     asked: BTreeMap<Ticket, Asked>,
@@ -205,6 +208,18 @@ impl Edge {
         self.live += 1;
     }
 
+    /// Someone who came in has shown a certificate: kept until it is known whether they are a peer, or gone.
+    pub fn certified(&mut self, conn: Conn, certificate: Certificate) {
+        if self.peek(conn).is_some() {
+            self.certificates.insert(conn, certificate);
+        }
+    }
+
+    /// What someone who came in has shown.
+    pub fn certificate(&self, conn: Conn) -> Option<&Certificate> {
+        self.certificates.get(&conn)
+    }
+
     fn session(&mut self, conn: Conn) -> Option<&mut Session> {
         self.sessions.get_mut(conn.slot as usize)?.as_deref_mut().filter(|session| session.conn == conn)
     }
@@ -245,6 +260,7 @@ impl Edge {
         let session = place.take_if(|session| session.conn == conn)?;
         self.live -= 1;
         self.history.forget(conn);
+        self.certificates.remove(&conn);
         Some(session)
     }
 
