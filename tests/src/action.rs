@@ -10,6 +10,17 @@ use chatring_machines::time::Jitter;
 /// For numbers that name something: a multiple of all small numbers, so that none is preferred.
 const ANY: u64 = 840;
 
+/// When it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What people do: in every storm.
+    Work,
+    /// What goes wrong: in some storms.
+    Fault,
+    /// What directory servers go through among themselves, and what their operators do and ask: in most storms with several of them, in few with one.
+    Servers,
+}
+
 /// Why a text is no action.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not what happens in a storm")]
@@ -23,8 +34,8 @@ macro_rules! actions {
         pub enum Action { $( $(#[doc = $doc])* $Action { $($field: u64),* } ),* }
 
         impl Action {
-            /// What people do, and how many numbers it takes: `(word, whether it is a fault)`.
-            pub const WORDS: &'static [(&'static str, bool)] = &[$( ($word, actions!(@fault $kind)) ),*];
+            /// All there are.
+            pub const WORDS: &'static [(&'static str, Kind)] = &[$( ($word, actions!(@kind $kind)) ),*];
 
             /// Draws the numbers of an action.
             pub fn draw(word: &str, rng: &mut Jitter) -> Option<Action> {
@@ -53,8 +64,9 @@ macro_rules! actions {
             }
         }
     };
-    (@fault work) => { false };
-    (@fault fault) => { true };
+    (@kind work) => { Kind::Work };
+    (@kind fault) => { Kind::Fault };
+    (@kind servers) => { Kind::Servers };
 }
 
 actions! {
@@ -130,6 +142,23 @@ actions! {
     fault "crowd" Crowd { node: ANY }
     /// The network is well again.
     fault "heal" Heal {}
+    /// An operator asks a directory server for the ring, which is to be certainly the newest.
+    servers "read" Read { which: ANY }
+    /// An operator has another directory server lead.
+    servers "transfer-directory" TransferDirectory { which: ANY }
+    /// A directory server's file is lost for good, or it is taken out in good health; an operator lets it go and takes another one in. How: the new one is at the same address, and taken in over the old one; the old one is let go first; the
+    /// new one is elsewhere; or it is the same one with the file it had. Only as many at a time as may be missing.
+    servers "replace-directory" ReplaceDirectory { which: ANY, how: 4, ms: 4_000 }
+    /// kill -9 of a directory server as soon as it has written so many more times: what was written last is on its disk, and it was not told. It starts again.
+    servers "tear-commit" TearCommit { which: ANY, writes: 6, ms: 4_000 }
+    /// What a directory server writes from here on takes that long: one fsync for longer than it takes to elect another leader.
+    servers "stall-disk" StallDisk { which: ANY, ms: 6_000 }
+    /// Who leads and the other directory servers do not reach each other; super nodes do, or don't either.
+    servers "isolate-leader" IsolateLeader { nodes: 2, breaks: 2 }
+    /// A directory server does not reach the others, but is reached by them; or the other way round.
+    servers "deafen-directory" DeafenDirectory { which: ANY, way: 2, breaks: 2 }
+    /// One directory server does not reach another, but is reached by it.
+    servers "cut-servers-way" CutServersWay { which: ANY, other: ANY, breaks: 2 }
 }
 
 impl fmt::Display for Action {

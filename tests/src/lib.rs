@@ -10,6 +10,7 @@ pub mod campaign;
 pub mod checkers;
 pub mod coverage;
 pub mod ear;
+pub mod operator;
 pub mod panics;
 pub mod person;
 pub mod plan;

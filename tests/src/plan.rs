@@ -10,7 +10,7 @@ use chatring_machines::super_node::{NodeLimits, NodeTiming};
 use chatring_machines::time::Jitter;
 use chatring_machines::view::{Metric, RingParams};
 
-use crate::action::{Action, BadAction};
+use crate::action::{Action, BadAction, Kind};
 use crate::world::{Options, Sabotage};
 
 /// Longer than any storm: nobody who lives is given up.
@@ -141,17 +141,21 @@ struct Mix {
 }
 
 impl Mix {
-    /// Work is always there; each fault is off in most of the storms, and of any strength in the others.
-    fn draw(rng: &mut Jitter) -> Mix {
+    /// Work is always there; each fault is off in most of the storms, and of any strength in the others. What is of directory servers is drawn by `of_servers`, apart from the rest.
+    fn draw(rng: &mut Jitter, of_servers: &mut Jitter, directories: u64) -> Mix {
         // As many kinds of faults at a time as make storms differ; now and then all of them.
         let rarity = one(rng, [1, 2, 4, 8]);
-        let weight = |rng: &mut Jitter, word: &str, fault: bool| match (word, fault) {
+        let with_servers = directories > 1 || of_servers.below(4) == 0;
+        let mut weight = |word: &str, kind: Kind| match (word, kind) {
+            (_, Kind::Servers) if !with_servers => 0,
+            ("read", _) => of_servers.below(12),
+            (_, Kind::Servers) => u64::from(of_servers.below(3) == 0) * (1 + of_servers.below(6)),
             ("say", _) => 60,
-            (_, false) => rng.below(12),
+            (_, Kind::Work) => rng.below(12),
             ("heal" | "start" | "unstall" | "start-directory" | "free-disk", _) => rng.below(6),
             _ => u64::from(rng.below(rarity) == 0) * (1 + rng.below(6)),
         };
-        let weights: Vec<_> = Action::WORDS.iter().map(|(word, fault)| (weight(rng, word, *fault), *word)).collect();
+        let weights: Vec<_> = Action::WORDS.iter().map(|(word, kind)| (weight(word, *kind), *word)).collect();
         let total = weights.iter().map(|(weight, _)| weight).sum();
         Mix { weights, total }
     }
@@ -174,7 +178,7 @@ impl Plan {
         let mut settings = Settings::draw(rng);
         // Apart, so that storms with one directory server stay what they are.
         settings.directories = one(&mut Jitter::new(seed ^ 0xd17e_c704), [1, 1, 3, 3, 5]);
-        let mix = Mix::draw(rng);
+        let mix = Mix::draw(rng, &mut Jitter::new(seed ^ 0x5e4f_e45e), settings.directories);
         let pause = one(rng, [5, 60, 400]);
         let count = 30 + rng.below(90);
         let actions = (0..count).map(|_| (rng.below(pause), mix.action(rng))).collect();

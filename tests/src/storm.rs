@@ -3,6 +3,8 @@
 //! Two phases: with faults on, nothing may be heard in the wrong order, twice, or missed in silence; then everything heals and everyone has to come home within a bound,
 //! after which a message costs no more than it must. A machine that panics has failed like one that misleads.
 
+mod servers;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -100,7 +102,7 @@ impl Plan {
             }
         }
         storm.calm();
-        let home = everyone_home::demand(&mut storm.world, storm.within_ms);
+        let home = storm.servers_are_those_wanted().and_then(|()| everyone_home::demand(&mut storm.world, storm.within_ms));
         (storm.world, home)
     }
 }
@@ -113,7 +115,15 @@ const NODES_MAX: usize = 8;
 struct Storm<'a> {
     plan: &'a Plan,
     world: World,
+    /// The newest at each place: one that was moved away is gone.
     directories: Vec<Pid>,
+    /// Who sees to it that the directory servers are those that are wanted, and who asks things of them.
+    steward: Pid,
+    askers: Vec<Pid>,
+    /// How many directory servers were taken out since they were last those that are wanted.
+    taken_out: usize,
+    /// How many came to another place.
+    moved: usize,
     nodes: Vec<Pid>,
     people: Vec<Pid>,
     groups: Vec<String>,
@@ -133,8 +143,21 @@ impl Storm<'_> {
         // connection that died without a word has to be found out.
         let within_ms =
             2 * (timing.lease_ms + timing.lapse_ms + timing.check_ms + timing.takeover_ms) + world.options().keepalive_ms + 15_000;
-        let (nodes, people) = (Vec::new(), Vec::new());
-        let mut storm = Storm { plan, world, directories, nodes, people, groups, said: 0, stopping: Vec::new(), within_ms };
+        let mut storm = Storm {
+            plan,
+            world,
+            directories,
+            steward: Pid(0),
+            askers: Vec::new(),
+            taken_out: 0,
+            moved: 0,
+            nodes: Vec::new(),
+            people: Vec::new(),
+            groups,
+            said: 0,
+            stopping: Vec::new(),
+            within_ms,
+        };
         storm.directories.clone().into_iter().for_each(|directory| storm.world.start(directory));
         (0..set.nodes.max(1)).for_each(|_| storm.add());
         for ix in 0..(set.irc + set.redis) as usize {
@@ -148,6 +171,7 @@ impl Storm<'_> {
             let timing = ClientTiming { first_join_ms: None, nick_ms: 600_000, ..ClientTiming::default() };
             storm.people.push(storm.world.add_client(&format!("c{ix}"), &group, timing));
         }
+        storm.add_operators();
         for (ix, who) in storm.people.clone().into_iter().enumerate() {
             storm.world.start(who);
             let group = storm.groups[ix % storm.groups.len()].clone();
@@ -184,8 +208,13 @@ impl Storm<'_> {
         self.groups[ix as usize % self.groups.len()].clone()
     }
 
+    /// All who may be disturbed: operators are at the machines of directory servers.
+    fn all(&self) -> Vec<Pid> {
+        self.world.pids().filter(|pid| !matches!(self.world.role(*pid), Role::Operator(_))).collect()
+    }
+
     fn anyone(&self, ix: u64) -> Pid {
-        let all: Vec<Pid> = self.world.pids().collect();
+        let all = self.all();
         all[ix as usize % all.len()]
     }
 
@@ -245,7 +274,7 @@ impl Storm<'_> {
                 self.world.run_for(ms);
                 self.start(directory)
             }
-            _ => self.disturb(action),
+            _ => self.try_directories(action).unwrap_or_else(|| self.disturb(action)),
         }
     }
 
@@ -344,7 +373,7 @@ impl Storm<'_> {
             }
             Action::IsolateDirectory { which, breaks } => {
                 let directory = self.directory(which);
-                let others: Vec<Pid> = self.directories.iter().copied().filter(|other| *other != directory).collect();
+                let others = self.others(directory);
                 others.iter().for_each(|other| self.world.cut(directory, *other, breaks == 1));
                 !others.is_empty()
             }
@@ -353,8 +382,9 @@ impl Storm<'_> {
                 true
             }
             Action::Split { camp, breaks } => {
-                let all: Vec<Pid> = self.world.pids().collect();
-                let (here, there): (Vec<Pid>, Vec<Pid>) = all.into_iter().partition(|pid| camp >> (pid.0 % 20) & 1 == 1);
+                let (here, there): (Vec<_>, Vec<_>) = self.all().into_iter().enumerate().partition(|(ix, _)| camp >> (ix % 20) & 1 == 1);
+                let (here, there) = (here.into_iter().map(|(_, pid)| pid), there.into_iter().map(|(_, pid)| pid));
+                let (here, there): (Vec<Pid>, Vec<Pid>) = (here.collect(), there.collect());
                 here.iter().for_each(|a| there.iter().for_each(|b| self.world.cut(*a, *b, breaks == 1)));
                 !here.is_empty() && !there.is_empty()
             }

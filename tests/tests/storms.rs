@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chatring_tests::action::Action;
 use chatring_tests::campaign::Campaign;
 use chatring_tests::checkers::{
-    acknowledged, bounded, everyone_home, few_messages, no_hole, nothing_twice, one_directory, one_nick, one_order, only_members, terms,
+    acknowledged, bounded, everyone_home, few_messages, linearizable, no_hole, nothing_twice, one_directory, one_nick, one_order,
+    only_members, registered, terms,
 };
 use chatring_tests::plan::Plan;
 use chatring_tests::storm::attempt;
@@ -151,6 +152,44 @@ fn a_storm_of_messages_in_peace_is_noticed() {
 #[test]
 fn directory_servers_that_disagree_are_noticed() {
     check_canary(Sabotage::OtherViews, |world, _| one_directory::check(world));
+}
+
+#[test]
+fn a_directory_server_that_goes_back_is_noticed() {
+    check_canary(Sabotage::OldViews, |world, _| one_directory::check(world));
+}
+
+#[test]
+fn answers_that_are_out_of_date_are_noticed() {
+    check_canary(Sabotage::HastyReads, |world, _| linearizable::check(world));
+}
+
+#[test]
+fn places_in_the_ring_that_are_confirmed_too_early_are_noticed() {
+    check_canary(Sabotage::HastyPlaces, |world, _| registered::check(world));
+}
+
+/// Three directory servers, and one is taken out each time, after so long. Gives how many were.
+#[track_caller]
+fn taken_out(how: u64, after_ms: u64) -> u64 {
+    let replace: Vec<String> = (0..3).map(|which| format!("+{after_ms} replace-directory {which} {how} 500")).collect();
+    let plan: Plan =
+        format!("seed=1 directories=3 nodes=3 irc=2 : {}; +10000 say 0 0", replace.join("; ")).parse().expect("that is a plan");
+    attempt(&plan).unwrap_or_else(|failure| panic!("{failure}")).coverage.of("replace-directory")
+}
+
+#[test]
+fn all_directory_servers_may_be_replaced_one_after_the_other() {
+    (0..4).for_each(|how| assert_eq!(taken_out(how, 10_000), 3, "in way {how}"));
+}
+
+#[test]
+fn no_more_directory_servers_are_taken_out_than_may_be_missing() {
+    (0..4).for_each(|how| assert_eq!(taken_out(how, 1), 1, "in way {how}, at once"));
+    let two: Plan = "directories=3 : +5000 replace-directory 0 0 0; +0 replace-directory 1 0 0".parse().expect("that is a plan");
+    let two_of_five: Plan = two.to_string().replace("directories=3", "directories=5").parse().expect("that is a plan");
+    let counts = [two, two_of_five].map(|plan| attempt(&plan).map(|outcome| outcome.coverage.of("replace-directory")).ok());
+    assert_eq!(counts, [Some(1), Some(2)]);
 }
 
 #[test]

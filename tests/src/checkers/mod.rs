@@ -5,12 +5,14 @@ pub mod bounded;
 pub mod everyone_home;
 pub mod excused;
 pub mod few_messages;
+pub mod linearizable;
 pub mod no_hole;
 pub mod nothing_twice;
 pub mod one_directory;
 pub mod one_nick;
 pub mod one_order;
 pub mod only_members;
+pub mod registered;
 pub mod terms;
 
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub fn safety(world: &World) -> Result<(), String> {
     acknowledged::check(world)?;
     one_nick::check(world)?;
     one_directory::check(world)?;
+    linearizable::check(world)?;
+    registered::check(world)?;
     bounded::check(world)
 }
 

@@ -1,10 +1,11 @@
-//! Directory servers are one directory: an epoch is one view, whoever says it; and when all is well, all of them have the newest.
+//! Directory servers are one directory: an epoch is one view, whoever says it; nobody goes back to an older one; and when all is well, all of them have the newest.
 
 use crate::world::World;
 
-/// Says who contradicts whom.
+/// Says who contradicts whom, or themselves.
 pub fn check(world: &World) -> Result<(), String> {
-    world.disagreed().map_or(Ok(()), |why| Err(format!("one directory: {why}")))
+    let registry = world.registry();
+    registry.disagreed().or(registry.went_back()).map_or(Ok(()), |why| Err(format!("one directory: {why}")))
 }
 
 /// Whether all that run know the same, and are all that was agreed on.

@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
 use chatring_machines::directory::{Admission, Directory, DirectoryConfig, DirectoryLimits, Kept, MemoryStore};
-use chatring_machines::ids::{Birth, Incarnation, ListenerId};
+use chatring_machines::ids::{Birth, Incarnation, ListenerId, ServerId};
 use chatring_machines::list::{ListSigner, Trust};
 use chatring_machines::machine::{Input, Wish};
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::peer::Last;
 use chatring_machines::secret::NetworkSecret;
 use chatring_machines::super_node::{NodeConfig, NodeLimits, NodeTiming, SuperNode};
+use chatring_machines::time::Time;
 use chatring_machines::view::{RingParams, SharedView};
 use chatring_machines::wire::Text;
 
@@ -20,6 +21,7 @@ use super::keeping::NodeDisk;
 use super::process::{EndOf, Process};
 use super::{Pid, Role, Spoken, World};
 use crate::ear::Ear;
+use crate::operator::Operator;
 use crate::person::{Person, Style, parse};
 
 /// Where a directory server is.
@@ -52,6 +54,21 @@ impl World {
     pub fn add_directories(&mut self, count: usize, params: RingParams, lease_ms: u64) -> Vec<Pid> {
         self.directories = (0..count).map(directory_at).collect();
         (0..count).map(|ix| self.add_directory(ix, params, lease_ms)).collect()
+    }
+
+    /// One more directory server, which waits to be taken in by those there are. Not started.
+    pub fn add_newcomer(&mut self, params: RingParams, lease_ms: u64) -> Pid {
+        let ix = self.directories.len();
+        self.directories.push(directory_at(ix));
+        self.add_directory(ix, params, lease_ms)
+    }
+
+    /// Who looks after directory servers, at any of their machines. It runs.
+    pub fn add_operator(&mut self, name: &str) -> Pid {
+        // Changes are heard from the machine itself only.
+        let pid = self.add(name, IpAddr::V4(Ipv4Addr::LOCALHOST), Role::Operator(Box::default()));
+        self.processes[pid.0].alive = true;
+        pid
     }
 
     fn add_directory(&mut self, ix: usize, params: RingParams, lease_ms: u64) -> Pid {
@@ -151,6 +168,28 @@ impl World {
         }
     }
 
+    /// Where a directory server is reached.
+    pub fn address(&self, directory: Pid) -> Text {
+        match &self.processes[directory.0].role {
+            Role::Directory { config, .. } => config.address.clone(),
+            _ => panic!("{} is no directory server", self.processes[directory.0].name),
+        }
+    }
+
+    /// Which server a directory server's disk says that it is, if it does.
+    pub fn server(&self, directory: Pid) -> Option<ServerId> {
+        match &self.processes[directory.0].role {
+            Role::Directory { store, .. } => store.kept().log.promise.map(|promise| promise.server),
+            _ => None,
+        }
+    }
+
+    /// The directory server that leads, as far as it knows itself.
+    pub fn leader(&self) -> Option<Pid> {
+        let leads = |process: &Process| matches!(&process.role, Role::Directory { machine, .. } if process.alive && machine.leads());
+        self.processes.iter().position(leads).map(Pid)
+    }
+
     /// All processes.
     pub fn pids(&self) -> impl Iterator<Item = Pid> + use<> {
         (0..self.processes.len()).map(Pid)
@@ -168,7 +207,7 @@ impl World {
 
     /// The newest view that the directory servers agreed on, as far as any of them has said or written.
     pub fn view(&self) -> SharedView {
-        let newest = self.views.last_key_value().map(|(_, view)| view.clone());
+        let newest = self.registry.views().last_key_value().map(|(_, view)| view.clone());
         newest.unwrap_or_else(|| Kept::default().state.view().clone())
     }
 
@@ -300,5 +339,31 @@ impl World {
         }
         let command = parse(words);
         self.with_person(who, |person, _, effects| person.send(command, effects));
+    }
+}
+
+/// What operators do.
+impl World {
+    /// An operator asks a directory server something. False: they are still asking something else.
+    pub fn ask(&mut self, operator: Pid, directory: Pid, words: &[&str]) -> bool {
+        let (address, command) = (self.address(directory), parse(words));
+        let done = self.with_operator(operator, |operator, _, effects| {
+            let free = !operator.is_busy();
+            if free {
+                operator.ask(address, command, effects);
+            }
+            free
+        });
+        done == Some(true)
+    }
+
+    /// From here on an operator sees to it that the directory servers are those that are wanted.
+    pub fn look_after(&mut self, operator: Pid, change: impl FnOnce(&mut Operator, Time)) {
+        self.with_operator(operator, |operator, now, _| change(operator, now));
+    }
+
+    /// Whether the directory servers are those that this operator wants.
+    pub fn is_content(&self, operator: Pid) -> bool {
+        matches!(&self.processes[operator.0].role, Role::Operator(operator) if operator.is_content())
     }
 }

@@ -15,17 +15,26 @@ pub struct Disk<T> {
     pub slow_ms: u64,
     /// The next sync fails, and with it the process.
     pub failing: bool,
+    /// After so many more syncs the process ends, before it is told of the last one; 0: it does not.
+    pub tears_after: u64,
 }
 
 impl<T> Disk<T> {
     /// In good order, with nothing on its way.
     pub fn new() -> Disk<T> {
-        Disk { pending: VecDeque::new(), slow_ms: 0, failing: false }
+        Disk { pending: VecDeque::new(), slow_ms: 0, failing: false, tears_after: 0 }
     }
 
     /// Something is to be written.
     pub fn write(&mut self, record: T) {
         self.pending.push_back(record);
+    }
+
+    /// One more write is synced. Whether the process ends right after it.
+    pub fn tears(&mut self) -> bool {
+        let torn = self.tears_after == 1;
+        self.tears_after = self.tears_after.saturating_sub(1);
+        torn
     }
 
     /// The oldest write is synced now; `None` when it fails, or when there is none.
@@ -37,7 +46,7 @@ impl<T> Disk<T> {
     pub fn crash(&mut self, rng: &mut Jitter) -> Vec<T> {
         let kept = if self.pending.is_empty() { 0 } else { rng.below(self.pending.len() as u64 + 1) as usize };
         let kept = self.pending.drain(..).take(kept).collect();
-        self.failing = false;
+        (self.failing, self.tears_after) = (false, 0);
         kept
     }
 }
@@ -64,6 +73,21 @@ mod tests {
             assert_eq!(disk.sync(), None);
         }
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), [vec![], vec![1], vec![1, 2], vec![1, 2, 3]]);
+    }
+
+    #[test]
+    fn a_process_ends_between_two_writes() {
+        let mut disk = Disk::new();
+        disk.tears_after = 2;
+        let mut synced = Vec::new();
+        (0..3).for_each(|n| disk.write(n));
+        while let Some(write) = disk.sync() {
+            synced.push(write);
+            if disk.tears() {
+                break;
+            }
+        }
+        assert_eq!(synced, [0, 1]);
     }
 
     #[test]

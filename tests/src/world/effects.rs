@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use chatring_machines::command::{ClientCommand, Command};
 use chatring_machines::event::{Event, Push, Reply};
-use chatring_machines::ids::{Conn, Epoch, ListId, Ticket};
+use chatring_machines::ids::{Conn, ListId, Ticket};
 use chatring_machines::keeping::{Health, Keeping};
 use chatring_machines::machine::{Effect, Input, Note, Query, Store, Verdict, Write};
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::peer::{Last, LinkEvent, PeerCommand};
 use chatring_machines::view::SharedView;
+use chatring_machines::wire::Given;
 
 use super::codec::Codec;
 use super::keeping::Written;
@@ -156,7 +157,12 @@ impl World {
             self.count("disk failed");
             return self.kill(to);
         };
+        let torn = disk.tears();
         self.reaches_disk(to, &write);
+        if torn {
+            self.count("ended between two writes");
+            return self.kill(to);
+        }
         self.hand(to, Input::Committed { ticket });
     }
 
@@ -165,24 +171,7 @@ impl World {
         let Role::Directory { store, .. } = &mut self.processes[of.0].role else { return };
         store.commit(std::slice::from_ref(write)).expect("a store in memory does not fail");
         let view = store.kept().state.view().clone();
-        self.saw_view(of, view);
-    }
-
-    /// A directory server goes by this view: it is agreed on.
-    fn saw_view(&mut self, of: Pid, view: SharedView) {
-        if view.epoch == Epoch::default() {
-            return;
-        }
-        let known = self.views.get(&view.epoch);
-        if known.is_some_and(|known| **known != *view) {
-            let name = &self.processes[of.0].name;
-            self.disagreed = Some(format!("{name} has another view of epoch {}", view.epoch));
-        }
-        if known.is_none() {
-            self.views.insert(view.epoch, view.clone());
-            self.count("change of the ring");
-            self.lost(Lost::View(view));
-        }
+        self.saw_view(of, &view);
     }
 
     /// Remembers which copies there were.
@@ -232,11 +221,14 @@ impl World {
         }
     }
 
-    fn tell(&mut self, of: Pid, conn: Conn, event: &Event) {
+    pub(super) fn tell(&mut self, of: Pid, conn: Conn, event: &Event) {
         let lost =
             self.options.sabotage == Sabotage::LostAttach && matches!(event, Event::Command(Command::Peer(PeerCommand::Attach { .. })));
         let Some(end) = self.processes[of.0].end(conn).filter(|_| !lost) else { return };
         self.count_told(event);
+        self.watch_told(of, event);
+        let hasty = if self.options.sabotage == Sabotage::HastyReads { ask_hastily(event) } else { None };
+        let event = hasty.as_ref().unwrap_or(event);
         let Some(wire) = &mut self.wires[end.wire] else { return };
         let bytes: Rc<[u8]> = self.codecs.encode(&mut wire.ends[end.side].codec, event, false).into();
         if bytes.is_empty() {
@@ -272,6 +264,7 @@ impl World {
     }
 
     fn tell_all(&mut self, of: Pid, list: ListId, event: &Event, skip: Option<Conn>) {
+        self.watch_told(of, event);
         let mut plain: Option<Rc<[u8]>> = None;
         for conn in self.processes[of.0].recipients(list) {
             let Some(end) = self.processes[of.0].end(conn).filter(|_| skip != Some(conn)) else { continue };
@@ -313,8 +306,8 @@ impl World {
             self.count(path);
         }
         let now = self.now;
-        if let (Role::Directory { .. }, Note::View(view)) = (&self.processes[of.0].role, &note) {
-            let view = view.clone();
+        if let (true, Note::View(view)) = (self.processes[of.0].role.is_of_network(), &note) {
+            self.goes_by(of, view.epoch);
             self.saw_view(of, view);
         }
         let Role::Client { ear, joined, gave_up, said, acked, group, .. } = &mut self.processes[of.0].role else { return };
@@ -378,4 +371,17 @@ pub(super) fn leave_one_out(effect: &mut Effect) {
     if let Effect::Note(Note::View(view)) | Effect::TellAll { event: Event::Link(LinkEvent::View { view }), .. } = effect {
         Arc::make_mut(view).nodes.pop();
     }
+}
+
+/// The oldest view there was.
+pub(super) fn say_old_view(effect: &mut Effect, old: Option<&SharedView>) {
+    if let (Effect::Tell { event: Event::Link(LinkEvent::View { view }), .. }, Some(old)) = (effect, old) {
+        *view = old.clone();
+    }
+}
+
+/// Whatever a server knows is good enough.
+fn ask_hastily(event: &Event) -> Option<Event> {
+    let any = ClientCommand::Ring { how: Given(None) };
+    matches!(event, Event::Command(Command::Client(ClientCommand::Ring { .. }))).then_some(Event::Command(Command::Client(any)))
 }

@@ -1,12 +1,13 @@
 //! What goes wrong, and how it heals.
 
-use chatring_machines::directory::Directory;
+use chatring_machines::directory::{Directory, MemoryStore};
 use chatring_machines::ids::Incarnation;
 use chatring_machines::machine::Input;
 use chatring_machines::super_node::SuperNode;
 use chatring_machines::time::Time;
 
 use super::clock::Clock;
+use super::disk::Disk;
 use super::process::EndOf;
 use super::{Happening, Lost, Pid, Role, World};
 
@@ -17,6 +18,7 @@ impl World {
             return;
         }
         self.trace.line(|| format!("{} {} is killed", self.now.0, self.processes[pid.0].name));
+        self.registry.is_amiss(self.now, pid);
         self.leave_wires(pid, true);
         let reached = match &mut self.processes[pid.0].role {
             Role::Directory { disk, .. } => disk.crash(&mut self.rng),
@@ -29,6 +31,17 @@ impl World {
         for write in reached {
             self.reaches_disk(pid, &write);
         }
+    }
+
+    /// A directory server is killed, and its file is lost for good: whatever starts in its place is another server.
+    pub fn lose_file(&mut self, pid: Pid) {
+        self.kill(pid);
+        let directories = self.directories.clone();
+        if let Role::Directory { config, store, disk, .. } = &mut self.processes[pid.0].role {
+            config.directories = directories;
+            (*store, *disk) = (MemoryStore::default(), Disk::new());
+        }
+        self.registry.forget(pid);
     }
 
     /// It stopped by itself: everything it said arrives.
@@ -77,13 +90,14 @@ impl World {
                 **machine = begun.expect("it is the same network");
             }
             Role::Node { config, machine, disk } => {
+                config.directories.clone_from(&self.directories);
                 (config.incarnation, config.seed) = (incarnation, seed);
                 **machine = SuperNode::new((**config).clone());
                 machine.restore(disk.load());
             }
             Role::Client { .. } => assert_eq!(process.life, 0, "people are not started twice"),
             // People, and all who watch, go by the clock of the world.
-            Role::Person(_) => {
+            Role::Person(_) | Role::Operator(_) => {
                 assert_eq!(process.life, 0, "people are not started twice");
                 process.clock = Clock::right();
             }
@@ -96,12 +110,14 @@ impl World {
 
     /// SIGTERM.
     pub fn stop(&mut self, pid: Pid) {
+        self.processes[pid.0].leaves = true;
         self.hand(pid, Input::Stop);
     }
 
     /// Nothing passes from one process to another. Their connections break now, or nothing arrives until it is healed.
     pub fn cut_way(&mut self, from: Pid, to: Pid, breaks: bool) {
         if breaks {
+            [from, to].into_iter().for_each(|pid| self.registry.is_amiss(self.now, pid));
             for wire in self.wires_between(from, to) {
                 self.reset(wire);
                 [0, 1].into_iter().for_each(|side| self.lose(EndOf { wire, side }));
@@ -120,6 +136,7 @@ impl World {
     /// False: there were none.
     pub fn half_open(&mut self, knows_not: Pid, knows: Pid) -> bool {
         let wires = self.wires_between(knows_not, knows);
+        [knows_not, knows].into_iter().for_each(|pid| self.registry.is_amiss(self.now, pid));
         for wire in &wires {
             let wire = *wire;
             let Some(there) = &mut self.wires[wire] else { continue };
@@ -147,6 +164,7 @@ impl World {
 
     /// Whoever dials this one is refused for a while, though it lives.
     pub fn refuse(&mut self, pid: Pid, ms: u64) {
+        self.registry.is_amiss(self.now + ms, pid);
         self.refusing.insert(pid, self.now + ms);
     }
 
@@ -207,6 +225,7 @@ impl World {
             return;
         }
         let held = std::mem::take(&mut process.held);
+        self.registry.is_amiss(self.now, pid);
         self.trace.line(|| format!("{} {} goes on", self.now.0, self.processes[pid.0].name));
         // Before anything that happens only now.
         held.into_iter().for_each(|happening| self.happens(happening));
@@ -218,9 +237,10 @@ impl World {
     pub fn jump(&mut self, pid: Pid, ms: u64) {
         let now = self.now;
         let process = &mut self.processes[pid.0];
-        if !process.alive || matches!(process.role, Role::Person(_)) {
+        if !process.alive || matches!(process.role, Role::Person(_) | Role::Operator(_)) {
             return;
         }
+        self.registry.is_amiss(now, pid);
         process.clock.jump(now, ms);
         process.wake = None;
         process.wakes_planned += 1;
@@ -244,6 +264,21 @@ impl World {
         }
     }
 
+    /// What a directory server writes from here on takes at least so long.
+    pub fn stall_disk(&mut self, pid: Pid, ms: u64) {
+        let until = self.now + ms;
+        let busy = self.store_at.entry(pid).or_default();
+        *busy = until.max(*busy);
+        self.registry.is_amiss(until, pid);
+    }
+
+    /// A directory server is killed when it has written so many more times, before it is told of the last one.
+    pub fn tear_disk(&mut self, pid: Pid, writes: u64) {
+        if let Role::Directory { disk, .. } = &mut self.processes[pid.0].role {
+            disk.tears_after = writes;
+        }
+    }
+
     /// The next write to a directory's disk fails.
     pub fn break_disk(&mut self, pid: Pid) {
         if let Role::Directory { disk, .. } = &mut self.processes[pid.0].role {
@@ -258,6 +293,7 @@ impl World {
 
     /// It reads again.
     pub fn unstall(&mut self, pid: Pid) {
+        self.registry.is_amiss(self.now, pid);
         self.processes[pid.0].stalled = false;
         self.tell_of_falls(pid);
         self.look_again();
@@ -275,6 +311,8 @@ impl World {
 
     /// All is well with the network, the disks and the processes that run from here on, and everyone reads. Connections that died stay dead, and whoever writes into one hears so.
     pub fn heal(&mut self) {
+        let ailing: Vec<Pid> = self.pids().filter(|pid| self.ails(*pid)).collect();
+        ailing.into_iter().for_each(|pid| self.registry.is_amiss(self.now, pid));
         self.cuts.clear();
         self.slow.clear();
         self.refusing.clear();
@@ -282,7 +320,7 @@ impl World {
         self.wires.iter_mut().flatten().for_each(|wire| wire.mute = false);
         for pid in (0..self.processes.len()).map(Pid) {
             match &mut self.processes[pid.0].role {
-                Role::Directory { disk, .. } => (disk.slow_ms, disk.failing) = (0, false),
+                Role::Directory { disk, .. } => (disk.slow_ms, disk.failing, disk.tears_after) = (0, false, 0),
                 Role::Node { disk, .. } => (disk.slow_ms, disk.full) = (0, false),
                 _ => {}
             }

@@ -16,25 +16,29 @@ mod network;
 mod nicks;
 mod options;
 mod process;
+mod registry;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chatring_machines::command::Command;
 use chatring_machines::entry::Entry;
 use chatring_machines::event::{Event, Reply};
-use chatring_machines::ids::{Birth, Conn, Epoch, ListenerId, Ticket};
+use chatring_machines::ids::{Birth, Conn, ListenerId, Ticket};
 use chatring_machines::machine::Query;
 use chatring_machines::machine::{Effect, Input};
 use chatring_machines::names::{GroupName, Nick};
+use chatring_machines::peer::{LinkEvent, PeerCommand};
 use chatring_machines::time::{Jitter, Time};
-use chatring_machines::view::SharedView;
 use chatring_machines::wire::Text;
 
 pub use cluster::address_of;
 pub use options::{Loss, Lost, Options, Sabotage, Spoken};
 pub use process::{Pid, Role};
+pub use registry::{Gone, Moment, Registered, Registry};
 
 use crate::coverage::Coverage;
+use crate::operator::Operator;
 use codec::Codecs;
 use lives::Lives;
 use network::Wire;
@@ -119,9 +123,7 @@ pub struct World {
     wire_ids: u64,
     store_at: BTreeMap<Pid, Time>,
     directories: Vec<Text>,
-    views: BTreeMap<Epoch, SharedView>,
-    /// Two directory servers had two views under one epoch.
-    disagreed: Option<String>,
+    registry: Registry,
     codecs: Codecs,
     trace: Trace,
     lives: Lives,
@@ -157,8 +159,7 @@ impl World {
             wire_ids: 0,
             store_at: BTreeMap::new(),
             directories: Vec::new(),
-            views: BTreeMap::new(),
-            disagreed: None,
+            registry: Registry::default(),
             codecs: Codecs::new(),
             lives: Lives::default(),
             nicks: Nicks::default(),
@@ -202,9 +203,9 @@ impl World {
         self.lives.is_again(entry)
     }
 
-    /// Where directory servers contradicted each other, if they did.
-    pub fn disagreed(&self) -> Option<&str> {
-        self.disagreed.as_deref()
+    /// What became known of the ring.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Who is called what.
@@ -356,11 +357,18 @@ impl World {
         if !self.processes[to.0].alive {
             return;
         }
-        let (now, process) = (self.now, &mut self.processes[to.0]);
+        let process = &mut self.processes[to.0];
         if process.frozen.is_some() {
             let life = process.life;
             return process.held.push(Happening::Input { to, life, input: Box::new(input) });
         }
+        if let Input::Told { event: Ok(event), .. } = &input {
+            self.watch_heard(to, event);
+        }
+        if self.options.sabotage == Sabotage::HastyPlaces {
+            self.register_hastily(to, &input);
+        }
+        let (now, process) = (self.now, &mut self.processes[to.0]);
         let lost = if let Input::Lost { conn } = &input { Some(*conn) } else { None };
         let mut effects = std::mem::take(&mut self.effects);
         self.trace.line(|| format!("{} {} <- {input:?}", now.0, process.name));
@@ -380,9 +388,7 @@ impl World {
             nicks.watch(now, to, &effects, |pid| self.processes[pid.0].frozen.is_some(), |conn| self.native_at(to, conn));
             self.nicks = nicks;
         }
-        if self.options.sabotage == Sabotage::OtherViews && self.processes[to.0].name == "directory-2" {
-            effects.iter_mut().for_each(effects::leave_one_out);
-        }
+        self.break_directory(to, &mut effects);
         for effect in effects.drain(..) {
             self.carry_out(to, effect);
         }
@@ -395,6 +401,41 @@ impl World {
         let end = self.processes[node.0].end(conn)?;
         let there = self.wires[end.wire].as_ref()?.ends[1 - end.side].pid;
         matches!(self.processes[there.0].role, Role::Client { .. }).then_some(there)
+    }
+
+    /// A broken driver of a directory server does what it does.
+    fn break_directory(&mut self, of: Pid, effects: &mut [Effect]) {
+        let is_second = self.processes[of.0].name == "directory-2";
+        match self.options.sabotage {
+            Sabotage::OtherViews if is_second => effects.iter_mut().for_each(effects::leave_one_out),
+            Sabotage::OldViews if is_second => {
+                let old = self.registry.views().first_key_value().map(|(_, view)| view.clone());
+                effects.iter_mut().for_each(|effect| effects::say_old_view(effect, old.as_ref()));
+            }
+            _ => {}
+        }
+    }
+
+    /// A broken driver answers for a directory server before that has decided anything.
+    fn register_hastily(&mut self, of: Pid, input: &Input) {
+        let (Role::Directory { machine, .. }, Input::Heard { conn, command: Ok(command) }) = (&self.processes[of.0].role, input) else {
+            return;
+        };
+        if let Command::Peer(PeerCommand::Register { ticket, .. }) = command {
+            let epoch = machine.state().view().epoch.next();
+            self.tell(of, *conn, &LinkEvent::Registered { ticket: *ticket, epoch }.into());
+        }
+    }
+
+    /// Lets a test talk to an operator's machine by name.
+    fn with_operator<T>(&mut self, pid: Pid, act: impl FnOnce(&mut Operator, Time, &mut Vec<Effect>) -> T) -> Option<T> {
+        let (mut effects, now) = (Vec::new(), self.now);
+        let Role::Operator(operator) = &mut self.processes[pid.0].role else { return None };
+        let done = act(operator, now, &mut effects);
+        effects.into_iter().for_each(|effect| self.carry_out(pid, effect));
+        let deadline = self.processes[pid.0].deadline();
+        self.plan_wake(pid, deadline);
+        Some(done)
     }
 
     /// Lets a test talk to a person's machine by name.

@@ -111,7 +111,7 @@ impl World {
         if wire == self.wires.len() {
             self.wires.push(None);
         }
-        let native = !matches!(self.processes[from.0].role, Role::Person(_));
+        let native = !matches!(self.processes[from.0].role, Role::Person(_) | Role::Operator(_));
         let mut end = |pid: Pid, side: usize| {
             let conn = self.processes[pid.0].open(EndOf { wire, side });
             let codec = self.codecs.open(native, side == 0);
@@ -292,7 +292,7 @@ impl World {
         let found = self.codecs.decode(&mut end.codec, &mut end.unread);
         let said = found.iter().filter(|argv| !codec::is_probe(argv)).count() as u64;
         end.ready.extend(found);
-        let between = wire.ends.iter().all(|end| !matches!(self.processes[end.pid.0].role, Role::Person(_) | Role::Client { .. }));
+        let between = wire.ends.iter().all(|end| self.processes[end.pid.0].role.is_of_network());
         self.messages += messages;
         self.between_nodes += if between { said } else { 0 };
         if messages > 1 {

@@ -92,6 +92,12 @@ pub enum Sabotage {
     Echoes,
     /// One directory server leaves the last node out of its views.
     OtherViews,
+    /// One directory server says an old view again now and then.
+    OldViews,
+    /// Who asks for what is certainly the newest is asking for anything.
+    HastyReads,
+    /// Super nodes that ask for their place hear that they have it before it is so.
+    HastyPlaces,
     /// After a while disks of super nodes say that they have what they don't.
     LyingDisks,
 }

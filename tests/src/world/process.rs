@@ -16,6 +16,7 @@ use super::clock::Clock;
 use super::disk::Disk;
 use super::keeping::NodeDisk;
 use crate::ear::Ear;
+use crate::operator::Operator;
 use crate::person::Person;
 
 /// Names a process for as long as the world lasts, through all its restarts.
@@ -72,6 +73,8 @@ pub enum Role {
     },
     /// A raw session.
     Person(Box<Person>),
+    /// Who looks after directory servers.
+    Operator(Box<Operator>),
 }
 
 impl Role {
@@ -81,7 +84,13 @@ impl Role {
             Role::Node { machine, .. } => machine.as_mut(),
             Role::Client { machine, .. } => machine.as_mut(),
             Role::Person(machine) => machine.as_mut(),
+            Role::Operator(machine) => machine.as_mut(),
         }
+    }
+
+    /// Whether it belongs to the network, and is not one of those who use it.
+    pub fn is_of_network(&self) -> bool {
+        matches!(self, Role::Directory { .. } | Role::Node { .. })
     }
 }
 
@@ -99,6 +108,8 @@ pub struct Process {
     pub life: u32,
     /// When its machine wants to be woken, as it was last told to the agenda.
     pub wake: Option<Time>,
+    /// It was told to stop.
+    pub leaves: bool,
     /// It takes nothing off its connections.
     pub stalled: bool,
     /// It stands still, until then.
@@ -129,6 +140,7 @@ impl Process {
             alive: false,
             life: 0,
             wake: None,
+            leaves: false,
             stalled: false,
             frozen: None,
             held: Vec::new(),
@@ -207,7 +219,7 @@ impl Process {
         self.slots.iter_mut().for_each(|(_, end)| *end = None);
         self.lists.clear();
         self.held.clear();
-        (self.alive, self.stalled, self.frozen, self.wake) = (false, false, None, None);
+        (self.alive, self.leaves, self.stalled, self.frozen, self.wake) = (false, false, false, None, None);
         self.life += 1;
     }
 

@@ -31,6 +31,9 @@ pub(super) struct Colleagues {
     all: BTreeMap<Text, Colleague>,
     dials: BTreeMap<Ticket, Text>,
     conns: BTreeMap<Conn, Text>,
+    /// What servers have said of themselves, by where they are reached, and over which link of theirs: good as long as that is there. One that nobody wants yet says so only once, so it is kept, too; a link says one thing, so
+    /// there are no more of these than links.
+    introduced: BTreeMap<Text, (Introduced, Conn)>,
 }
 
 /// Another directory server.
@@ -38,8 +41,6 @@ pub(super) struct Colleagues {
 struct Colleague {
     state: State,
     tries: u32,
-    /// What it has said of itself, over which link of its own: good as long as that is there.
-    introduced: Option<(Introduced, Conn)>,
 }
 
 /// What a server says of itself.
@@ -86,7 +87,7 @@ impl Colleagues {
             });
         }
         for address in addresses {
-            self.all.entry(address).or_insert_with(|| Colleague { state: State::Waiting { until: now }, tries: 0, introduced: None });
+            self.all.entry(address).or_insert_with(|| Colleague { state: State::Waiting { until: now }, tries: 0 });
         }
     }
 
@@ -95,29 +96,27 @@ impl Colleagues {
         self.all.keys()
     }
 
-    /// A server said this of itself. False: it is none of ours.
+    /// A server said this of itself. False: it is none of ours, so far.
     pub(super) fn introduce(&mut self, address: &Text, introduced: Introduced, over: Conn) -> bool {
-        let Some(colleague) = self.all.get_mut(address) else { return false };
-        colleague.introduced = Some((introduced, over));
-        true
+        self.gone(over);
+        self.introduced.insert(address.clone(), (introduced, over));
+        self.all.contains_key(address)
     }
 
     /// A link that others dialled is gone.
     pub(super) fn gone(&mut self, conn: Conn) {
-        for colleague in self.all.values_mut() {
-            colleague.introduced = colleague.introduced.filter(|(_, over)| *over != conn);
-        }
+        self.introduced.retain(|_, (_, over)| *over != conn);
     }
 
-    /// Which server introduced itself over this link of its own.
+    /// Which server of ours introduced itself over this link of its own.
     pub(super) fn at(&self, over: Conn) -> Option<&Text> {
-        let is_its = |colleague: &Colleague| colleague.introduced.is_some_and(|(_, link)| link == over);
-        self.all.iter().find(|(_, colleague)| is_its(colleague)).map(|(address, _)| address)
+        let found = self.introduced.iter().find(|(address, (_, link))| *link == over && self.all.contains_key(*address));
+        found.map(|(address, _)| address)
     }
 
     /// What the server there said of itself.
     pub(super) fn introduced(&self, address: &Text) -> Option<Introduced> {
-        self.all.get(address)?.introduced.map(|(introduced, _)| introduced)
+        self.introduced.get(address).map(|(introduced, _)| *introduced)
     }
 
     /// The server's link, if it is up.

@@ -179,6 +179,11 @@ impl Directory {
     pub fn state(&self) -> &DirectoryState {
         &self.state
     }
+
+    /// Whether it decides, as far as it knows: for those who watch it.
+    pub fn leads(&self) -> bool {
+        self.leads
+    }
 }
 
 impl Machine for Directory {

@@ -15,7 +15,7 @@ use super::changes::tell;
 use super::links::Stage;
 use super::{Directory, note};
 use crate::command::{ClientCommand, Command, DirectoryAsk, RingAsk};
-use crate::event::{Code, Event};
+use crate::event::{Code, Event, Reply};
 use crate::handshake::Peer;
 use crate::ids::{Conn, Epoch, Incarnation, ListenerId};
 use crate::machine::{Effect, Level};
@@ -228,6 +228,8 @@ impl Directory {
         let Ok(event) = Event::parse(&args) else { return };
         let after = match &event {
             Event::Link(LinkEvent::Registered { epoch, .. } | LinkEvent::Beat { epoch, .. }) => *epoch,
+            // Whoever asks this server the next time hears of nothing older.
+            Event::Reply(Reply::Ring { view }) => view.epoch,
             Event::Link(LinkEvent::View { .. } | LinkEvent::ViewChanged { .. } | LinkEvent::Pending { .. }) => return,
             _ => Epoch::default(),
         };

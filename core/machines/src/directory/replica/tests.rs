@@ -203,7 +203,12 @@ impl World {
     }
 
     fn propose(&mut self) {
-        let Some(leader) = self.leader() else { return };
+        if let Some(leader) = self.leader() {
+            self.propose_at(leader);
+        }
+    }
+
+    fn propose_at(&mut self, leader: usize) {
         self.proposed += 1;
         let change = match self.proposed {
             1 => Change::Found { network: "net".into(), params: crate::view::RingParams::default(), generation: 1 },
@@ -412,4 +417,38 @@ fn an_office_is_handed_over() {
     world.run(200);
     assert_eq!(world.leader(), Some(heir));
     settle(&mut world, "handed over");
+}
+
+/// A leader's disk takes its time over one record, and another one is gathered behind it. Meanwhile the others, which hear nothing of it, have a leader of their own, who puts something else in the place of both.
+#[test]
+fn what_was_gathered_behind_a_write_and_overwritten_is_not_confirmed() {
+    let mut world = World::new(8, 3);
+    world.faults = false;
+    world.found(3);
+    world.run(2_000);
+    let old = world.leader().unwrap();
+    let others: Vec<usize> = (0..3).filter(|other| *other != old).collect();
+    while world.servers.iter().any(|server| server.writing.is_some()) {
+        world.step();
+    }
+    others.iter().for_each(|other| _ = world.cut.insert((old, *other)));
+    (0..2).for_each(|_| world.propose_at(old));
+    world.servers[old].writing.as_mut().expect("the first one is on its way to the disk").0 = u64::MAX;
+    let leads = |world: &World, server: usize| world.servers[server].replica.as_ref().is_some_and(|there| there.leads(Time(world.now)));
+    let next = loop {
+        world.step();
+        if let Some(next) = others.iter().find(|other| leads(&world, **other)) {
+            break *next;
+        }
+        assert!(world.now < 20_000, "the others have no leader");
+    };
+    (0..3).for_each(|_| world.propose_at(next));
+    (0..500).for_each(|_| world.step());
+    let replica = |server: usize| world.servers[server].replica.as_ref().unwrap();
+    assert_eq!(replica(old).reach().0, replica(next).reach().0, "it has heard of the other leader's records");
+    let writing = world.servers[old].writing.as_mut().expect("its disk has not answered yet");
+    writing.0 = world.now;
+    // What it says that it holds is compared with its disk.
+    (0..500).for_each(|_| world.step());
+    settle(&mut world, "overwritten");
 }
