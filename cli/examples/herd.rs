@@ -31,6 +31,8 @@ use chatring_storage::SqliteStore;
 const SECRET: &str = "only the herd knows";
 /// How often a node says that it lives, as a third of the usual lease.
 const BEAT_MS: u64 = 1_000;
+/// Pause before a node that was refused asks again.
+const AGAIN_MS: u64 = 300;
 /// Dials under way at a time.
 const DIALS_MAX: usize = 200;
 
@@ -80,6 +82,7 @@ struct Node {
 enum Stage {
     Approaching(Approach),
     Registering,
+    Refused,
     In,
 }
 
@@ -97,6 +100,8 @@ struct Herd {
     /// How many have heard of this epoch, and when the first did.
     heard: BTreeMap<Epoch, (usize, Time)>,
     registered: usize,
+    /// On their way in: so few at a time that no backlog overflows.
+    approaching: usize,
     all: usize,
 }
 
@@ -113,6 +118,7 @@ impl Herd {
             view: None,
             heard: BTreeMap::new(),
             registered: 0,
+            approaching: 0,
             all: nodes as usize,
         }
     }
@@ -128,7 +134,7 @@ impl Herd {
     }
 
     fn dial(&mut self, effects: &mut Vec<Effect>) {
-        while self.dials.len() + self.nodes.values().filter(|node| matches!(node.stage, Stage::Approaching(_))).count() < DIALS_MAX
+        while self.dials.len() + self.approaching < DIALS_MAX
             && let Some(number) = self.waiting.pop()
         {
             let ticket = Ticket(u64::from(number));
@@ -141,6 +147,15 @@ impl Herd {
         effects.push(Effect::Tell { conn, event: Event::Command(Command::Peer(command)) });
     }
 
+    fn register(&self, conn: Conn, number: u32, effects: &mut Vec<Effect>) {
+        let name = format!("n{number}").into();
+        self.say(
+            conn,
+            PeerCommand::Register { ticket: Ticket(1), name, token: None, known: self.view.as_ref().map(|view| view.epoch) },
+            effects,
+        );
+    }
+
     fn told(&mut self, now: Time, conn: Conn, event: Event, effects: &mut Vec<Effect>) {
         let Some(&number) = self.conns.get(&conn) else { return };
         let identity = self.identity(number);
@@ -150,8 +165,8 @@ impl Herd {
                 Step::Wait => {}
                 Step::Through(conn, Peer { .. }) => {
                     node.stage = Stage::Registering;
-                    let name = format!("n{number}").into();
-                    self.say(conn, PeerCommand::Register { ticket: Ticket(1), name, token: None }, effects);
+                    self.approaching -= 1;
+                    self.register(conn, number, effects);
                 }
                 Step::Failed(why) => note(effects, format!("{number} {why}")),
             }
@@ -177,7 +192,11 @@ impl Herd {
                 let Some(epoch) = self.view.as_ref().map(|view| view.epoch) else { return };
                 self.say(conn, PeerCommand::Prepared { number: plan, epoch, left: 0, why: "".into() }, effects);
             }
-            Event::Link(LinkEvent::Refused { text, .. }) => note(effects, format!("{number} is refused: {text}")),
+            // The server has only just started, say.
+            Event::Link(LinkEvent::Refused { .. }) => {
+                node.stage = Stage::Refused;
+                self.beats.insert((now + AGAIN_MS, number), ());
+            }
             _ => {}
         }
     }
@@ -237,6 +256,7 @@ impl Machine for Herd {
                             beat_at: now,
                         };
                         self.nodes.insert(number, node);
+                        self.approaching += 1;
                     }
                     _ => {}
                 }
@@ -257,7 +277,12 @@ impl Machine for Herd {
             && at <= now
         {
             self.beats.remove(&(at, number));
-            if let Some(conn) = self.nodes.get(&number).and_then(|node| node.conn) {
+            let Some(node) = self.nodes.get_mut(&number) else { continue };
+            let Some(conn) = node.conn else { continue };
+            if matches!(node.stage, Stage::Refused) {
+                node.stage = Stage::Registering;
+                self.register(conn, number, effects);
+            } else {
                 self.say(conn, PeerCommand::Heartbeat { sent: now }, effects);
                 self.beats.insert((at + BEAT_MS, number), ());
             }

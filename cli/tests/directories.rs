@@ -10,6 +10,9 @@ use common::process::Process;
 use common::redis::{Redis, Value};
 use common::{soon, within};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Three servers, the ring complete.
@@ -67,11 +70,48 @@ fn ring_of(server: SocketAddr) -> Option<Value> {
     redis.next(soon()).ok()?
 }
 
-/// Kills the leader again and again. How often: `DIRECTORIES_KILLS`.
+/// Between two lines of a talk.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Someone who says one line after the other, each soon after the one before was heard at another node, until told to stop. Gives how many there were, and how long it took longest.
+struct Talk {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<(usize, Duration)>,
+}
+
+impl Talk {
+    fn start(scene: &Scene) -> Talk {
+        let mut anna = Member::new("anna", Irc::joined(scene.nodes[0].irc, "anna", &["#talk"]));
+        let mut otto = Member::new("otto", Irc::joined(scene.nodes[1].irc, "otto", &["#talk"]));
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let (mut said, mut longest) = (0, Duration::ZERO);
+            while !stopped.load(Ordering::Relaxed) {
+                let (text, began) = (format!("line {said}"), Instant::now());
+                anna.ear.say("#talk", &text);
+                assert!(otto.hears("#talk", &text, soon()), "{text} is not heard");
+                (said, longest) = (said + 1, longest.max(began.elapsed()));
+                // A load, and not all that the machine can do.
+                std::thread::park_timeout(PAUSE);
+            }
+            (said, longest)
+        });
+        Talk { stop, thread }
+    }
+
+    fn end(self) -> (usize, Duration) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().expect("everything that was said was heard")
+    }
+}
+
+/// Kills the leader again and again, while people talk. How often: `DIRECTORIES_KILLS`.
 #[test]
 fn the_ring_changes_again_soon_after_the_leader_is_killed() {
     let kills: u32 = std::env::var("DIRECTORIES_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5);
     let mut scene = Scene::start();
+    let talk = Talk::start(&scene);
     let mut took: Vec<Duration> = Vec::new();
     for round in 0..kills {
         let leader = within(soon(), "someone leads", || scene.leader());
@@ -92,13 +132,18 @@ fn the_ring_changes_again_soon_after_the_leader_is_killed() {
     }
     took.sort();
     let at = |part: usize| took[(took.len() * part / 100).min(took.len() - 1)];
+    let (said, longest) = talk.end();
+    println!("{said} lines were said and heard meanwhile, the longest took {longest:?}");
     println!("{kills} leaders killed; a change of the ring was made again after p50 {:?}, p99 {:?}, max {:?}", at(50), at(99), at(100));
     assert!(at(99) < Duration::from_secs(2), "{took:?}");
 }
 
+/// For how many seconds: `DIRECTORIES_DOWN_S`; longer than a lease.
 #[test]
 fn without_a_majority_chat_goes_on_and_says_what_is_missing() {
+    let seconds = std::env::var("DIRECTORIES_DOWN_S").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(4);
     let mut scene = Scene::start();
+    let talk = Talk::start(&scene);
     let mut iris = Member::new("iris", Irc::joined(scene.nodes[0].irc, "iris", &["#erlang"]));
     let mut tess = scene.net.tail("#erlang", "tess");
     scene.kill(1);
@@ -110,8 +155,7 @@ fn without_a_majority_chat_goes_on_and_says_what_is_missing() {
         }
     };
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(4) {
-        // Longer than a lease.
+    while began.elapsed() < Duration::from_secs(seconds) {
         hear(&format!("two are gone, for {:?}", began.elapsed()));
     }
     let failed = scene.net.chatctl(&["ring", "points", "3", "--timeout", "2"]).output().unwrap();
@@ -124,6 +168,8 @@ fn without_a_majority_chat_goes_on_and_says_what_is_missing() {
     within(soon(), "someone leads, since two are there", || scene.leader());
     assert_eq!(scene.net.json(&["ring", "points", "3"])["points"], 3);
     hear("well again");
+    let (said, longest) = talk.end();
+    println!("{said} lines were said and heard meanwhile, the longest took {longest:?}");
 }
 
 #[test]

@@ -267,9 +267,9 @@ mod tests {
         for (command, directory, node, gateway) in [
             (PeerCommand::ViaLost { link: 1 }, true, false, false),
             (PeerCommand::Relay { master: key(), reports: Vec::new() }, true, false, false),
-            (PeerCommand::Register { ticket: crate::ids::Ticket(1), name: "x".into(), token: None }, false, true, false),
+            (PeerCommand::Register { ticket: crate::ids::Ticket(1), name: "x".into(), token: None, known: None }, false, true, false),
             (PeerCommand::Offer { epoch: Default::default(), offers: Vec::new() }, false, true, false),
-            (PeerCommand::Watch {}, false, true, true),
+            (PeerCommand::Watch { known: None }, false, true, true),
             (PeerCommand::Probe { sent: crate::time::Time(1) }, true, true, true),
         ] {
             assert_eq!(Role::ALL.map(|role| role.may_say(&command)), [directory, node, gateway], "{command:?}");

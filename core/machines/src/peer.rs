@@ -268,16 +268,16 @@ wire_enum! {
         "PROVE" Prove { proof: Text },
 
         /// Asks the directory for a place in the ring; answered by `registered` once it is durable, and by views from then on.
-        /// The node is looked at first: see `word`. A token, where the directory wants one.
-        "REGISTER" Register { ticket: Ticket, name: Text, token: Option<Text> },
+        /// The node is looked at first: see `word`. A token, where the directory wants one; and the epoch of the view that the node has, which it need not be shown.
+        "REGISTER" Register { ticket: Ticket, name: Text, token: Option<Text>, known: Option<Epoch> },
         /// The node has its word, and may be asked for it.
         "READY" Ready { word: Text },
         /// A directory server asks who has dialled it, and been dialled: which word was the node given by the directory? Answered by `shown`.
         "SHOW" Show {},
         /// The directory server that leads asks another one to dial a node. Answered by `visited`.
         "VISIT" Visit { ticket: Ticket, key: NodeKey, incarnation: Incarnation },
-        /// Asks for views from then on, without a place in the ring.
-        "WATCH" Watch {},
+        /// Asks for views from then on, without a place in the ring. `known` as above.
+        "WATCH" Watch { known: Option<Epoch> },
         /// The node lives. Answered by `beat`.
         "HEARTBEAT" Heartbeat { sent: Time },
         /// The node goes for good; answered by `left` once it is durable.

@@ -190,9 +190,10 @@ impl Directory {
         if link.via || std::mem::replace(&mut link.watches, true) {
             return;
         }
+        let known = link.known;
         effects.push(Effect::Enlist { list: WATCHERS, conn });
         if self.state.is_founded() {
-            self.show_view(conn, effects);
+            self.show_view(conn, known, effects);
         }
     }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use crate::certificate::Certificate;
 use crate::handshake::{Accepting, Peer};
-use crate::ids::{Conn, ListenerId};
+use crate::ids::{Conn, Epoch, ListenerId};
 use crate::names::NodeKey;
 use crate::time::Time;
 use crate::wire::Text;
@@ -36,6 +36,8 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     /// Hears of every new view.
     pub(super) watches: bool,
+    /// The epoch of the view that it has, as it says.
+    pub(super) known: Option<Epoch>,
     /// Had a place in the ring given to it, and not taken by a drain.
     pub(super) registered: bool,
     /// What it asked and we have not answered.
@@ -77,6 +79,7 @@ impl Links {
             name: None,
             stage: Stage::Stranger,
             watches: false,
+            known: None,
             registered: false,
             pending: 0,
             waits: false,

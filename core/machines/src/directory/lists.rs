@@ -42,9 +42,12 @@ impl Directory {
         self.seal.as_ref().map(|seal| seal.issued + (self.config.list_valid_ms / FRESH).max(1))
     }
 
-    /// One connection hears what is so now.
-    pub(super) fn show_view(&self, conn: Conn, effects: &mut Vec<Effect>) {
-        effects.push(tell(conn, LinkEvent::View { view: self.state.view().clone() }));
+    /// One connection hears what is so now; the view not where it has that already: it may be a megabyte, and after a restart of this server everyone comes back.
+    pub(super) fn show_view(&self, conn: Conn, known: Option<Epoch>, effects: &mut Vec<Effect>) {
+        let view = self.state.view();
+        if known != Some(view.epoch) {
+            effects.push(tell(conn, LinkEvent::View { view: view.clone() }));
+        }
         effects.extend(self.present_seal().map(|seal| tell(conn, LinkEvent::Sealed { seal: seal.clone() })));
         effects.push(tell(conn, self.pending_event()));
     }

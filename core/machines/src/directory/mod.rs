@@ -55,7 +55,7 @@ use crate::ids::{Conn, Incarnation, ListId, ServerId, Ticket};
 use crate::list::Seal;
 use crate::machine::{DialError, Effect, Input, Level, Machine, Note};
 use crate::names::NodeKey;
-use crate::peer::LinkEvent;
+use crate::peer::{LinkEvent, PeerCommand};
 use crate::time::{Jitter, Time, earlier};
 use crate::wire::{Bad, Text};
 
@@ -216,7 +216,7 @@ impl Machine for Directory {
             Input::Answered { ticket, answer } => self.answered(now, ticket, answer, effects),
             // A watcher that missed views needs the newest one only.
             Input::Fell { conn, list, .. } => {
-                self.show_view(conn, effects);
+                self.show_view(conn, None, effects);
                 effects.push(Effect::Enlist { list, conn });
             }
             Input::Stop => {
@@ -310,6 +310,11 @@ impl Directory {
         if command.as_ref().is_ok_and(|command| self.oversteps(now, conn, command, effects)) {
             return;
         }
+        if let Ok(Command::Peer(PeerCommand::Register { known, .. } | PeerCommand::Watch { known })) = &command
+            && let Some(link) = self.links.of_mut(conn)
+        {
+            link.known = *known;
+        }
         let is_for_leader = command.as_ref().is_ok_and(via::is_for_leader);
         let refusal = match command {
             Ok(_) if self.stopping => Some((Code::TryAgain, "1000 this directory server is stopping".to_string())),
@@ -390,20 +395,23 @@ impl Directory {
         for change in self.colleagues.tick(now, ticket, &mut self.jitter, effects) {
             self.colleague_changed(now, change, effects);
         }
+        let mut spared = Vec::new();
         while !self.stopping
             && let Some((key, due)) = self.pulses.first_due(now)
         {
             match due {
-                Due::Lapsed if self.pulses.spare(now, &key) => {
-                    let text = format!("{key} is silent, and so is everyone else: this server may be cut off, and does not judge for now");
-                    note(effects, Level::Warn, text);
-                }
+                Due::Lapsed if self.pulses.spare(now, &key) => spared.push(key),
                 Due::Lapsed => {
                     let why = format!("was silent for {} ms", self.config.lease_ms);
                     self.declare_dead(now, &key, why, effects);
                 }
                 Due::Probe => self.probe(now, &key, effects),
             }
+        }
+        if let Some(first) = spared.first() {
+            let more = if spared.len() > 1 { format!(" and {} more are", spared.len() - 1) } else { " is".into() };
+            let text = format!("{first}{more} silent, and so is everyone else: this server may be cut off, and does not judge for now");
+            note(effects, Level::Warn, text);
         }
         if self.seal_due().is_some_and(|due| due <= now) {
             self.publish_seal(now, effects);

@@ -94,12 +94,12 @@ impl Directory {
 
     fn proven_command(&mut self, now: Time, conn: Conn, peer: &Peer, command: PeerCommand, effects: &mut Vec<Effect>) {
         match command {
-            PeerCommand::Register { ticket, name, token } => self.register(now, conn, peer, (ticket, name, token), effects),
+            PeerCommand::Register { ticket, name, token, .. } => self.register(now, conn, peer, (ticket, name, token), effects),
             PeerCommand::Ready { word } => self.has_word(now, conn, &word, effects),
             PeerCommand::Visit { ticket, key, incarnation } => {
                 self.asked_to_visit(now, conn, ticket, Peer { key, incarnation }, effects);
             }
-            PeerCommand::Watch {} => self.watch(conn, effects),
+            PeerCommand::Watch { .. } => self.watch(conn, effects),
             PeerCommand::Heartbeat { sent } => self.heartbeat(now, conn, peer, sent, effects),
             PeerCommand::Leave { ticket } => self.leave(now, conn, peer, ticket, effects),
             PeerCommand::Suspect { key } => self.suspect(now, &key, effects),

@@ -382,6 +382,16 @@ fn a_node_registers_once_it_is_durable_and_hears_of_the_next() {
 }
 
 #[test]
+fn who_has_the_view_is_not_shown_it() {
+    check(&[
+        ("node 1 edge:a 1", "1: proven"),
+        ("1 WATCH 1.2", "1 watches | 1: pending 0 -"),
+        ("node 2 edge:b 1", "2: proven"),
+        ("2 WATCH 1.1", "2 watches | 2: view 1.2 | 2: pending 0 -"),
+    ]);
+}
+
+#[test]
 fn another_start_replaces_the_first() {
     check(&[
         ("node 1 192.0.2.1 1", "1: proven"),

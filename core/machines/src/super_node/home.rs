@@ -9,7 +9,7 @@ use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::{Code, Event};
 use crate::handshake::{Dialling, Identity, Whom};
-use crate::ids::{Conn, Ticket};
+use crate::ids::{Conn, Epoch, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
@@ -58,6 +58,11 @@ pub(super) struct Home {
     gone: bool,
     /// What the directory gave us to say to whoever it has dial us.
     word: Text,
+}
+
+/// The epoch of the view that we have.
+fn known(ctx: &Ctx<'_>) -> Option<Epoch> {
+    ctx.placement.view.as_ref().map(|view| view.epoch)
 }
 
 impl Home {
@@ -212,7 +217,7 @@ impl Home {
             // Drained: until it is started anew it may watch.
             ctx.log(Level::Warn, format!("the directory does not let us into the ring: {text}"));
             let conn = *conn;
-            ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch {})));
+            ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch { known: known(ctx) })));
             self.up(ctx, conn, ctx.now);
             return Told::Settled;
         }
@@ -272,14 +277,15 @@ impl Home {
     fn enter(&mut self, ctx: &mut Ctx<'_>, conn: Conn) -> Told {
         if ctx.config.in_ring && self.leaving.is_none() {
             let ticket = ctx.ids.ticket();
-            let command = PeerCommand::Register { ticket, name: ctx.config.name.clone(), token: ctx.config.token.clone() };
+            let command =
+                PeerCommand::Register { ticket, name: ctx.config.name.clone(), token: ctx.config.token.clone(), known: known(ctx) };
             ctx.tell(conn, Event::Command(Command::Peer(command)));
             self.state = State::Registering { conn, ticket, sent: ctx.now };
             // It takes as long as others need to copy our groups to us. Until then heartbeats show that the directory is there.
             self.beat_at = Some(ctx.now + STEP_MS / 3);
             Told::Nothing
         } else {
-            ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch {})));
+            ctx.tell(conn, Event::Command(Command::Peer(PeerCommand::Watch { known: known(ctx) })));
             self.up(ctx, conn, ctx.now);
             Told::Settled
         }
