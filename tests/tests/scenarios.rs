@@ -6,7 +6,7 @@ use chatring_machines::view::{Metric, RingParams};
 use chatring_tests::ear::Sound;
 use chatring_tests::person::Style;
 use chatring_tests::story::Story;
-use chatring_tests::world::{Options, Pid, Role};
+use chatring_tests::world::{Options, Pid, Role, World};
 
 /// Three nodes, and someone at each of them in `#erlang`.
 fn three_in_erlang(seed: u64) -> (Story, Vec<Pid>) {
@@ -356,10 +356,32 @@ fn the_claim_of_a_lost_connection_lapses() {
     story.enter(joe, "#erlang");
     story.world.kill(story.nodes[0]);
     // Joe comes back at the next node, and gets his name back when the old claim is gone.
-    let named = |world: &chatring_tests::world::World| matches!(world.role(joe), Role::Person(person) if person.is_here());
+    let named = |world: &World| matches!(world.role(joe), Role::Person(person) if person.is_here());
     story.world.run_for(100);
     assert!(story.world.run_until(15_000, named));
     story.ends_well();
+}
+
+/// A client leaves a frozen node for another and loses its nick there. The frozen one wakes, and gives it the same guest's name before it hears that the client has gone.
+#[test]
+fn a_client_whose_former_node_wakes_is_still_one() {
+    let mut story = Story::of(25, 3);
+    let group = story.group_at(0);
+    let nick = (0..).map(|n| format!("c{n}")).find(|nick| story.master_of(&format!("@{nick}")) != 0).expect("such a nick");
+    let client = story.client(&nick, &group);
+    let keys: Vec<_> = story.nodes.iter().map(|node| story.world.key(*node)).collect();
+    let at = |world: &World| keys.iter().position(|key| world.node_of(client).as_ref() == Some(key));
+    story.world.freeze(story.nodes[0], 20_000, false);
+    let left = |world: &World| at(world).is_some_and(|node| node != 0) && !world.inside(client).is_empty();
+    assert!(story.world.run_until(10_000, left));
+    // Nothing is left of its first connection.
+    story.world.cut(client, story.nodes[0], true);
+    // Nobody can be sure of a nick any more.
+    let third = if at(&story.world) == Some(1) { 2 } else { 1 };
+    story.world.kill(story.directory);
+    story.world.kill(story.nodes[third]);
+    story.world.run_for(20_000);
+    assert_eq!(story.world.nicks().clash(), None);
 }
 
 /// Someone was in groups of a node that dies with them, and nobody asks for these groups any more. They are not listed for ever.

@@ -379,14 +379,13 @@ impl World {
             }
             self.lives.watch(machine, &effects);
             if let Some(conn) = lost {
-                self.nicks.let_go((to, conn));
+                self.nicks.is_over((to, conn));
             }
             if self.options.sabotage == Sabotage::Namesakes {
                 effects.iter_mut().for_each(call_the_same);
             }
-            let mut nicks = std::mem::take(&mut self.nicks);
-            nicks.watch(now, to, &effects, |pid| self.processes[pid.0].frozen.is_some(), |conn| self.native_at(to, conn));
-            self.nicks = nicks;
+            let processes = &self.processes;
+            self.nicks.watch(now, to, &effects, |pid| processes[pid.0].frozen.is_some());
         }
         self.break_directory(to, &mut effects);
         for effect in effects.drain(..) {
@@ -394,13 +393,6 @@ impl World {
         }
         self.effects = effects;
         self.plan_wake(to, deadline);
-    }
-
-    /// The native client behind a connection: it is one session, however many connections it has had.
-    fn native_at(&self, node: Pid, conn: Conn) -> Option<Pid> {
-        let end = self.processes[node.0].end(conn)?;
-        let there = self.wires[end.wire].as_ref()?.ends[1 - end.side].pid;
-        matches!(self.processes[there.0].role, Role::Client { .. }).then_some(there)
     }
 
     /// A broken driver of a directory server does what it does.

@@ -126,6 +126,9 @@ impl World {
         self.wires[wire] = Some(Wire { id, ends, ways, mute: false, half: false, forgotten: false, used, watched: false });
         let input = Input::Dialed { ticket, result: Ok(conn) };
         self.schedule(self.now + back, Happening::Input { to: from, life, input: Box::new(input) });
+        if matches!(self.processes[from.0].role, Role::Client { .. }) {
+            self.nicks.is_native((to, theirs), from);
+        }
         let peer = self.processes[from.0].ip;
         self.hand(to, Input::Opened { conn: theirs, listener, peer });
     }

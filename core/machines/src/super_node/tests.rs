@@ -19,6 +19,7 @@ use crate::entry::Person;
 use crate::event::{Event, Push};
 use crate::handshake::{Accepting, Dialling, Identity, Whom};
 use crate::ids::{Conn, Epoch, Incarnation, ListenerId, SessionId, Term, Ticket};
+use crate::keeping::KeptGroup;
 use crate::machine::{Effect, Input, Machine};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::{LinkEvent, Op, Outcome, PeerCommand};
@@ -118,6 +119,11 @@ impl Bench {
     }
 
     fn with(ring: &[&str], limits: NodeLimits) -> Bench {
+        Bench::started_anew(ring, limits, vec![])
+    }
+
+    /// A node that had this on its disk.
+    fn started_anew(ring: &[&str], limits: NodeLimits, kept: Vec<KeptGroup>) -> Bench {
         let config = NodeConfig {
             token: None,
             key: key(ME),
@@ -149,6 +155,7 @@ impl Bench {
             are_alive: true,
             links: BTreeMap::new(),
         };
+        bench.node.restore(kept);
         bench.give(Input::Start);
         let home = bench.accept("10.0.0.9:7410", "10.0.0.9:7410");
         bench.home = home;

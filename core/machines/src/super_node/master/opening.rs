@@ -316,18 +316,19 @@ impl Master {
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
         let Some((from, _)) = opening.asked.take() else { return };
         let Some(claim) = opening.claims.get(&from).cloned() else { return };
-        // It is ours, too, from here on. If ours was complete it still is; else what it may claim is known from who had it.
+        // It is ours, too, from here on. If ours was complete it still is, and if ours may lack what was acknowledged with it, so may this. Where we had none, what it may claim is known from who had it.
         let before = opening.own.take();
         let is_same = |own: &Copy| own.group.as_ref().is_some_and(|own| own.birth == group.birth);
-        let (marked, members) = match before.as_ref().filter(|own| is_same(own)) {
-            Some(own) => (own.marked, own.members.clone()),
-            None => (Term::default(), claim.members.clone()),
+        let ours = before.as_deref().filter(|own| is_same(own)).and_then(Copy::claim);
+        let claim = match ours {
+            Some(ours) => Claim { whole: ours.whole && claim.whole, ..ours },
+            None => Claim { marked: Term::default(), ..claim },
         };
         let promised = opening.term;
         if let Some(before) = before.filter(|own| !is_same(own) && own.marked > Term::default()) {
             opening.former = before.group;
         }
-        let mut own = Copy::of_former_master(group, Claim { marked, members, promised, ..claim }, ctx.now);
+        let mut own = Copy::of_former_master(group, Claim { promised, ..claim }, ctx.now);
         own.leaving = None;
         opening.claims.extend(own.claim().map(|claim| (ctx.me().clone(), Claim { idle, ..claim })));
         opening.own = Some(Box::new(own));

@@ -147,7 +147,8 @@ impl Master {
     /// A copy whose master is another node, or another life of it: nothing of a lower term from here on.
     fn promise(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let master = ctx.placement.master(name).and_then(|key| Some((key.clone(), ctx.placement.admitted(key)?)));
-        let Some(copy) = self.copy(name).filter(|copy| copy.master != master) else { return };
+        // A copy from the disk follows nobody yet, and in a ring of nobody that stays so; but the rings before are over.
+        let Some(copy) = self.copy(name).filter(|copy| master.is_none() || copy.master != master) else { return };
         match &master {
             Some((node, _)) => copy.promise_to(node, ctx.placement.epoch()),
             None => copy.promise_to_ourselves(ctx.placement.epoch()),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::entry::{Content, Entry, Rank, SayKind, Settings};
 use crate::ids::{Birth, EntryId, Term};
+use crate::keeping::{Image, KeptGroup, Standing};
 use crate::peer::{Claim, CopyHead, Last};
 
 pub(super) fn entry(seq: u64, term: Term) -> Arc<Entry> {
@@ -55,6 +56,15 @@ impl Theirs {
             whole: true,
             doubt: None,
         }
+    }
+
+    /// The same on a disk, promised to nobody since it was marked.
+    pub(super) fn kept(self, group: &GroupName, members: &[&str], whole: bool) -> KeptGroup {
+        let image = Image { birth: Birth(self.birth), term: self.term, head: head(self.seq), members: vec![], counters: vec![] };
+        let members = members.iter().map(|node| key(node)).collect();
+        let standing = Standing { marked: self.term, members, promised: self.term, given: vec![], whole };
+        let entries = (1..=self.seq).map(|seq| entry(seq, self.term)).collect();
+        KeptGroup { group: group.clone(), image, entries, standing }
     }
 
     /// Sends a copy of it, whose log is whole.

@@ -131,6 +131,26 @@ fn a_master_that_is_behind_the_ring_begins_nothing() {
     assert_eq!(replies(&mut bench, third), [LinkEvent::Behind { term: stale, group, copy: true }]);
 }
 
+/// A node that had a copy on its disk, and no promise, starts anew and is shown this ring. The copy's master was put out before, and does not know it.
+#[track_caller]
+fn check_kept(ring: &[&str], command: impl Fn(&GroupName, Term) -> PeerCommand) {
+    let group = group_in(&[(RING, OTHER, ME)]);
+    let theirs = Theirs { birth: 7, seq: 3, term: epoch(0) };
+    let mut bench = Bench::started_anew(ring, NodeLimits::default(), vec![theirs.kept(&group, &[OTHER, ME], false)]);
+    let other = bench.peer(OTHER, 1);
+    bench.hear(other, command(&group, theirs.term));
+    assert_eq!(replies(&mut bench, other), [LinkEvent::Deposed { group, promised: bench.epoch() }]);
+    assert_eq!(ends(&bench), [(false, theirs.last())]);
+}
+
+#[test]
+fn what_was_kept_follows_no_master_of_a_ring_that_is_over() {
+    for ring in [&[] as &[&str], &[THIRD]] {
+        check_kept(ring, |group, term| PeerCommand::Append { term, group: group.clone(), entries: vec![entry(4, term)] });
+        check_kept(ring, |group, term| PeerCommand::Mark { term, group: group.clone(), number: 9, members: vec![key(ME)] });
+    }
+}
+
 #[test]
 fn who_is_asked_promises() {
     let Followed { mut bench, group, other, theirs } = followed(&[ME, OTHER]);

@@ -159,6 +159,30 @@ fn when_all_who_have_it_are_back_it_goes_on() {
     assert_eq!(ends(&bench), [(true, theirs.last())]);
 }
 
+/// We had a group together with the other node. We start anew, with what our disk has of it; the other is out of the ring, and has more.
+#[track_caller]
+fn check_share(whole: bool, same_life: bool) {
+    let group = ours_without_other();
+    let ours = Theirs { birth: 7, seq: 3, term: epoch(0) };
+    let mut bench = Bench::started_anew(&[], NodeLimits::default(), vec![ours.kept(&group, &[ME, OTHER], whole)]);
+    bench.ring_with_newcomer(WITHOUT, ME);
+    let (other, third, present) = (bench.peer(OTHER, 1), bench.peer(THIRD, 1), bench.epoch());
+    bench.settled(third);
+    let theirs = Theirs { seq: 5, ..ours };
+    offer(&mut bench, other, &group, present, theirs.claim(theirs.term, &[ME, OTHER], present));
+    let link = bench.link(OTHER);
+    assert_eq!((wants(&bench.posted(link)), is_served(&bench)), (1, false));
+    theirs.copy(&mut bench, other, &group, present, &[]);
+    let [(true, Last { birth, seq: 5, .. })] = ends(&bench)[..] else { panic!("not served") };
+    assert_eq!(birth == Birth(7), same_life);
+}
+
+#[test]
+fn what_our_share_may_lack_is_not_there_because_a_whole_copy_was_fetched() {
+    check_share(true, true);
+    check_share(false, false);
+}
+
 /// A group of ours that the other node and the third had together, in an earlier ring; in the present one the third is anew, and the other is not.
 struct Apart {
     bench: Bench,
