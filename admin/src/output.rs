@@ -25,19 +25,21 @@ pub struct Sheet {
     title: Option<String>,
     head: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// What stands below it.
+    below: Vec<Sheet>,
     value: Value,
 }
 
 impl Sheet {
     /// Many things of a kind.
     pub fn table(head: &[&str], rows: Vec<Vec<String>>, value: Value) -> Sheet {
-        Sheet { title: None, head: head.iter().map(|cell| cell.to_string()).collect(), rows, value }
+        Sheet { title: None, head: head.iter().map(|cell| cell.to_string()).collect(), rows, below: Vec::new(), value }
     }
 
     /// One thing and what is to be said of it.
     pub fn facts(rows: Vec<(&str, String)>, value: Value) -> Sheet {
         let rows = rows.into_iter().map(|(name, fact)| vec![name.into(), fact]).collect();
-        Sheet { title: None, head: Vec::new(), rows, value }
+        Sheet { title: None, head: Vec::new(), rows, below: Vec::new(), value }
     }
 
     /// Puts a line above the table.
@@ -48,6 +50,12 @@ impl Sheet {
     /// Puts another value in the place of what was made from the rows.
     pub fn with_value(self, value: Value) -> Sheet {
         Sheet { value, ..self }
+    }
+
+    /// Puts another one below it, for people. For programs it stays as it was: its value has to hold what the other one says.
+    pub fn above(mut self, other: Sheet) -> Sheet {
+        self.below.push(other);
+        self
     }
 
     /// As JSON.
@@ -74,7 +82,8 @@ impl Sheet {
         // Without a frame columns keep one blank on either side; at the ends of a line nobody needs it.
         let bare = |line: &'_ str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_string();
         let lines = table.lines().map(|line| if framed { line.to_string() } else { bare(line) });
-        self.title.iter().cloned().chain(lines).collect::<Vec<_>>().join("\n")
+        let below = self.below.iter().map(|sheet| sheet.text(framed));
+        self.title.iter().cloned().chain(lines).chain(below).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -120,6 +129,7 @@ mod tests {
         );
         let facts = Sheet::facts(vec![("epoch", "1.4".into()), ("nodes", "2".into())], json!({}));
         check(&facts, false, &["epoch  1.4", "nodes  2"]);
+        check(&facts.clone().above(sheet), false, &["epoch  1.4", "nodes  2", "group    members", "#erlang  3", "#a       12"]);
         check(&facts, true, &["╭───────┬─────╮", "│ epoch │ 1.4 │", "│ nodes │ 2   │", "╰───────┴─────╯"]);
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! Replies come as flat cells of a known width. A row that is short is shown as far as it goes: a newer server may say more, an older one less.
 
-use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::card::GroupCard;
+use chatring_machines::entry::{Ban, Mode, ModeChange, Modes, Rank};
+use chatring_machines::names::{GroupName, Nick, NodeKey};
 use chatring_machines::ring::{Ring, point};
 use chatring_machines::time::Time;
 use chatring_machines::view::View;
-use chatring_machines::wire::Text;
+use chatring_machines::wire::{Argv, Field, Text};
 use serde_json::{Value, json};
 
 use crate::output::Sheet;
@@ -121,6 +123,83 @@ pub fn nodes(reply: &[Text]) -> Sheet {
 pub fn groups(reply: &[Text]) -> Sheet {
     use Cell::*;
     cells(&[("group", "group", Text), ("members", "members", Number), ("master", "master", Text), ("topic", "topic", Text)], reply)
+}
+
+/// The answer to GROUP, and who is responsible as this ring says.
+pub fn group(card: &GroupCard, ring: &Ring) -> Sheet {
+    let at = point(card.group.as_str());
+    let (master, standby) = (ring.master_of(at), ring.standby_of(at));
+    let others = card.copies.iter().filter(|key| Some(*key) != master && Some(*key) != standby);
+    let others: Vec<&str> = others.map(NodeKey::as_str).collect();
+    let founder = card.ranks.iter().find(|(_, rank)| rank.founder).map(|(nick, _)| nick.as_str());
+    let or_none = |text: String| if text.is_empty() { "none".to_string() } else { text };
+    let topic_by = if card.by.is_empty() { String::new() } else { format!("{}, {}", clean(&card.by), date(card.time)) };
+    let rows = vec![
+        ("master", responsible(master, master == Some(&card.master), "has not reported it yet")),
+        ("standby", responsible(standby, standby.is_some_and(|key| card.copies.contains(key)), "had no copy then")),
+        ("other copies", or_none(others.join(" "))),
+        ("birth", card.birth.to_string()),
+        ("last place", card.seq.to_string()),
+        ("created (UTC)", date(card.created)),
+        ("founder", or_none(founder.map(clean).unwrap_or_default())),
+        ("topic", or_none(clean(&card.topic))),
+        ("topic set by", or_none(topic_by)),
+        ("modes", or_none(clean(&mode_words(&card.modes)))),
+        ("members", card.members.to_string()),
+        ("ranks", card.ranks.len().to_string()),
+        ("bans", card.bans.len().to_string()),
+    ];
+    let topic = (!card.topic.is_empty()).then(|| json!({"text": &*card.topic, "by": &*card.by, "time": card.time.0}));
+    let (ranks, bans) = (ranks(&card.ranks), bans(&card.bans));
+    let value = json!({
+        "group": card.group.as_str(), "master": master.map(NodeKey::as_str), "standby": standby.map(NodeKey::as_str),
+        "reported": {"by": card.master.as_str(), "term": card.term.to_string(), "seq": card.seq},
+        "copies": card.copies.iter().map(NodeKey::as_str).collect::<Vec<_>>(), "birth": card.birth.to_string(), "created": card.created.0,
+        "founder": founder, "topic": topic, "modes": mode_values(&card.modes), "members": card.members,
+        "ranks": ranks.value(), "bans": bans.value(),
+    });
+    let title = format!("{}, as reported by {} in term {}", clean(card.group.as_str()), card.master, card.term);
+    let tables = [(card.ranks.is_empty(), ranks), (card.bans.is_empty(), bans)];
+    let tables = tables.into_iter().filter(|(is_empty, _)| !is_empty);
+    tables.fold(Sheet::facts(rows, value).titled(title), |sheet, (_, table)| sheet.above(table))
+}
+
+/// Who has an office in the ring, and what is to be said where the report does not show them in it.
+fn responsible(key: Option<&NodeKey>, is_in_report: bool, otherwise: &str) -> String {
+    match key {
+        None => "none".to_string(),
+        Some(key) if is_in_report => key.to_string(),
+        Some(key) => format!("{key}, which {otherwise}"),
+    }
+}
+
+/// `+tk *`: letters, then the arguments of those that have one.
+fn mode_words(modes: &Modes) -> String {
+    let mut out = Argv::default();
+    modes.put(&mut out);
+    out.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+}
+
+/// By letter: `true`, or the argument.
+fn mode_values(modes: &Modes) -> Value {
+    let typed = |ModeChange { mode, argument, .. }: &ModeChange| match mode {
+        Mode::Limit => argument.parse::<u64>().map_or_else(|_| json!(&**argument), |limit| json!(limit)),
+        Mode::Key => json!(&**argument),
+        _ => json!(true),
+    };
+    Value::Object(modes.0.iter().map(|set| (set.mode.letter().to_string(), typed(set))).collect())
+}
+
+fn ranks(ranks: &[(Nick, Rank)]) -> Sheet {
+    let rows = ranks.iter().map(|(nick, rank)| vec![clean(nick.as_str()), rank.letters()]).collect();
+    let values = ranks.iter().map(|(nick, rank)| json!({"nick": nick.as_str(), "rank": rank.letters()}));
+    Sheet::table(&["nick", "rank"], rows, Value::Array(values.collect()))
+}
+
+fn bans(bans: &[Ban]) -> Sheet {
+    let rows = bans.iter().map(|ban| vec![clean(&ban.mask), clean(ban.by.as_str()), date(ban.time)]).collect();
+    let values = bans.iter().map(|ban| json!({"mask": &*ban.mask, "by": ban.by.as_str(), "time": ban.time.0}));
+    Sheet::table(&["banned", "by", "since (UTC)"], rows, Value::Array(values.collect()))
 }
 
 /// The answer to MEMBERS.
@@ -297,6 +376,7 @@ impl Checks {
 mod tests {
     use super::*;
     use chatring_machines::view::{Metric, RingParams};
+    use chatring_machines::wire::Reader;
 
     fn texts(words: &[&str]) -> Vec<Text> {
         words.iter().map(|word| Text::from(*word)).collect()
@@ -314,6 +394,82 @@ mod tests {
             &json!([{"group": "#a", "members": 3, "master": "127.0.0.2", "topic": "hot\x1b[31m"},
                     {"group": "#b", "members": 0, "master": "127.0.0.1", "topic": ""}])
         );
+    }
+
+    /// A card as its words on the wire, in a ring of these nodes.
+    fn card_of(words: &str, nodes: &[&str]) -> Sheet {
+        let args: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+        let card = GroupCard::take(&mut Reader::new(&args)).unwrap();
+        let keys = nodes.iter().map(|key| NodeKey::new(key).unwrap());
+        group(&card, &Ring::of(keys, RingParams { metric: Metric::Circular, points: 1 }))
+    }
+
+    #[track_caller]
+    fn check_card(words: &str, nodes: &[&str], expect: &[&str]) {
+        assert_eq!(card_of(words, nodes).text(false).lines().collect::<Vec<_>>(), expect);
+    }
+
+    #[test]
+    fn what_is_known_of_a_group() {
+        let full = "#d 192.0.2.1 1.3 9 0000000000000001 86400000 3 hot\x1b joe 86401000 +tkl * 12 3 192.0.2.1 192.0.2.2 192.0.2.3 \
+                    2 joe q bob ov 1 *!*@\x1bspam joe 86402000";
+        let nodes = ["192.0.2.1", "192.0.2.2"];
+        let words = [
+            "#d, as reported by 192.0.2.1 in term 1.3",
+            "master         192.0.2.1",
+            "standby        192.0.2.2",
+            "other copies   192.0.2.3",
+            "birth          0000000000000001",
+            "last place     9",
+            "created (UTC)  1970-01-02 00:00:00",
+            "founder        joe",
+            "topic          hot·",
+            "topic set by   joe, 1970-01-02 00:00:01",
+            "modes          +tkl * 12",
+            "members        3",
+            "ranks          2",
+            "bans           1",
+            "nick  rank",
+            "joe   q",
+            "bob   ov",
+            "banned     by   since (UTC)",
+            "*!*@·spam  joe  1970-01-02 00:00:02",
+        ];
+        check_card(full, &nodes, &words);
+        let bare = "#d 192.0.2.1 1.3 9 0000000000000001 86400000 0   0  1 192.0.2.1 0 0";
+        let facts = [
+            "birth          0000000000000001",
+            "last place     9",
+            "created (UTC)  1970-01-02 00:00:00",
+            "founder        none",
+            "topic          none",
+            "topic set by   none",
+            "modes          none",
+            "members        0",
+            "ranks          0",
+            "bans           0",
+        ];
+        let head = |master, standby| ["#d, as reported by 192.0.2.1 in term 1.3", master, standby, "other copies   none"];
+        let standby = "standby        192.0.2.2, which had no copy then";
+        check_card(bare, &nodes, &[&head("master         192.0.2.1", standby)[..], &facts].concat());
+        // Its master is gone, and the next one has not said anything yet; or nobody is left.
+        let head = |master| ["#d, as reported by 192.0.2.1 in term 1.3", master, "standby        none"];
+        let next = [&head("master         192.0.2.2, which has not reported it yet")[..], &["other copies   192.0.2.1"], &facts];
+        check_card(bare, &nodes[1..], &next.concat());
+        check_card(bare, &[], &[&head("master         none")[..], &["other copies   192.0.2.1"], &facts].concat());
+
+        assert_eq!(
+            card_of(full, &nodes).value(),
+            &json!({
+                "group": "#d", "master": "192.0.2.1", "standby": "192.0.2.2", "reported": {"by": "192.0.2.1", "term": "1.3", "seq": 9},
+                "copies": ["192.0.2.1", "192.0.2.2", "192.0.2.3"], "birth": "0000000000000001", "created": 86_400_000, "founder": "joe",
+                "topic": {"text": "hot\x1b", "by": "joe", "time": 86_401_000}, "modes": {"t": true, "k": "*", "l": 12}, "members": 3,
+                "ranks": [{"nick": "joe", "rank": "q"}, {"nick": "bob", "rank": "ov"}],
+                "bans": [{"mask": "*!*@\x1bspam", "by": "joe", "time": 86_402_000}],
+            })
+        );
+        let bare = card_of(bare, &[]).value().clone();
+        assert_eq!((&bare["master"], &bare["topic"], &bare["modes"], &bare["bans"]), (&json!(null), &json!(null), &json!({}), &json!([])));
     }
 
     #[test]

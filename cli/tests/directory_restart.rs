@@ -8,7 +8,7 @@ use common::member::{Hears, Member};
 use common::network::Network;
 use common::redis::Redis;
 use common::{soon, within};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 #[test]
 fn it_knows_what_it_had_acknowledged() {
@@ -36,11 +36,17 @@ fn it_knows_what_it_had_acknowledged() {
         let mut nodes = net.json(&["node", "list"]);
         // Whether they live, it can only know from them.
         nodes.as_array_mut().unwrap().iter_mut().for_each(|node| node["state"] = Json::Null);
-        Json::Array(vec![nodes, net.json(&["group", "list"]), net.json(&["ring", "show"]), members.into()])
+        let card = net.json(&["group", "show", names[0]]);
+        Json::Array(vec![nodes, net.json(&["group", "list"]), net.json(&["ring", "show"]), members.into(), card])
     };
     let topics =
         |known: &Json| known[1].as_array().unwrap().iter().filter(|row| row["topic"].as_str().unwrap().starts_with("about #")).count();
     let before = within(soon(), "all topics are known", || Some(everything()).filter(|known| topics(known) == names.len()));
+
+    let (card, master) = (&before[4], net.ring(&[1, 2]).master(names[0]).unwrap().to_string());
+    assert_eq!((card["master"].as_str(), card["reported"]["by"].as_str()), (Some(&*master), Some(&*master)), "{card}");
+    assert_eq!((&card["topic"]["text"], &card["topic"]["by"], &card["founder"]), (&json!("about #room0"), &json!("iris"), &json!("iris")));
+    assert_eq!((&card["members"], &card["modes"], card["copies"].as_array().unwrap().len()), (&json!(3), &json!({"t": true}), 2), "{card}");
 
     directory.kill();
     let mut hear = |text: &str| {

@@ -4,6 +4,8 @@ use chatring_admin::{Failure, render};
 use chatring_machines::command::ClientCommand;
 use chatring_machines::event::Reply;
 use chatring_machines::names::{GroupName, Nick};
+use chatring_machines::ring::Ring;
+use chatring_machines::wire::Given;
 use clap::{Args, Subcommand};
 
 use super::{Global, group_name, net};
@@ -15,6 +17,12 @@ pub enum GroupCommand {
     List {
         /// Only those whose name matches, with * and ?
         pattern: Option<String>,
+    },
+    /// Show one as its master last reported it: where it is, topic, modes, ranks, bans
+    Show {
+        /// The group
+        #[arg(value_parser = group_name)]
+        group: GroupName,
     },
     /// List the members of one
     Members {
@@ -53,6 +61,7 @@ pub fn who(args: WhoArgs, global: &Global) -> Result<(), Failure> {
 pub fn run(command: GroupCommand, global: &Global) -> Result<(), Failure> {
     let ask = match command {
         GroupCommand::List { pattern } => ClientCommand::Groups { pattern: pattern.map(Into::into) },
+        GroupCommand::Show { group } => return show(group, global),
         GroupCommand::Members { group } => ClientCommand::Members { group },
     };
     let sheet = match net::ask(global.servers(), vec![ask.into()])?.pop() {
@@ -62,4 +71,16 @@ pub fn run(command: GroupCommand, global: &Global) -> Result<(), Failure> {
     };
     global.output.show(&sheet);
     Ok(())
+}
+
+/// Who is responsible says the ring of the server that gives the card.
+fn show(group: GroupName, global: &Global) -> Result<(), Failure> {
+    let asks = vec![ClientCommand::Group { group }.into(), ClientCommand::Ring { how: Given(None) }.into()];
+    match net::ask(global.servers(), asks)?.as_slice() {
+        [Reply::GroupCard { card }, Reply::Ring { view }] => {
+            global.output.show(&render::group(card, &Ring::new(view)));
+            Ok(())
+        }
+        _ => Err(net::no_directory(global)),
+    }
 }

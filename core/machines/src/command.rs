@@ -229,6 +229,10 @@ wire_enum! {
         [Anyone Directory "0.1"]
         "GROUPS" Groups { pattern: Option<Text> },
 
+        /// Tells what is known of a group, as of its last report: its master, copies, topic, modes, ranks and bans.
+        [Anyone Directory "0.1"]
+        "GROUP" Group { group: GroupName },
+
         /// Lists the members of a group: nick, session, edge, since.
         [Anyone Directory "0.1"]
         "MEMBERS" Members { group: GroupName },

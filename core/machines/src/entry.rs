@@ -269,14 +269,18 @@ impl Rank {
     pub fn is_plain(self) -> bool {
         self == Rank::default()
     }
+
+    /// `qov`, a subset in that order, or empty.
+    pub fn letters(self) -> String {
+        let letters = [(self.founder, 'q'), (self.operator, 'o'), (self.voice, 'v')];
+        letters.iter().filter(|(set, _)| *set).map(|(_, letter)| *letter).collect()
+    }
 }
 
-/// As letters: `qov`, a subset in that order, or empty.
+/// As its letters.
 impl Field for Rank {
     fn put(&self, out: &mut Argv) {
-        let letters = [(self.founder, b'q'), (self.operator, b'o'), (self.voice, b'v')];
-        let set: Vec<u8> = letters.iter().filter(|(set, _)| *set).map(|(_, letter)| *letter).collect();
-        out.push(&set);
+        out.push(self.letters().as_bytes());
     }
     fn take(reader: &mut Reader<'_>) -> Result<Self, Bad> {
         let letters = reader.bytes()?;
@@ -351,6 +355,27 @@ impl Settings {
             ranks: Vec::new(),
         }
     }
+
+    /// The modes that are set, but for ranks and bans. The key is for members only: whoever is none sees `*`.
+    pub fn modes(&self, with_key: bool) -> Modes {
+        let flag = |set: bool| set.then(|| Text::from(""));
+        let key = self.key.clone().map(|key| if with_key { key } else { "*".into() });
+        let all = [
+            (Mode::NoExternal, flag(self.no_external)),
+            (Mode::TopicLock, flag(self.topic_lock)),
+            (Mode::Moderated, flag(self.moderated)),
+            (Mode::InviteOnly, flag(self.invite_only)),
+            (Mode::Key, key),
+            (Mode::Limit, self.limit.map(|limit| limit.to_string().into())),
+        ];
+        let set = all.into_iter().filter_map(|(mode, argument)| Some(ModeChange { add: true, mode, argument: argument? }));
+        Modes(set.collect())
+    }
+}
+
+/// Text, by whom, when; empty and 0 where there is no topic.
+pub fn topic_parts(topic: Option<Topic>) -> (Text, Text, Time) {
+    topic.map_or(("".into(), "".into(), Time(0)), |topic| (topic.text, topic.by.as_str().into(), topic.time))
 }
 
 wire_struct! {

@@ -289,6 +289,8 @@ wire_enum! {
         "pending-nodes" PendingNodes { cells: Rest<Text> },
         /// Answers GROUPS: name, members, master, topic.
         "grouplist" GroupList { cells: Rest<Text> },
+        /// Answers GROUP: group, master, term, seq, birth, created, members, topic, by, time, modes and their arguments (a key is `*`). Then, each with their number before them: copies (node), ranks (nick, rank), bans (mask, by, time).
+        "group-card" GroupCard { card: Box<crate::card::GroupCard> },
         /// Answers MEMBERS: nick, session, edge, since, rank.
         "memberlist" MemberList { cells: Rest<Text> },
         /// Answers WHERE: group, session, edge, since, account.

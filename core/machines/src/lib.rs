@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod approach;
+pub mod card;
 pub mod certificate;
 pub mod client;
 pub mod command;

@@ -39,6 +39,9 @@ impl Directory {
                 let query = Query::Groups { pattern: pattern.unwrap_or_else(|| "*".into()), limit: self.config.limits.rows };
                 return self.ask(now, conn, query, Shape::Groups, effects);
             }
+            ClientCommand::Group { group } => {
+                return self.ask(now, conn, Query::Record(group.clone()), Shape::Card(group), effects);
+            }
             ClientCommand::Members { group } => {
                 return self.ask(now, conn, Query::Record(group.clone()), Shape::Members(group), effects);
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Directory;
 use super::changes::tell;
+use crate::card::GroupCard;
 use crate::entry::MemberRow;
 use crate::event::{Code, Event, Reply};
 use crate::ids::{Conn, Ticket};
@@ -11,7 +12,7 @@ use crate::machine::{Answer, Effect, Query};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{GroupLine, GroupRecord, LinkEvent};
 use crate::time::Time;
-use crate::wire::{Argv, Field, Rest, Text};
+use crate::wire::{Rest, Text};
 
 /// A question under way.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) enum Shape {
     Nodes,
     /// To a client that asked GROUPS.
     Groups,
+    /// To a client that asked for the card of this GROUP.
+    Card(GroupName),
     /// To a client that asked for the MEMBERS of this group.
     Members(GroupName),
     /// To a client that asked WHERE someone is.
@@ -75,7 +78,9 @@ impl Directory {
         match (shape, answer) {
             (Shape::Nodes, Answer::Groups(groups)) => Reply::Nodes { cells: Rest(self.node_cells(&groups)) }.into(),
             (Shape::Groups, Answer::Groups(groups)) => Reply::GroupList { cells: Rest(group_cells(groups)) }.into(),
-            (Shape::Members(group), Answer::Record(record)) => self.members(&group, record),
+            (Shape::Card(group) | Shape::Members(group), Answer::Record(None)) => unknown(&group),
+            (Shape::Card(group), Answer::Record(Some(record))) => card(group, *record),
+            (Shape::Members(group), Answer::Record(Some(record))) => self.members(&group, &record),
             (Shape::Whereabouts, Answer::Whereabouts(rows)) => whereabouts(rows),
             (Shape::Peer(ticket), Answer::Record(record)) => LinkEvent::Record { ticket, record }.into(),
             (Shape::Peer(ticket), Answer::Groups(groups)) => LinkEvent::Groups { ticket, groups }.into(),
@@ -100,17 +105,13 @@ impl Directory {
     }
 
     /// nick, session, edge, since, rank.
-    fn members(&self, group: &GroupName, record: Option<Box<GroupRecord>>) -> Event {
-        let Some(record) = record else {
-            let text = format!("no group {group} is known here; a group that was just opened is known in a second");
-            return Event::error_about(Code::NoSuchGroup, text, [Text::from(group.as_str())]);
-        };
+    fn members(&self, group: &GroupName, record: &GroupRecord) -> Event {
         if record.members.len() > self.config.limits.rows as usize {
             let text = format!("{group} has {} members, more than one answer holds", record.members.len());
             return Event::error_about(Code::TooMany, text, [Text::from(group.as_str())]);
         }
         let ranks: BTreeMap<String, Text> =
-            record.settings.ranks.iter().map(|(nick, rank)| (nick.as_str().to_ascii_lowercase(), letters(rank))).collect();
+            record.settings.ranks.iter().map(|(nick, rank)| (nick.as_str().to_ascii_lowercase(), rank.letters().into())).collect();
         let cells = record.members.iter().flat_map(|row| {
             let nick = row.person.nick.as_str();
             let rank = ranks.get(&nick.to_ascii_lowercase()).cloned().unwrap_or_else(|| "".into());
@@ -118,6 +119,15 @@ impl Directory {
         });
         Reply::MemberList { cells: Rest(cells.collect()) }.into()
     }
+}
+
+fn unknown(group: &GroupName) -> Event {
+    let text = format!("no group {group} is known here; a group that was just opened is known in a second");
+    Event::error_about(Code::NoSuchGroup, text, [Text::from(group.as_str())])
+}
+
+fn card(group: GroupName, record: GroupRecord) -> Event {
+    Reply::GroupCard { card: Box::new(GroupCard::of(group, record)) }.into()
 }
 
 /// group, session, edge, since, account.
@@ -133,11 +143,4 @@ fn whereabouts(rows: Vec<(GroupName, MemberRow)>) -> Event {
 fn group_cells(groups: Vec<GroupLine>) -> Vec<Text> {
     let row = |line: GroupLine| [line.group.as_str().into(), line.members.to_string().into(), line.master.as_str().into(), line.topic];
     groups.into_iter().flat_map(row).collect()
-}
-
-/// A value that is one byte string on the wire, as that text.
-fn letters(value: &impl Field) -> Text {
-    let mut out = Argv::default();
-    value.put(&mut out);
-    out.iter().next().map(String::from_utf8_lossy).unwrap_or_default().into()
 }

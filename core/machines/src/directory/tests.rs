@@ -544,6 +544,8 @@ fn strangers_may_read_and_nothing_else() {
         ("1 RING", "1: ring: view 1.2"),
         ("1 JOIN #a", "1: error ERR JOIN is answered by super nodes; this is a directory server: ask RING for them"),
         ("1 FROB", "1: error UNKNOWN unknown command 'FROB'"),
+        ("1 GROUP #a", "query Record(#a) | 1 paused"),
+        ("durable", "1: error NOSUCHGROUP no group #a is known here; a group that was just opened is known in a second #a | 1 resumed"),
         ("1 MEMBERS", "1: error SYNTAX argument 'group' is missing"),
         ("1 MEMBERS #a", "query Record(#a) | 1 paused"),
         ("durable", "1: error NOSUCHGROUP no group #a is known here; a group that was just opened is known in a second #a | 1 resumed"),
@@ -590,9 +592,29 @@ fn reports_are_stored_batch_by_batch() {
         ("durable", "2: grouplist #a 1 192.0.2.1 topic | 2 resumed"),
         ("2 MEMBERS #a", "query Record(#a) | 2 paused"),
         ("durable", "2: memberlist joe 00000000000000aa 192.0.2.1 4 q | 2 resumed"),
+        ("2 GROUP #a", "query Record(#a) | 2 paused"),
+        ("durable", "2: group-card #a 192.0.2.1 1.3 9 0000000000000001 5 1 topic joe 5 +nt 1 192.0.2.1 1 joe q 0 | 2 resumed"),
         ("1 GROUPLIST 3 *", "query Groups { pattern: \"*\", limit: 10000 }"),
         ("durable", "1: groups 3 1 #a 1 192.0.2.1 topic"),
         ("1 SETTLED 1.1", "1: refused ERR SETTLED is answered by super nodes; this is a directory server"),
+    ]);
+}
+
+#[test]
+fn a_card_tells_everything_but_the_key() {
+    // No topic; moderated, with a key and a limit; someone is banned, and nobody is in it.
+    let report = "#a 0000000000000001 1.3 9 0 1 5  0 0 1 0 secret 12 1 *!*@spam joe 7 2 joe q bob ov 0 0 2 192.0.2.1 192.0.2.2";
+    let batch = format!("1 REPORT 7 1 {report}");
+    check(&[
+        ("node 1 192.0.2.1 1", "1: proven"),
+        (&batch, "keep #a"),
+        ("durable", "1: stored 7"),
+        ("open 2", ""),
+        ("2 GROUP #A", "query Record(#a) | 2 paused"),
+        (
+            "durable",
+            "2: group-card #a 192.0.2.1 1.3 9 0000000000000001 5 0   0 +mkl * 12 2 192.0.2.1 192.0.2.2 2 joe q bob ov 1 *!*@spam joe 7 | 2 resumed",
+        ),
     ]);
 }
 

@@ -6,15 +6,14 @@ use super::attachments::as_said;
 use super::session::Session;
 use super::{Asked, Edge, Entering, why_lost};
 use crate::command::GroupOrNick;
-use crate::entry::{Content, Entry, Mode, Person, SayKind, Settings, Topic};
+use crate::entry::{Content, Entry, Person, SayKind, Settings, Topic, topic_parts};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Conn, EntryId, Term, Ticket};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::peer::{GroupLine, LinkEvent, Mark, NameRow, Op, Outcome, is_shown};
 use crate::redis;
 use crate::super_node::ctx::Ctx;
-use crate::time::Time;
-use crate::wire::{Argv, Field, Given, Rest, Text};
+use crate::wire::{Given, Rest, Text};
 
 /// Members in one `names` event.
 const NAMES_MAX: usize = 100;
@@ -471,10 +470,6 @@ fn list_cells(groups: &[GroupLine]) -> Vec<Text> {
     groups.flat_map(|line| [line.group.as_str().into(), line.members.to_string().into(), line.topic.clone()]).collect()
 }
 
-fn topic_parts(topic: Option<Topic>) -> (Text, Text, Time) {
-    topic.map_or(("".into(), "".into(), Time(0)), |topic| (topic.text, topic.by.as_str().into(), topic.time))
-}
-
 fn topic_is(group: GroupName, topic: Option<Topic>) -> Event {
     let (text, by, time) = topic_parts(topic);
     Reply::TopicIs { group, text, by, time }.into()
@@ -482,18 +477,9 @@ fn topic_is(group: GroupName, topic: Option<Topic>) -> Event {
 
 /// The key is shown to members only.
 fn modes_are(group: GroupName, settings: &Settings, member: bool) -> Event {
-    let flags = [
-        (settings.no_external, Mode::NoExternal),
-        (settings.topic_lock, Mode::TopicLock),
-        (settings.moderated, Mode::Moderated),
-        (settings.invite_only, Mode::InviteOnly),
-        (settings.key.is_some(), Mode::Key),
-        (settings.limit.is_some(), Mode::Limit),
-    ];
-    let set = flags.iter().filter(|(set, _)| *set).map(|(_, mode)| mode.letter());
-    let letters: String = std::iter::once('+').chain(set).collect();
-    let key = settings.key.clone().map(|key| if member { key } else { "*".into() });
-    let args = key.into_iter().chain(settings.limit.map(|limit| limit.to_string().into())).collect();
+    let modes = settings.modes(member).0;
+    let letters: String = std::iter::once('+').chain(modes.iter().map(|set| set.mode.letter())).collect();
+    let args = modes.into_iter().filter(|set| set.mode.takes_argument(true)).map(|set| set.argument).collect();
     Reply::ModesAre { group, created: settings.created, letters: letters.into(), args: Rest(args) }.into()
 }
 
@@ -508,9 +494,7 @@ fn names_are(group: &GroupName, names: &[NameRow]) -> Vec<Event> {
 }
 
 fn ranks(row: &NameRow) -> Text {
-    let mut out = Argv::default();
-    row.rank.put(&mut out);
-    out.iter().next().map_or("".into(), |letters| String::from_utf8_lossy(letters).into())
+    row.rank.letters().into()
 }
 
 fn here(row: &NameRow) -> Text {

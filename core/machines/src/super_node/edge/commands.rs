@@ -277,7 +277,11 @@ impl Edge {
             ClientCommand::Check { group } => self.check_now(ctx, conn, group),
             // Handled before, or refused by the table.
             ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Alive {} => {}
-            ClientCommand::Nodes {} | ClientCommand::Groups { .. } | ClientCommand::Members { .. } | ClientCommand::Where { .. } => {}
+            ClientCommand::Nodes {}
+            | ClientCommand::Groups { .. }
+            | ClientCommand::Group { .. }
+            | ClientCommand::Members { .. }
+            | ClientCommand::Where { .. } => {}
             ClientCommand::Handoff { .. }
             | ClientCommand::Node { .. }
             | ClientCommand::Drain { .. }
