@@ -134,7 +134,9 @@ impl Herd {
     }
 
     fn dial(&mut self, effects: &mut Vec<Effect>) {
-        while self.dials.len() + self.approaching < DIALS_MAX
+        // The first one alone is shown all of the ring: the others have it from that one.
+        let most = if self.view.is_some() { DIALS_MAX } else { 1 };
+        while self.dials.len() + self.approaching < most
             && let Some(number) = self.waiting.pop()
         {
             let ticket = Ticket(u64::from(number));

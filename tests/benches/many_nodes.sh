@@ -32,7 +32,7 @@ printf '%s\n[[super_node]]\nname = "real"\naddress = "127.0.0.1:%s"\n' "$network
 "$bin/chatd" --config "$dir/directory.toml" >"$dir/directory.log" 2>&1 &
 directory=$!
 started=$directory
-until grep -q "listening at" "$dir/directory.log"; do
+until grep -qs "listening at" "$dir/directory.log"; do
     kill -0 "$directory" 2>/dev/null || { cat "$dir/directory.log" >&2; exit 1; }
     sleep 0.05
 done

@@ -293,7 +293,8 @@ impl Directory {
 
     /// A process that did not run could not hear anyone: nobody is judged for that time.
     fn notice_sleep(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let late_ms = self.deadline().map_or(0, |deadline| now.since_ms(deadline));
+        // Once for each sleep: whatever else came in meanwhile is heard at the same time.
+        let late_ms = self.deadline().map_or(0, |deadline| now.since_ms(deadline)).min(now.since_ms(self.looked));
         if late_ms > self.config.lease_ms / 3 {
             note(effects, Level::Warn, format!("this process stood still for {late_ms} ms; every super node gets a new lease"));
             self.pulses.renew_all(now);
