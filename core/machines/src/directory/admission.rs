@@ -105,13 +105,13 @@ impl Directory {
 
     /// It is given a word, which it has to have before it is asked for it.
     fn give_word(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
+        if let Some(text) = self.crowd(conn) {
+            return self.turn_down(now, conn, Code::TryAgain, text, effects);
+        }
         let word: Text = format!("{:016x}", self.jitter.draw()).into();
         let Some(applicant) = self.applicants.all.get_mut(&conn) else { return };
         applicant.stage = Stage::Word { word: word.clone(), until: now + LOOK_MS };
         effects.push(tell(conn, LinkEvent::Word { word }));
-        if let Some(text) = self.crowd(conn) {
-            self.turn_down(now, conn, Code::TryAgain, text, effects);
-        }
     }
 
     /// Why it can't be one more where it is.
@@ -244,9 +244,10 @@ impl Directory {
     /// It does not come in, this time.
     fn turn_down(&mut self, now: Time, conn: Conn, code: Code, text: String, effects: &mut Vec<Effect>) {
         let Some(Applicant { peer, name, .. }) = self.applicants.all.remove(&conn) else { return };
-        // Who could not be reached may be soon; who guesses waits longer each time.
+        // Who could not be reached may be soon; who guesses waits longer each time; for whom an operator keeps out, the ruling is enough.
         let wait_ms = match code {
             Code::TryAgain => self.holds.failed_within(now, &peer.key, UNREACHED_MS),
+            Code::NotMember => 0,
             _ => self.holds.failed(now, &peer.key),
         };
         note(effects, Level::Warn, format!("super node {} ({name}) does not come into the ring: {text}", peer.key));
