@@ -245,8 +245,8 @@ impl Machine for Herd {
             Input::Start => self.dial(effects),
             Input::Dialed { ticket, result } => {
                 let Some(number) = self.dials.remove(&ticket) else { return };
-                let (mut approach, nonce) = (Approach::new(Whom::Directory), self.jitter.draw());
-                match (approach.dialed(&self.identity(number), result, nonce, effects), result) {
+                let mut approach = Approach::new(Whom::Directory);
+                match (approach.dialed(&self.identity(number), result, &mut self.jitter, effects), result) {
                     (Step::Failed(why), _) => note(effects, format!("{number} {why}")),
                     (_, Ok(conn)) => {
                         self.conns.insert(conn, number);

@@ -4,7 +4,7 @@
 //! Dial → dialed → PEER → challenge → PROVE → proven: through
 //! ```
 //!
-//! A small pure state for whoever dials: it sends what comes next, and says when the link is there or why it will not be. Its holder keeps the time, and closes the connection of one that failed.
+//! A small pure state for whoever dials (super nodes their directory and each other, directory servers each other and whoever wants into the ring): it sends what comes next, and says when the link is there or why it will not be. Its holder keeps the time, and closes the connection of one that failed.
 
 use crate::certificate::Certificate;
 use crate::command::Command;
@@ -13,6 +13,7 @@ use crate::handshake::{Dialling, Identity, Peer, Whom};
 use crate::ids::Conn;
 use crate::machine::{DialError, Effect};
 use crate::peer::{LinkEvent, PeerCommand};
+use crate::time::Jitter;
 
 /// A link on its way.
 #[derive(Debug)]
@@ -53,11 +54,11 @@ impl Approach {
         }
     }
 
-    /// What became of the dial. The nonce is for the proof, and never used again.
-    pub fn dialed(&mut self, identity: &Identity, result: Result<Conn, DialError>, nonce: u64, effects: &mut Vec<Effect>) -> Step {
+    /// What became of the dial. The nonce of the proof is drawn here.
+    pub fn dialed(&mut self, identity: &Identity, result: Result<Conn, DialError>, jitter: &mut Jitter, effects: &mut Vec<Effect>) -> Step {
         match result {
             Ok(conn) => {
-                let (dialling, hello) = Dialling::start(identity, self.whom.clone(), nonce);
+                let (dialling, hello) = Dialling::start(identity, self.whom.clone(), jitter.draw());
                 effects.push(tell(conn, hello));
                 self.state = State::Shaking { conn, dialling };
                 Step::Wait
@@ -119,7 +120,7 @@ mod tests {
     fn run(expected: &str, there: &Identity, last: impl Into<Event>) -> Step {
         let us = identity("192.0.2.1", "s");
         let (mut approach, mut effects) = (Approach::new(Whom::Node(NodeKey::new(expected).unwrap())), Vec::new());
-        assert_eq!((approach.conn(), approach.dialed(&us, Ok(CONN), 1, &mut effects)), (None, Step::Wait));
+        assert_eq!((approach.conn(), approach.dialed(&us, Ok(CONN), &mut Jitter::new(1), &mut effects)), (None, Step::Wait));
         let Some(Effect::Tell { event: Event::Command(Command::Peer(hello)), .. }) = effects.pop() else { panic!() };
         let (_, challenge) = Accepting::start(there, &hello, None, 2).unwrap();
         match approach.told(&us, &challenge.into(), &mut effects) {
@@ -153,7 +154,7 @@ mod tests {
         let mut effects = Vec::new();
         for (error, why) in [(DialError::Refused, "refuses connections"), (DialError::Unreachable, "can't be reached")] {
             let mut approach = Approach::new(Whom::Directory);
-            fails(approach.dialed(&identity("192.0.2.1", "s"), Err(error), 1, &mut effects), why);
+            fails(approach.dialed(&identity("192.0.2.1", "s"), Err(error), &mut Jitter::new(1), &mut effects), why);
         }
         assert!(effects.is_empty());
     }

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::tell;
 use super::note;
+use crate::approach::{Approach, Step};
 use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::Event;
-use crate::handshake::{Dialling, Identity, Whom};
+use crate::handshake::{Identity, Whom};
 use crate::ids::{Conn, ServerId, Ticket};
 use crate::list::ListKey;
 use crate::machine::{DialError, Effect, Level};
@@ -55,9 +56,7 @@ pub(super) struct Introduced {
 #[derive(Debug)]
 enum State {
     Waiting { until: Time },
-    Dialing { until: Time },
-    Shaking { conn: Conn, until: Time, dialling: Dialling },
-    Proving { conn: Conn, until: Time },
+    Approaching { approach: Approach, until: Time },
     Up { conn: Conn, heard: Time, probe_at: Time },
 }
 
@@ -160,7 +159,7 @@ impl Colleagues {
                 State::Waiting { .. } => {
                     let ticket = ticket();
                     self.dials.insert(ticket, address.clone());
-                    colleague.state = State::Dialing { until: now + STEP_MS };
+                    colleague.state = State::Approaching { approach: Approach::new(Whom::Directory), until: now + STEP_MS };
                     effects.push(Effect::Dial { ticket, address });
                 }
                 State::Up { conn, heard, probe_at } if now.since_ms(*heard) < PROBE_MS.1 => {
@@ -184,28 +183,35 @@ impl Colleagues {
         effects: &mut Vec<Effect>,
     ) -> Option<Change> {
         let address = self.dials.remove(&ticket)?;
-        let dialing = self.all.get_mut(&address).filter(|colleague| matches!(colleague.state, State::Dialing { .. }));
-        match (result, dialing) {
-            (Ok(conn), None) => effects.push(Effect::Close { conn }),
-            (Err(_), None) => {}
-            (Ok(conn), Some(colleague)) => {
-                let (dialling, hello) = Dialling::start(identity, Whom::Directory, jitter.draw());
-                effects.push(tell(conn, Event::Command(Command::Peer(hello))));
-                colleague.state = State::Shaking { conn, until: now + STEP_MS, dialling };
-                self.conns.insert(conn, address);
+        let state = self.all.get_mut(&address).map(|colleague| &mut colleague.state);
+        let Some(State::Approaching { approach, until }) = state.filter(|state| state.conn().is_none()) else {
+            result.into_iter().for_each(|conn| effects.push(Effect::Close { conn }));
+            return Some(Change::None);
+        };
+        *until = now + STEP_MS;
+        let step = approach.dialed(identity, result, jitter, effects);
+        self.conns.extend(result.ok().map(|conn| (conn, address.clone())));
+        Some(self.step(now, &address, step, result == Err(DialError::Refused), jitter, effects))
+    }
+
+    /// What a step on the way to a server came to. `gone`: nobody listens there.
+    fn step(&mut self, now: Time, address: &Text, step: Step, gone: bool, jitter: &mut Jitter, effects: &mut Vec<Effect>) -> Change {
+        match step {
+            Step::Wait => Change::None,
+            Step::Through(conn, _) => {
+                let Some(colleague) = self.all.get_mut(address) else { return Change::None };
+                (colleague.state, colleague.tries) = (State::Up { conn, heard: now, probe_at: now + PROBE_MS.0 }, 0);
+                Change::Up(address.clone())
             }
-            (Err(error), Some(_)) => {
-                return Some(self.fail(now, &address, error == DialError::Refused, "can't be reached", jitter, effects));
-            }
+            Step::Failed(why) => self.fail(now, address, gone, &why, jitter, effects),
         }
-        Some(Change::None)
     }
 
     /// The server at the other end of a link that we dialled has shown a certificate.
     pub(super) fn certified(&mut self, conn: Conn, certificate: Certificate) {
         let colleague = self.conns.get(&conn).and_then(|address| self.all.get_mut(address));
-        if let Some(Colleague { state: State::Shaking { dialling, .. }, .. }) = colleague {
-            dialling.certified(certificate);
+        if let Some(Colleague { state: State::Approaching { approach, .. }, .. }) = colleague {
+            approach.certified(certificate);
         }
     }
 
@@ -232,32 +238,23 @@ impl Colleagues {
     ) -> Change {
         let Some(address) = self.conns.get(&conn).cloned() else { return Change::None };
         let Some(colleague) = self.all.get_mut(&address) else { return Change::None };
-        let Some(Event::Link(event)) = event else {
-            return self.fail(now, &address, false, "says something that is not for a directory server", jitter, effects);
-        };
         match (&mut colleague.state, event) {
-            (State::Shaking { dialling, .. }, event) => match dialling.challenged(identity, &event) {
-                Ok((_, prove)) => {
-                    effects.push(tell(conn, Event::Command(Command::Peer(prove))));
-                    colleague.state = State::Proving { conn, until: now + STEP_MS };
-                    Change::None
-                }
-                Err(error) => self.fail(now, &address, false, &format!("can't be used: {error}"), jitter, effects),
-            },
-            (State::Proving { .. }, LinkEvent::Proven {}) => {
-                (colleague.state, colleague.tries) = (State::Up { conn, heard: now, probe_at: now + PROBE_MS.0 }, 0);
-                Change::Up(address)
+            (State::Approaching { approach, until }, Some(event)) => {
+                *until = now + STEP_MS;
+                let step = approach.told(identity, &event, effects);
+                self.step(now, &address, step, false, jitter, effects)
             }
-            (State::Up { heard, .. }, event) => {
+            (State::Up { .. }, Some(Event::Link(LinkEvent::Refused { text, .. }))) => {
+                self.fail(now, &address, false, &format!("refuses us: {text}"), jitter, effects)
+            }
+            (State::Up { heard, .. }, Some(Event::Link(event))) => {
                 *heard = now;
                 match event {
-                    LinkEvent::Refused { text, .. } => self.fail(now, &address, false, &format!("refuses us: {text}"), jitter, effects),
                     LinkEvent::Here { .. } => Change::None,
                     event => Change::Told(address, Box::new(event)),
                 }
             }
-            (_, LinkEvent::Refused { text, .. }) => self.fail(now, &address, false, &format!("refuses us: {text}"), jitter, effects),
-            _ => self.fail(now, &address, false, "breaks the order of the handshake", jitter, effects),
+            _ => self.fail(now, &address, false, "says something that is not for a directory server", jitter, effects),
         }
     }
 
@@ -278,16 +275,23 @@ impl Colleagues {
 
 impl Colleague {
     fn conn(&self) -> Option<Conn> {
-        match self.state {
-            State::Shaking { conn, .. } | State::Proving { conn, .. } | State::Up { conn, .. } => Some(conn),
-            State::Waiting { .. } | State::Dialing { .. } => None,
-        }
+        self.state.conn()
     }
 
     fn deadline(&self) -> Time {
         match self.state {
-            State::Waiting { until } | State::Dialing { until } | State::Shaking { until, .. } | State::Proving { until, .. } => until,
+            State::Waiting { until } | State::Approaching { until, .. } => until,
             State::Up { heard, probe_at, .. } => probe_at.min(heard + PROBE_MS.1),
+        }
+    }
+}
+
+impl State {
+    fn conn(&self) -> Option<Conn> {
+        match self {
+            State::Waiting { .. } => None,
+            State::Approaching { approach, .. } => approach.conn(),
+            State::Up { conn, .. } => Some(*conn),
         }
     }
 }

@@ -451,8 +451,7 @@ impl Directory {
             return self.colleague_changed(now, change, effects);
         }
         if self.visits.is_dialing(ticket) {
-            let nonce = self.jitter.draw();
-            let outcome = self.visits.dialed(ticket, result, &self.identity, nonce, effects);
+            let outcome = self.visits.dialed(ticket, result, &self.identity, &mut self.jitter, effects);
             return self.visit_over(now, outcome, effects);
         }
         let suspect = self.dials.remove(&ticket);

@@ -17,7 +17,7 @@ use crate::handshake::{Identity, Peer, Whom};
 use crate::ids::{Conn, Ticket};
 use crate::machine::{DialError, Effect};
 use crate::peer::{Found, LinkEvent, PeerCommand};
-use crate::time::Time;
+use crate::time::{Jitter, Time};
 
 /// Visits at a time; past it nobody is visited.
 const VISITS_MAX: usize = 64;
@@ -89,12 +89,12 @@ impl Visits {
         ticket: Ticket,
         result: Result<Conn, DialError>,
         identity: &Identity,
-        nonce: u64,
+        jitter: &mut Jitter,
         effects: &mut Vec<Effect>,
     ) -> Option<Outcome> {
         let visit = self.all.get_mut(&ticket)?;
         let Stage::Approaching(approach) = &mut visit.stage else { return None };
-        let step = approach.dialed(identity, result, nonce, effects);
+        let step = approach.dialed(identity, result, jitter, effects);
         self.conns.extend(result.ok().map(|conn| (conn, ticket)));
         self.step(ticket, step, effects)
     }

@@ -5,10 +5,11 @@
 
 use super::config::NodeConfig;
 use super::ctx::Ctx;
+use crate::approach::{Approach, Step};
 use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::{Code, Event};
-use crate::handshake::{Dialling, Identity, Whom};
+use crate::handshake::{Identity, Whom};
 use crate::ids::{Conn, Epoch, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
@@ -24,9 +25,7 @@ const STEP_MS: u64 = 3_000;
 #[derive(Debug)]
 enum State {
     Waiting { until: Time },
-    Dialing { ticket: Ticket },
-    Shaking { conn: Conn, dialling: Dialling },
-    Proving { conn: Conn },
+    Approaching { ticket: Ticket, approach: Approach },
     Registering { conn: Conn, ticket: Ticket, sent: Time },
     Up { conn: Conn },
 }
@@ -93,8 +92,9 @@ impl Home {
 
     fn conn(&self) -> Option<Conn> {
         match &self.state {
-            State::Shaking { conn, .. } | State::Proving { conn } | State::Registering { conn, .. } | State::Up { conn } => Some(*conn),
-            _ => None,
+            State::Waiting { .. } => None,
+            State::Approaching { approach, .. } => approach.conn(),
+            State::Registering { conn, .. } | State::Up { conn } => Some(*conn),
         }
     }
 
@@ -151,32 +151,28 @@ impl Home {
         };
         self.next += 1;
         let ticket = ctx.ids.ticket();
-        self.state = State::Dialing { ticket };
+        self.state = State::Approaching { ticket, approach: Approach::new(Whom::Directory) };
         self.step_until = ctx.now + STEP_MS;
         ctx.effects.push(Effect::Dial { ticket, address });
     }
 
     pub fn dialed(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, ticket: Ticket, result: Result<Conn, DialError>) {
-        if !matches!(self.state, State::Dialing { ticket: ours } if ours == ticket) {
-            return result.into_iter().for_each(|conn| ctx.effects.push(Effect::Close { conn }));
-        }
-        match result {
-            Ok(conn) => {
-                let (dialling, hello) = Dialling::start(identity, Whom::Directory, ctx.ids.jitter.draw());
-                ctx.tell(conn, Event::Command(Command::Peer(hello)));
-                self.state = State::Shaking { conn, dialling };
-                self.step_until = ctx.now + STEP_MS;
-            }
-            Err(_) => self.fail(ctx, "does not answer"),
+        let approach = match &mut self.state {
+            State::Approaching { ticket: ours, approach } if *ours == ticket && approach.conn().is_none() => approach,
+            _ => return result.into_iter().for_each(|conn| ctx.effects.push(Effect::Close { conn })),
+        };
+        self.step_until = ctx.now + STEP_MS;
+        if let Step::Failed(why) = approach.dialed(identity, result, &mut ctx.ids.jitter, ctx.effects) {
+            self.fail(ctx, &why);
         }
     }
 
     /// The directory server that we have dialled has shown a certificate.
     pub fn certified(&mut self, conn: Conn, certificate: &Certificate) {
-        if let State::Shaking { conn: ours, dialling } = &mut self.state
-            && *ours == conn
+        if let State::Approaching { approach, .. } = &mut self.state
+            && approach.conn() == Some(conn)
         {
-            dialling.certified(certificate.clone());
+            approach.certified(certificate.clone());
         }
     }
 
@@ -208,6 +204,10 @@ impl Home {
     }
 
     pub fn told(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, event: Event) -> Told {
+        if let State::Approaching { approach, .. } = &mut self.state {
+            let step = approach.told(identity, &event, ctx.effects);
+            return self.approached(ctx, step);
+        }
         let refused = match &event {
             Event::Link(LinkEvent::Refused { text, .. }) => Some(text.to_string()),
             Event::Reply(crate::event::Reply::Error { text, .. }) => Some(text.to_string()),
@@ -231,19 +231,6 @@ impl Home {
             return Told::Nothing;
         };
         match (&self.state, event) {
-            (State::Shaking { conn, dialling }, event) => match dialling.challenged(identity, &event) {
-                Ok((_, prove)) => {
-                    let conn = *conn;
-                    ctx.tell(conn, Event::Command(Command::Peer(prove)));
-                    self.state = State::Proving { conn };
-                    Told::Nothing
-                }
-                Err(error) => {
-                    self.fail(ctx, &format!("can't be used: {error}"));
-                    Told::Nothing
-                }
-            },
-            (State::Proving { conn }, LinkEvent::Proven {}) => self.enter(ctx, *conn),
             (State::Registering { conn, ticket, sent }, LinkEvent::Registered { ticket: answered, .. }) if *ticket == answered => {
                 let (conn, sent) = (*conn, *sent);
                 self.up(ctx, conn, sent);
@@ -271,6 +258,17 @@ impl Home {
                 Told::Nothing
             }
             (_, event) => Told::Event(event),
+        }
+    }
+
+    fn approached(&mut self, ctx: &mut Ctx<'_>, step: Step) -> Told {
+        match step {
+            Step::Wait => Told::Nothing,
+            Step::Through(conn, _) => self.enter(ctx, conn),
+            Step::Failed(why) => {
+                self.fail(ctx, &why);
+                Told::Nothing
+            }
         }
     }
 
@@ -326,9 +324,7 @@ impl Home {
                 self.beat_at = Some(ctx.now + (ctx.config.timing.lease_ms / 3).max(1));
                 self.send(ctx, PeerCommand::Heartbeat { sent: ctx.now });
             }
-            State::Dialing { .. } | State::Shaking { .. } | State::Proving { .. } | State::Registering { .. }
-                if self.step_until <= ctx.now =>
-            {
+            State::Approaching { .. } | State::Registering { .. } if self.step_until <= ctx.now => {
                 self.fail(ctx, "does not answer in time");
             }
             State::Registering { conn, .. } if self.beat_at.is_some_and(|at| at <= ctx.now) => {

@@ -9,10 +9,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::ctx::Ctx;
+use crate::approach::{Approach, Step};
 use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::Event;
-use crate::handshake::{Accepting, Dialling, HandshakeError, Identity, Peer, Whom};
+use crate::handshake::{Accepting, HandshakeError, Identity, Peer, Whom};
 use crate::ids::{Conn, Incarnation, Ticket};
 use crate::machine::{DialError, Effect, Level};
 use crate::names::NodeKey;
@@ -30,11 +31,21 @@ const LOOKS: u64 = 4;
 
 #[derive(Debug)]
 enum Out {
-    Dialing { ticket: Ticket, queue: VecDeque<PeerCommand> },
-    Shaking { conn: Conn, since: Time, dialling: Dialling, queue: VecDeque<PeerCommand> },
-    Proving { conn: Conn, since: Time, incarnation: Incarnation, queue: VecDeque<PeerCommand> },
-    Up { conn: Conn, incarnation: Incarnation, pulse: Pulse },
-    Down { until: Time },
+    /// `until`: when the handshake has to be over. The driver bounds the dial before it.
+    Approaching {
+        ticket: Ticket,
+        approach: Approach,
+        until: Option<Time>,
+        queue: VecDeque<PeerCommand>,
+    },
+    Up {
+        conn: Conn,
+        incarnation: Incarnation,
+        pulse: Pulse,
+    },
+    Down {
+        until: Time,
+    },
 }
 
 /// What passed over a link that we dialled.
@@ -85,7 +96,7 @@ impl Links {
                 pulse.sent = ctx.now;
                 ctx.tell(conn, Event::Command(Command::Peer(command)));
             }
-            Some(Out::Dialing { queue, .. } | Out::Shaking { queue, .. } | Out::Proving { queue, .. }) => {
+            Some(Out::Approaching { queue, .. }) => {
                 if queue.len() < QUEUE_MAX {
                     queue.push_back(command);
                 }
@@ -95,7 +106,8 @@ impl Links {
                 let Some(address) = to.address() else { return };
                 let ticket = ctx.ids.ticket();
                 self.dials.insert(ticket, to.clone());
-                self.out.insert(to, Out::Dialing { ticket, queue: VecDeque::from([command]) });
+                let approach = Approach::new(Whom::Node(to.clone()));
+                self.out.insert(to, Out::Approaching { ticket, approach, until: None, queue: VecDeque::from([command]) });
                 ctx.effects.push(Effect::Dial { ticket, address: address.to_string().into() });
             }
         }
@@ -105,7 +117,7 @@ impl Links {
     pub fn can_send(&self, to: &NodeKey, now: Time) -> bool {
         match self.out.get(to) {
             Some(Out::Down { until }) => *until <= now,
-            Some(Out::Dialing { queue, .. } | Out::Shaking { queue, .. } | Out::Proving { queue, .. }) => queue.len() < QUEUE_MAX,
+            Some(Out::Approaching { queue, .. }) => queue.len() < QUEUE_MAX,
             Some(Out::Up { .. }) => true,
             None => to.address().is_some(),
         }
@@ -118,30 +130,26 @@ impl Links {
 
     pub fn dialed(&mut self, ctx: &mut Ctx<'_>, identity: &Identity, ticket: Ticket, result: Result<Conn, DialError>) -> Change {
         let Some(to) = self.dials.remove(&ticket) else { return Change::None };
-        match (result, self.out.remove(&to)) {
-            (Ok(conn), Some(Out::Dialing { queue, .. })) => {
-                let (dialling, hello) = Dialling::start(identity, Whom::Node(to.clone()), ctx.ids.jitter.draw());
-                ctx.tell(conn, Event::Command(Command::Peer(hello)));
-                self.out_conns.insert(conn, to.clone());
-                self.out.insert(to, Out::Shaking { conn, since: ctx.now, dialling, queue });
-                Change::None
+        let conn = match result {
+            Ok(conn) => conn,
+            Err(error) => return self.fail(ctx, to, error == DialError::Refused),
+        };
+        match self.out.get_mut(&to) {
+            Some(Out::Approaching { ticket: ours, approach, until, .. }) if *ours == ticket => {
+                *until = Some(ctx.now + SHAKE_MS);
+                self.out_conns.insert(conn, to);
+                approach.dialed(identity, result, &mut ctx.ids.jitter, ctx.effects);
             }
-            (Err(error), _) => self.fail(ctx, to, error == DialError::Refused),
-            (Ok(conn), other) => {
-                other.into_iter().for_each(|out| {
-                    self.out.insert(to.clone(), out);
-                });
-                ctx.effects.push(Effect::Close { conn });
-                Change::None
-            }
+            _ => ctx.effects.push(Effect::Close { conn }),
         }
+        Change::None
     }
 
     /// A node that we have dialled has shown a certificate.
     pub fn certified(&mut self, conn: Conn, certificate: &Certificate) {
         let out = self.out_conns.get(&conn).and_then(|to| self.out.get_mut(to));
-        if let Some(Out::Shaking { dialling, .. }) = out {
-            dialling.certified(certificate.clone());
+        if let Some(Out::Approaching { approach, .. }) = out {
+            approach.certified(certificate.clone());
         }
     }
 
@@ -161,29 +169,29 @@ impl Links {
             (pulse.heard, pulse.probed) = (ctx.now, None);
             return Ok(Some((to, event)));
         }
-        match self.out.remove(&to) {
-            Some(Out::Shaking { dialling, queue, since, .. }) => match challenged(&dialling, identity, &event) {
-                Ok((Peer { incarnation, .. }, prove)) => {
-                    ctx.tell(conn, Event::Command(Command::Peer(prove)));
-                    self.out.insert(to, Out::Proving { conn, since, incarnation, queue });
-                    Ok(None)
-                }
-                Err(error) => Err(self.give_up(ctx, conn, to, &error.to_string())),
-            },
-            Some(Out::Proving { queue, incarnation, .. }) if event == Event::Link(LinkEvent::Proven {}) => {
-                self.tries.remove(&to);
-                queue.into_iter().for_each(|command| ctx.tell(conn, Event::Command(Command::Peer(command))));
-                let pulse = Pulse { sent: ctx.now, heard: ctx.now, asked: ctx.now, probed: None };
-                self.out.insert(to, Out::Up { conn, incarnation, pulse });
-                self.look_soon(ctx);
+        let Some(Out::Approaching { approach, .. }) = self.out.get_mut(&to) else { return Ok(None) };
+        match approach.told(identity, &event, ctx.effects) {
+            Step::Wait => Ok(None),
+            Step::Through(conn, Peer { incarnation, .. }) => {
+                self.come_up(ctx, to, conn, incarnation);
                 Ok(None)
             }
-            _ => Err(self.give_up(ctx, conn, to, &describe(&event))),
+            Step::Failed(why) => Err(self.give_up(ctx, conn, to, &why)),
         }
     }
 
+    /// The link is there: what has waited for it goes first.
+    fn come_up(&mut self, ctx: &mut Ctx<'_>, to: NodeKey, conn: Conn, incarnation: Incarnation) {
+        self.tries.remove(&to);
+        let pulse = Pulse { sent: ctx.now, heard: ctx.now, asked: ctx.now, probed: None };
+        if let Some(Out::Approaching { queue, .. }) = self.out.insert(to, Out::Up { conn, incarnation, pulse }) {
+            queue.into_iter().for_each(|command| ctx.tell(conn, Event::Command(Command::Peer(command))));
+        }
+        self.look_soon(ctx);
+    }
+
     fn give_up(&mut self, ctx: &mut Ctx<'_>, conn: Conn, to: NodeKey, why: &str) -> Change {
-        ctx.log(Level::Warn, format!("no link to {to}: {why}"));
+        ctx.log(Level::Warn, format!("no link to {to}: it {why}"));
         ctx.effects.push(Effect::Close { conn });
         self.out_conns.remove(&conn);
         self.fail(ctx, to, false)
@@ -248,7 +256,7 @@ impl Links {
     /// Which start of a node is at the other end of the link that we dialled.
     pub fn incarnation_of(&self, node: &NodeKey) -> Option<Incarnation> {
         match self.out.get(node) {
-            Some(Out::Up { incarnation, .. } | Out::Proving { incarnation, .. }) => Some(*incarnation),
+            Some(Out::Up { incarnation, .. }) => Some(*incarnation),
             _ => None,
         }
     }
@@ -270,22 +278,24 @@ impl Links {
         let gone: Vec<NodeKey> = self.out.keys().filter(|key| !ctx.placement.contains(key)).cloned().collect();
         for key in gone {
             self.tries.remove(&key);
-            match self.out.remove(&key) {
-                Some(Out::Up { conn, .. } | Out::Shaking { conn, .. } | Out::Proving { conn, .. }) => {
-                    self.out_conns.remove(&conn);
-                    ctx.effects.push(Effect::Close { conn });
-                }
-                Some(Out::Dialing { ticket, .. }) => {
+            let conn = match self.out.remove(&key) {
+                Some(Out::Up { conn, .. }) => Some(conn),
+                Some(Out::Approaching { ticket, approach, .. }) => {
                     self.dials.remove(&ticket);
+                    approach.conn()
                 }
-                _ => {}
+                Some(Out::Down { .. }) | None => None,
+            };
+            if let Some(conn) = conn {
+                self.out_conns.remove(&conn);
+                ctx.effects.push(Effect::Close { conn });
             }
         }
     }
 
     pub fn deadline(&self) -> Option<Time> {
         let shaking = self.out.values().filter_map(|out| match out {
-            Out::Shaking { since, .. } | Out::Proving { since, .. } => Some(*since + SHAKE_MS),
+            Out::Approaching { until, .. } => *until,
             _ => None,
         });
         earlier(shaking.min(), self.probe_at)
@@ -314,7 +324,7 @@ impl Links {
                 ctx.tell(*conn, Event::Command(Command::Peer(PeerCommand::Probe { sent: now })));
             }
         }
-        let mut changes: Vec<Change> = silent.into_iter().map(|(to, conn)| self.give_up(ctx, conn, to, "it is silent")).collect();
+        let mut changes: Vec<Change> = silent.into_iter().map(|(to, conn)| self.give_up(ctx, conn, to, "is silent")).collect();
         let is_silent = |link: &In| matches!(link, In::Up { heard, .. } if now.since_ms(*heard) >= timing.lease_ms);
         let gone: Vec<Conn> = self.inward.iter().filter(|(_, link)| is_silent(link)).map(|(conn, _)| *conn).collect();
         for conn in gone {
@@ -330,32 +340,15 @@ impl Links {
     pub fn tick(&mut self, ctx: &mut Ctx<'_>) -> Vec<Change> {
         let now = ctx.now;
         let slow = self.out.iter().filter_map(|(to, out)| match out {
-            Out::Shaking { since, conn, .. } | Out::Proving { since, conn, .. } if now.since_ms(*since) >= SHAKE_MS => {
-                Some((to.clone(), *conn))
-            }
+            Out::Approaching { approach, until: Some(until), .. } if *until <= now => Some((to.clone(), approach.conn()?)),
             _ => None,
         });
         let slow: Vec<_> = slow.collect();
         let mut changes: Vec<Change> =
-            slow.into_iter().map(|(to, conn)| self.give_up(ctx, conn, to, "it does not finish the handshake")).collect();
+            slow.into_iter().map(|(to, conn)| self.give_up(ctx, conn, to, "does not finish the handshake")).collect();
         if self.probe_at.is_some_and(|at| at <= now) {
             changes.extend(self.probe(ctx));
         }
         changes
-    }
-}
-
-fn challenged(dialling: &Dialling, identity: &Identity, event: &Event) -> Result<(Peer, PeerCommand), HandshakeError> {
-    match event {
-        Event::Link(event) => dialling.challenged(identity, event),
-        _ => Err(HandshakeError::Order { expected: "challenge" }),
-    }
-}
-
-fn describe(event: &Event) -> String {
-    match event {
-        Event::Link(LinkEvent::Refused { text, .. }) => text.to_string(),
-        Event::Reply(crate::event::Reply::Error { text, .. }) => text.to_string(),
-        _ => "it said something else than the handshake".to_string(),
     }
 }
