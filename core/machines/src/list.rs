@@ -3,7 +3,7 @@
 //! A client keeps the list in a file and starts from it when no directory answers; super nodes hand it out, too. So it has to say by itself whether it is right. Each directory server has a key pair of its own (Ed25519), made with its file, and
 //! the view names the public keys of all of them: who trusts a list knows who may sign the next. The first list that a client gets it has to believe ([`Trust`]), unless it was told a key.
 //!
-//! What is signed: the network, the epoch, from when and until when it is good, and the SHA-256 of the view as it goes over the wire.
+//! What is signed: from when and until when it is good, and the SHA-256 of the view as it goes over the wire, with the network and the epoch in it.
 
 use std::fmt;
 use std::str::FromStr;

@@ -19,6 +19,9 @@ const HANDING_TIMES: u64 = 2;
 /// After so many election times what was passed on to a leader comes too late.
 const LATE_TIMES: u64 = 3;
 
+/// Servers whose leader is gone stand one after the other, this part of an election time apart: long enough for a vote to be written down and heard.
+const TURNS: u64 = 4;
+
 /// Who would vote for us.
 #[derive(Debug)]
 pub(super) struct Canvass {
@@ -172,7 +175,10 @@ impl Replica {
         // Its process has ended: nobody counts on anything it heard.
         if self.contact.is_some_and(|contact| contact.leader == leader) && !self.node.role().is_leader() {
             self.contact = None;
-            self.timer = Some(now + self.jitter.below(self.pace.heartbeat_ms()));
+            // All notice at the same moment. Two that stand at once have a vote each, and wait for another election: so they stand one after the other.
+            let roster = self.roster();
+            let before = roster.voters().filter(|seat| seat.server != leader && seat.server < self.me).count() as u64;
+            self.timer = Some(now + before * self.pace.election_ms / TURNS);
         }
     }
 

@@ -452,3 +452,27 @@ fn what_was_gathered_behind_a_write_and_overwritten_is_not_confirmed() {
     (0..500).for_each(|_| world.step());
     settle(&mut world, "overwritten");
 }
+
+/// All who are left notice at the same moment that the leader's process has ended: they stand one after the other, and the first is elected.
+#[test]
+fn a_leader_that_is_gone_is_followed_without_a_split_vote() {
+    for seed in 0..60 {
+        let count = if seed % 2 == 0 { 3 } else { 5 };
+        let mut world = World::new(seed, count);
+        world.faults = false;
+        world.found(count);
+        world.run(2_000);
+        let leader = world.leader().unwrap_or_else(|| panic!("nobody leads, seed {seed}"));
+        let gone = world.id(leader);
+        world.kill(leader);
+        // What it had said arrives before the end of its connection.
+        (0..25).for_each(|_| world.step());
+        let now = Time(world.now);
+        for server in (0..count).filter(|server| *server != leader) {
+            world.servers[server].replica.as_mut().unwrap().leader_is_gone(now, gone);
+            world.flush(server);
+        }
+        world.run(300);
+        assert!(world.leader().is_some_and(|next| next != leader), "nobody has followed, seed {seed}");
+    }
+}
