@@ -11,6 +11,7 @@ use chatring_machines::event::{Code, Event, Push, Reply};
 use chatring_machines::ids::{Conn, SessionId, Ticket};
 use chatring_machines::machine::{Effect, Input, Machine};
 use chatring_machines::names::{GroupName, Nick};
+use chatring_machines::ring::point;
 use chatring_machines::time::{Jitter, Time, earlier};
 use chatring_machines::wire::{Given, Rest, Text};
 
@@ -193,14 +194,21 @@ impl Person {
         self.phase = Phase::Away { until: now + 100 + self.jitter.below(400) };
     }
 
+    /// Every other one has an account.
+    fn log_in(&mut self, effects: &mut Vec<Effect>) {
+        let nick = self.nick.as_str().to_string();
+        let account: &[&str] = if point(&nick) % 2 == 0 { &[&nick, "secret"] } else { &[] };
+        let words = [&["LOGIN", &nick, &nick, "someone"], account].concat();
+        self.send(parse(&words), effects);
+    }
+
     fn greet(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
         self.ear.add(now, Sound::Fresh);
         (self.heard, self.pinged, self.published) = (now, false, Some(VecDeque::new()));
         match self.style {
             Style::Irc => {
                 self.phase = Phase::Registering { conn, since: now };
-                let nick = self.nick.as_str().to_string();
-                self.send(parse(&["LOGIN", &nick, &nick, "someone"]), effects);
+                self.log_in(effects);
             }
             Style::Redis => {
                 self.phase = Phase::Here { conn };
@@ -352,8 +360,7 @@ impl Person {
             Phase::Away { until } if until <= now => self.dial(effects),
             Phase::Registering { .. } if self.repair_at.is_some_and(|at| at <= now) => {
                 self.repair_at = None;
-                let nick = self.nick.as_str().to_string();
-                self.send(parse(&["LOGIN", &nick, &nick, "someone"]), effects);
+                self.log_in(effects);
             }
             Phase::Here { .. } if self.repair_at.is_some_and(|at| at <= now) => {
                 self.repair_at = None;

@@ -386,11 +386,12 @@ fn a_client_whose_former_node_wakes_is_still_one() {
 
 /// Someone was in groups of a node that dies with them, and nobody asks for these groups any more. They are not listed for ever.
 #[track_caller]
+/// Of a guest: what someone with an account founds is kept.
 fn check_ghosts(seed: u64, starts_again: bool) {
     let mut story = Story::of(seed, 3);
-    let (joe, mike) = (story.person("joe", 0), story.person("mike", 1));
+    let (tom, mike) = (story.person("tom", 0), story.person("mike", 1));
     let groups: Vec<String> = (0..).map(|n| format!("#g{n}")).filter(|name| story.master_of(name) == 0).take(20).collect();
-    groups.iter().for_each(|group| story.enter(joe, group));
+    groups.iter().for_each(|group| story.enter(tom, group));
     story.world.run_for(4_000);
     let listed = |story: &mut Story| {
         let list = story.asks(mike, &["LIST"], |event| matches!(event, Event::Reply(Reply::ListIs { .. })));
@@ -399,7 +400,7 @@ fn check_ghosts(seed: u64, starts_again: bool) {
         (cells.0.len() / 3, groups)
     };
     assert_eq!(listed(&mut story), (20, 20));
-    story.world.kill(joe);
+    story.world.kill(tom);
     story.world.kill(story.nodes[0]);
     if starts_again {
         story.world.run_for(20);

@@ -256,6 +256,11 @@ wire_enum! {
         [Anyone Directory "0.1"]
         "NODE" Node { what: NodeAsk, node: Option<NodeKey> },
 
+        /// Lists the accounts that are kept by the directory servers: name, since when, password since when (LIST, from a name on). SET makes one with what its password is checked with, or changes that; REMOVE ends one.
+        /// Who is logged in stays so. All over loopback only.
+        [Anyone Directory "0.1"]
+        "ACCOUNT" Account { what: AccountAsk, name: Option<Nick>, secret: Option<Text> },
+
         /// Gives every super node another number of points, once groups are where they will belong.
         /// Answered when it is so, or given up. Over loopback only.
         [Anyone Directory "0.1"]
@@ -304,6 +309,18 @@ wire_words! {
         /// It is like any other again.
         "FORGET" Forget,
         /// Out with it, and it may not come back.
+        "REMOVE" Remove,
+    }
+}
+
+wire_words! {
+    /// What follows `ACCOUNT`.
+    pub enum AccountAsk {
+        /// Which are there?
+        "LIST" List,
+        /// This one is, with this secret.
+        "SET" Set,
+        /// This one is not any more.
         "REMOVE" Remove,
     }
 }

@@ -287,6 +287,8 @@ wire_enum! {
         "nodes" Nodes { cells: Rest<Text> },
         /// Answers NODE PENDING: key, name, state (waits, dialled, watched, turned away, admitted, refused), since, why.
         "pending-nodes" PendingNodes { cells: Rest<Text> },
+        /// Answers ACCOUNT LIST: name, since when, password since when.
+        "accounts" Accounts { cells: Rest<Text> },
         /// Answers GROUPS: name, members, master, topic.
         "grouplist" GroupList { cells: Rest<Text> },
         /// Answers GROUP: group, master, term, seq, birth, created, members, topic, by, time, modes and their arguments (a key is `*`). Then, each with their number before them: copies (node), ranks (nick, rank), bans (mask, by, time).

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::charter::{Account, Charter};
 use crate::directory::Letter;
 use crate::entry::{Ban, Content, Entry, MemberRow, Modes, Person, Rank, SayKind, Settings, Topic};
 use crate::event::Code;
@@ -286,6 +287,10 @@ wire_enum! {
         "SUSPECT" Suspect { key: NodeKey },
         /// What changed in groups; answered by `stored` once it is durable.
         "REPORT" Report { ticket: Ticket, reports: Vec<GroupReport> },
+        /// What the directory servers are to agree on of groups that accounts have a rank in, from their master; answered by `chartered` once they have. Nobody says so if they can't: to be asked again.
+        "CHARTER" Charter { ticket: Ticket, charters: Vec<Charter> },
+        /// What is known of an account? Answered by `account`.
+        "ACCOUNTOF" AccountOf { ticket: Ticket, name: Nick },
         /// What does the directory remember of a group? Answered by `record`.
         "RECORD" Record { ticket: Ticket, group: GroupName },
         /// Which groups are there? Answered by `groups`.
@@ -404,6 +409,10 @@ wire_enum! {
         "left" Left { ticket: Ticket },
         /// The report is durable.
         "stored" Stored { ticket: Ticket },
+        /// The directory servers have agreed on the charters.
+        "chartered" Chartered { ticket: Ticket },
+        /// What is known of the account.
+        "account" Account { ticket: Ticket, account: Option<Box<Account>> },
         /// What is remembered of the group.
         "record" Record { ticket: Ticket, record: Option<Box<GroupRecord>> },
         /// The groups of the network that matched: name, members, topic.
@@ -487,6 +496,10 @@ wire_enum! {
         "commit" Commit { number: u64 },
         /// An operator ruled on a node, or takes that back.
         "rule" Rule { key: NodeKey, ruling: Option<Ruling> },
+        /// What is kept of groups is this: each of them, where it is later than what is known; one that is void ends it.
+        "charters" Charters { charters: Vec<Charter> },
+        /// An account is made, or its password changed; without a secret it is ended.
+        "account" Account { name: Nick, secret: Option<Text>, time: Time },
         /// The announced change is not made.
         "cancel" Cancel { number: u64, why: Text },
     }

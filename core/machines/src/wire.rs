@@ -80,6 +80,17 @@ impl Argv {
         self.bytes.len()
     }
 
+    /// A number that is the same where all of it is, and most likely another where it is not.
+    pub fn hash(&self) -> u64 {
+        let mut digest = md5::Md5::default();
+        for arg in self.iter() {
+            md5::Digest::update(&mut digest, (arg.len() as u64).to_le_bytes());
+            md5::Digest::update(&mut digest, arg);
+        }
+        let digest = md5::Digest::finalize(digest);
+        digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
     /// The byte strings in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

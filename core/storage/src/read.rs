@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chatring_machines::directory::{DirectoryState, Kept, KeptLog, Place, Plans, Promise, Record, Rulings, Version};
+use chatring_machines::charter::{Account, Charter};
+use chatring_machines::directory::{DirectoryState, Kept, KeptLog, Ledger, Place, Plans, Promise, Record, Rulings, Version};
 use chatring_machines::entry::{MemberRow, Person};
 use chatring_machines::ids::{Epoch, Term};
 use chatring_machines::machine::{Answer, Query};
@@ -34,7 +35,8 @@ pub(crate) const GROUPS: &str = "SELECT count(*) FROM groups";
 
 /// What was last committed.
 pub(crate) fn kept(conn: &Connection) -> Result<Kept, Trouble> {
-    Ok(Kept { state: DirectoryState::restore(current_view(conn)?, plans(conn)?, rulings(conn)?), log: log(conn)? })
+    let state = DirectoryState::restore(current_view(conn)?, plans(conn)?, rulings(conn)?, ledger(conn)?);
+    Ok(Kept { state, log: log(conn)? })
 }
 
 fn log(conn: &Connection) -> Result<KeptLog, Trouble> {
@@ -93,6 +95,31 @@ fn rulings(conn: &Connection) -> Result<Rulings, Trouble> {
         rulings.insert(value(row, 0, &what)?, value(row, 1, &what)?);
     }
     Ok(rulings)
+}
+
+fn ledger(conn: &Connection) -> Result<Ledger, Trouble> {
+    let (mut charters, mut accounts) = (Vec::new(), Vec::new());
+    let mut statement = conn.prepare("SELECT name, birth, generation, number, seq, record FROM charters ORDER BY name")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let what = format!("the charter of {}", text(row, 0)?);
+        let record: Vec<u8> = row.get(5)?;
+        charters.push(Charter {
+            group: value(row, 0, &what)?,
+            birth: value(row, 1, &what)?,
+            term: Term { generation: row.get(2)?, number: row.get::<_, i64>(3)? as u64 },
+            seq: row.get::<_, i64>(4)? as u64,
+            settings: unpack(&record).map_err(|why| Trouble::Damaged(what, why))?,
+        });
+    }
+    let mut statement = conn.prepare("SELECT name, secret, created, changed FROM accounts ORDER BY name")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let what = format!("account {}", text(row, 0)?);
+        let time = |column| row.get::<_, i64>(column).map(|time| Time(time as u64));
+        accounts.push(Account { name: value(row, 0, &what)?, secret: text(row, 1)?, created: time(2)?, changed: time(3)? });
+    }
+    Ok(Ledger::restore(charters, accounts))
 }
 
 pub(crate) fn current_view(conn: &Connection) -> Result<Option<View>, Trouble> {

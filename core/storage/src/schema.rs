@@ -18,6 +18,7 @@ const DIRECTORY: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/directory/0003_members_by_nick.sql")),
     M::up(include_str!("../../../migrations/directory/0004_rulings.sql")),
     M::up(include_str!("../../../migrations/directory/0005_signed_lists.sql")),
+    M::up(include_str!("../../../migrations/directory/0006_ledger.sql")),
 ];
 const GROUP_LOGS: &[M<'static>] = &[M::up(include_str!("../../../migrations/super_node/0001_group_logs.sql"))];
 

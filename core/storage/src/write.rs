@@ -1,8 +1,9 @@
 //! Writing changes down: what a change means is decided by the machines' rules, here it becomes rows.
 
-use chatring_machines::directory::{Applied, DirectoryState, Kept, KeptLog, LogWrite, Plans, Rulings, Version, Weight, weigh};
+use chatring_machines::charter::{Account, Charter};
+use chatring_machines::directory::{Applied, DirectoryState, Kept, KeptLog, Ledger, LogWrite, Plans, Rulings, Version, Weight, weigh};
 use chatring_machines::entry::MemberRow;
-use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::names::{GroupName, Nick, NodeKey};
 use chatring_machines::peer::{Change, GroupReport};
 use chatring_machines::view::{DirectoryServer, NodeInfo, View};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -50,10 +51,22 @@ fn log_head(conn: &Connection, log: &KeptLog) -> Result<(), Trouble> {
 
 /// Applies one change to the state and to the file.
 fn change(conn: &Connection, state: &mut DirectoryState, change: &Change) -> Result<(), Trouble> {
+    // Of what may be a hundred thousand only what the change names is looked at.
+    match change {
+        Change::Charters { charters } => {
+            state.apply(change);
+            return charters.iter().try_for_each(|charter| self::charter(conn, state.ledger(), &charter.group));
+        }
+        Change::Account { name, .. } => {
+            state.apply(change);
+            return account(conn, state.ledger(), name);
+        }
+        _ => {}
+    }
     let before = state.clone();
     match state.apply(change) {
         Applied::Ignored => Ok(()),
-        Applied::Ring | Applied::Plan | Applied::Ruling => self::state(conn, &before, state),
+        Applied::Ring | Applied::Plan | Applied::Ruling | Applied::Ledger => self::state(conn, &before, state),
     }
 }
 
@@ -66,7 +79,8 @@ fn state(conn: &Connection, before: &DirectoryState, state: &DirectoryState) -> 
         super_nodes(conn, known.as_deref(), state.view())?;
     }
     plans(conn, before.plans(), state.plans())?;
-    rulings(conn, before.rulings(), state.rulings())
+    rulings(conn, before.rulings(), state.rulings())?;
+    ledger(conn, before.ledger(), state.ledger())
 }
 
 fn directories(conn: &Connection, before: Option<&View>, view: &View) -> Result<(), Trouble> {
@@ -125,6 +139,45 @@ fn rulings(conn: &Connection, before: &Rulings, rulings: &Rulings) -> Result<(),
     }
     for (key, ruling) in rulings.iter().filter(|(key, ruling)| before.get(key) != Some(ruling)) {
         conn.prepare_cached("INSERT OR REPLACE INTO rulings (key, ruling) VALUES (?, ?)")?.execute([key.as_str(), ruling.as_str()])?;
+    }
+    Ok(())
+}
+
+/// Writes what is different: all that either has is looked at.
+fn ledger(conn: &Connection, before: &Ledger, ledger: &Ledger) -> Result<(), Trouble> {
+    let gone = before.charters().filter(|charter| ledger.charter(&charter.group).is_none());
+    let new = ledger.charters().filter(|charter| before.charter(&charter.group) != Some(charter));
+    gone.chain(new).try_for_each(|charter| self::charter(conn, ledger, &charter.group))?;
+    let gone = before.accounts().filter(|account| ledger.account(&account.name).is_none());
+    let new = ledger.accounts().filter(|account| before.account(&account.name) != Some(account));
+    gone.chain(new).try_for_each(|account| self::account(conn, ledger, &account.name))
+}
+
+/// Writes what is kept of a group.
+fn charter(conn: &Connection, ledger: &Ledger, group: &GroupName) -> Result<(), Trouble> {
+    let Some(Charter { birth, term, seq, settings, .. }) = ledger.charter(group).map(|charter| &**charter) else {
+        conn.prepare_cached("DELETE FROM charters WHERE name = ?")?.execute([group.as_str()])?;
+        return Ok(());
+    };
+    let sql = "INSERT OR REPLACE INTO charters (name, birth, generation, number, seq, record) VALUES (?, ?, ?, ?, ?, ?)";
+    conn.prepare_cached(sql)?.execute(params![
+        group.as_str(),
+        birth.to_string(),
+        term.generation,
+        signed(term.number),
+        signed(*seq),
+        pack(settings)
+    ])?;
+    Ok(())
+}
+
+/// Writes what is kept of an account.
+fn account(conn: &Connection, ledger: &Ledger, name: &Nick) -> Result<(), Trouble> {
+    // Another spelling is the same account.
+    conn.prepare_cached("DELETE FROM accounts WHERE name = ?")?.execute([name.as_str()])?;
+    if let Some(Account { name, secret, created, changed }) = ledger.account(name).map(|account| &**account) {
+        let sql = "INSERT INTO accounts (name, secret, created, changed) VALUES (?, ?, ?, ?)";
+        conn.prepare_cached(sql)?.execute(params![name.as_str(), &**secret, signed(created.0), signed(changed.0)])?;
     }
     Ok(())
 }

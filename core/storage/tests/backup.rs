@@ -150,7 +150,7 @@ fn what_an_operator_knows_of_counts_too() {
 fn check(prepare: impl FnOnce(&Path), act: impl FnOnce(&Path) -> String, expect: &str) {
     let dir = tempfile::tempdir().unwrap();
     make(&dir.path().join("directory.db"), 5, common::found());
-    make(&dir.path().join("other.db"), 10, found("other", 1));
+    make(&dir.path().join("other.db"), 11, found("other", 1));
     std::fs::write(dir.path().join("letter"), "a letter to my aunt, long enough to be looked at\n".repeat(99)).unwrap();
     prepare(dir.path());
     let before = files(dir.path());

@@ -5,8 +5,9 @@ use std::path::Path;
 use chatring_machines::directory::Kept;
 use chatring_machines::ids::{Incarnation, ServerId};
 use chatring_machines::machine::{Answer, Query, Store};
-use chatring_machines::names::{GroupName, NodeKey};
+use chatring_machines::names::{GroupName, Nick, NodeKey};
 use chatring_machines::peer::Ruling;
+use chatring_machines::time::Time;
 use chatring_machines::view::Plan;
 use chatring_storage::{SCHEMA_VERSION, SqliteStore};
 use rusqlite::Connection;
@@ -15,15 +16,17 @@ const FIRST: &str = include_str!("fixtures/version_1.sql");
 const LOG: &str = include_str!("fixtures/version_2.sql");
 const RULINGS: &str = include_str!("fixtures/version_4.sql");
 const KEYS: &str = include_str!("fixtures/version_5.sql");
+const LEDGER: &str = include_str!("fixtures/version_6.sql");
 
 /// For each past version, its migration and what a server of that version had written.
-const PAST: [(&str, &[&str]); 5] = [
+const PAST: [(&str, &[&str]); 6] = [
     (include_str!("../../../migrations/directory/0001_ring_and_groups.sql"), &[FIRST]),
     (include_str!("../../../migrations/directory/0002_log.sql"), &[LOG]),
     // One index more.
     (include_str!("../../../migrations/directory/0003_members_by_nick.sql"), &[LOG]),
     (include_str!("../../../migrations/directory/0004_rulings.sql"), &[LOG, RULINGS]),
     (include_str!("../../../migrations/directory/0005_signed_lists.sql"), &[LOG, RULINGS, KEYS]),
+    (include_str!("../../../migrations/directory/0006_ledger.sql"), &[LOG, RULINGS, KEYS, LEDGER]),
 ];
 
 /// Makes a file as that version had left it.
@@ -50,6 +53,13 @@ fn every_past_version_climbs_to_the_newest() {
         let ruling = state.ruling(&NodeKey::new("192.0.2.4").unwrap());
         assert_eq!(ruling, (version >= 4).then_some(Ruling::Refused));
         assert_eq!(view.directories[0].key.is_some(), version >= 5);
+        let charter = state.ledger().charter(&GroupName::new("#erlang").unwrap());
+        assert_eq!(charter.map(|charter| charter.seq), (version >= 6).then_some(17));
+        let account = state.ledger().account(&Nick::new("JOE").unwrap());
+        assert_eq!(
+            account.map(|account| (&*account.secret, account.changed)),
+            (version >= 6).then_some(("$argon2id$x", Time(1_700_000_000_001)))
+        );
         assert_eq!(store.list_seed([9; 32]).unwrap(), if version >= 5 { [1; 32] } else { [9; 32] });
         assert_eq!(store.list_seed([8; 32]).unwrap(), store.list_seed([7; 32]).unwrap());
         // The log begins where the state is.

@@ -12,7 +12,7 @@ use chatring_machines::peer::Last;
 use chatring_machines::ring::{Ring, point};
 use chatring_machines::view::View;
 
-use super::one_directory;
+use super::{chartered, one_directory};
 use crate::ear::{Ear, Sound};
 use crate::world::{Pid, Role, World};
 
@@ -107,6 +107,7 @@ fn homecoming(world: &World) -> Result<(), String> {
             return Err(format!("everyone home: {group} belongs at {master:?} and is served by {serving:?}"));
         }
     }
+    chartered::converged(world).map_err(|why| format!("everyone home: {why}"))?;
     for pid in world.pids().filter(|pid| world.is_alive(*pid)) {
         if matches!(world.role(pid), Role::Person(_))
             && let Some(group) = world.inside(pid).iter().find(|group| !world.wanted(pid).contains(*group))

@@ -2,6 +2,7 @@
 
 pub mod acknowledged;
 pub mod bounded;
+pub mod chartered;
 pub mod everyone_home;
 pub mod excused;
 pub mod few_messages;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use chatring_machines::charter::Charter;
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
 use chatring_machines::directory::{Admission, Directory, DirectoryConfig, DirectoryLimits, Kept, MemoryStore};
 use chatring_machines::ids::{Birth, Incarnation, ListenerId, ServerId};
@@ -237,6 +238,19 @@ impl World {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// What directory servers should keep of the groups that a node serves.
+    pub fn charters(&self, node: Pid) -> Vec<Charter> {
+        match &self.processes[node.0].role {
+            Role::Node { machine, .. } if self.processes[node.0].alive => machine.charters().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether any node serves this group.
+    pub fn is_served(&self, group: &GroupName) -> bool {
+        self.pids().any(|pid| self.held(pid).iter().any(|(held, _)| held == group))
     }
 
     /// Everyone's transcripts.

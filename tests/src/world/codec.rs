@@ -129,3 +129,50 @@ pub fn is_probe(argv: &[Vec<u8>]) -> bool {
     let is = |word: &[u8]| argv.iter().take(2).any(|arg| arg.eq_ignore_ascii_case(word));
     argv.len() <= 2 && (is(b"PROBE") || is(b"HERE")) || argv.first().is_some_and(|word| word.eq_ignore_ascii_case(b"LOG"))
 }
+
+#[cfg(test)]
+mod tests {
+    use chatring_machines::charter::Charter;
+    use chatring_machines::directory::{Letter, Place, Record, Roster, STATE_PIECE_MAX};
+    use chatring_machines::entry::{Ban, Rank, Settings, Topic};
+    use chatring_machines::ids::{Birth, ServerId, Term, Ticket};
+    use chatring_machines::names::{GroupName, Nick};
+    use chatring_machines::peer::{Change, PeerCommand};
+    use chatring_machines::time::Time;
+
+    use super::*;
+
+    /// Whether a command is taken whole at the other end, with the settings that everyone has.
+    #[track_caller]
+    fn check(command: PeerCommand) {
+        let codecs = Codecs::new();
+        let (mut dialler, mut server) = (codecs.open(true, true), codecs.open(true, false));
+        let mut bytes = codecs.encode(&mut dialler, &Event::Command(Command::Peer(command.clone())), false);
+        let heard: Vec<_> = codecs.decode(&mut server, &mut bytes).iter().map(|argv| super::command(argv)).collect();
+        assert_eq!(heard, [Ok(Command::Peer(command))]);
+    }
+
+    /// As large as a group may have it.
+    fn charter(group: &str) -> Charter {
+        let nick = |n: usize| Nick::new(&format!("{:x<32}", format!("n{n}"))).unwrap();
+        let mut settings = Settings::new(Time(1));
+        settings.topic = Some(Topic { text: "t".repeat(400).as_str().into(), by: nick(0), time: Time(u64::MAX >> 1) });
+        let ban = |n| Ban { mask: "m".repeat(400).as_str().into(), by: nick(n), time: Time(u64::MAX >> 1) };
+        settings.bans = (0..100).map(ban).collect();
+        settings.ranks = (0..100).map(|n| (nick(n), Rank { founder: true, operator: true, voice: true })).collect();
+        Charter { group: GroupName::new(group).unwrap(), birth: Birth(1), term: Term::default(), seq: u64::MAX >> 1, settings }
+    }
+
+    #[test]
+    fn the_largest_that_servers_say_to_each_other_is_taken() {
+        let log = |letter| PeerCommand::Log { server: ServerId(1), to: ServerId(2), letter: Box::new(letter) };
+        let piece = "p".repeat(STATE_PIECE_MAX).as_str().into();
+        let (place, roster) = (Place { index: 1, term: 1 }, Roster::default());
+        check(log(Letter::State { term: 1, place, roster, at: 0, size: 1 << 20, piece }));
+        // One batch is one record, which goes in any case.
+        let charters = vec![charter("#a"), charter("#b")];
+        let records = vec![Record::Change { change: Change::Charters { charters: charters.clone() } }];
+        check(log(Letter::Entries { term: 1, commit: 1, after: place, records, sent: Time(1) }));
+        check(PeerCommand::Charter { ticket: Ticket(1), charters });
+    }
+}

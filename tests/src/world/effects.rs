@@ -67,9 +67,10 @@ impl World {
                 let at = self.now + self.latency(of, of);
                 self.schedule(at, Happening::Knock { from: of, life, ticket, address });
             }
-            Effect::Judge { ticket, .. } => {
+            // Everyone knows their password.
+            Effect::Judge { ticket, ask, .. } => {
                 let at = self.now + self.rng.below(self.options.judge_ms + 1);
-                let input = Input::Judged { ticket, verdict: Verdict::Accept(None) };
+                let input = Input::Judged { ticket, verdict: Verdict::Accept(ask.account.map(|account| account.name)) };
                 self.schedule(at, Happening::Input { to: of, life, input: Box::new(input) });
             }
             Effect::Commit { ticket, write } => {

@@ -44,6 +44,8 @@ pub(super) enum Wants {
     Left(Ticket),
     /// `stored`.
     Stored(Ticket),
+    /// `chartered`.
+    Chartered(Ticket),
     /// An operator, on a client's connection, of which nothing is read meanwhile: `OK`.
     Done,
     /// Nothing: more of the same batch follows.
@@ -103,7 +105,7 @@ impl Directory {
 
     /// Whether a change of the ring, or of what is planned, is under way.
     pub(super) fn ring_is_changing(&self) -> bool {
-        !self.commits.is_empty()
+        self.commits.iter().any(|pending| !matches!(pending.change, Change::Charters { .. } | Change::Account { .. }))
     }
 
     /// A super node of the ring is dead: commits that, and forgets its pulse so that it happens once.
@@ -135,7 +137,7 @@ impl Directory {
         } else if applied == Applied::Plan {
             let level = if matches!(change, Change::Cancel { .. }) { Level::Warn } else { Level::Info };
             note(effects, level, text);
-        } else if applied == Applied::Ruling {
+        } else if applied == Applied::Ruling || matches!((applied, &change), (Applied::Ledger, Change::Account { .. })) {
             note(effects, Level::Info, text);
         }
         if let (Change::Commit { .. }, Some((Plan::Drain { key, .. }, Applied::Ring))) = (&change, was.map(|plan| (plan, applied))) {
@@ -169,6 +171,7 @@ impl Directory {
             Wants::Registered(ticket) => self.registered(conn, ticket, effects),
             Wants::Left(ticket) => effects.push(tell(conn, LinkEvent::Left { ticket })),
             Wants::Stored(ticket) => effects.push(tell(conn, LinkEvent::Stored { ticket })),
+            Wants::Chartered(ticket) => effects.push(tell(conn, LinkEvent::Chartered { ticket })),
             Wants::Done => effects.push(tell(conn, Event::ok())),
             Wants::Nothing => {}
         }
@@ -248,6 +251,9 @@ fn describe(change: &Change, planned: Option<&Plan>) -> String {
             format!("an operator ruled: super node {key} is {}", ruling.as_str().to_ascii_lowercase())
         }
         Change::Rule { key, ruling: None } => format!("an operator ruled: super node {key} is like any other"),
+        Change::Charters { charters } => format!("{} charters of groups", charters.len()),
+        Change::Account { name, secret: Some(_), .. } => format!("account {name} is made, or has another password"),
+        Change::Account { name, secret: None, .. } => format!("account {name} is ended"),
         Change::Cancel { why, .. } => format!("not done, though planned: {planned}: {why}"),
     }
 }

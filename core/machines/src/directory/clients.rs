@@ -50,6 +50,7 @@ impl Directory {
                 return self.ask(now, conn, query, Shape::Whereabouts, effects);
             }
             ClientCommand::Handoff { what } => return self.handoff(now, conn, what, effects),
+            ClientCommand::Account { what, name, secret } => return self.account(now, conn, what, (name, secret), effects),
             ClientCommand::Node { what, node } => return self.rule(now, conn, what, node, effects),
             ClientCommand::Drain { node } => return self.drain(now, conn, node, effects),
             ClientCommand::Points { points } => return self.points(now, conn, points, effects),

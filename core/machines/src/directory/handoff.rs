@@ -81,9 +81,7 @@ impl Directory {
         if from.is_some_and(|from| from.is_loopback()) {
             return Ok(());
         }
-        let text = format!(
-            "{what} changes the ring and is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server"
-        );
+        let text = format!("{what} is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server");
         Err((Code::NoPerm, text))
     }
 

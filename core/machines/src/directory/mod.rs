@@ -14,15 +14,18 @@
 //! Invariants, where this server leads: the pulses are those of the nodes that will be in the ring once all changes under way are agreed on; a death is committed once;
 //! each connection is answered in the order it asked.
 
+mod accounts;
 mod admission;
 mod agenda;
 mod applicants;
 mod changes;
+mod charters;
 mod clients;
 mod colleagues;
 mod config;
 mod handoff;
 mod holds;
+mod ledger;
 mod links;
 mod lists;
 mod memory_store;
@@ -40,22 +43,25 @@ mod via;
 mod visits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 pub use admission::{Admission, Policy};
 pub use config::{DirectoryConfig, DirectoryLimits};
+pub use ledger::{LEDGER_BYTES_MAX, Ledger};
 pub use memory_store::{Kept, MemoryStore, Version, Weight, weigh};
-pub use replica::{KeptLog, Letter, LogWrite, Place, Promise, Record, Roster, Seat, Snapshot};
+pub use replica::{KeptLog, Letter, LogWrite, Place, Promise, Record, Roster, STATE_PIECE_MAX, Seat, Snapshot};
 pub use state::{Applied, DRAINED_KEPT, DirectoryState, Plans, RULINGS_MAX, Rulings};
 
 use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::{Code, Event, Push};
 use crate::handshake::Identity;
-use crate::ids::{Conn, Incarnation, ListId, ServerId, Ticket};
+use crate::ids::{Conn, Epoch, Incarnation, ListId, ServerId, Ticket};
 use crate::list::Seal;
 use crate::machine::{DialError, Effect, Input, Level, Machine, Note};
 use crate::names::NodeKey;
 use crate::peer::{LinkEvent, PeerCommand};
+use crate::ring::Ring;
 use crate::time::{Jitter, Time, earlier};
 use crate::wire::{Bad, Text};
 
@@ -68,6 +74,7 @@ use links::Links;
 use pulses::{Due, Pulses};
 use questions::Question;
 use replica::{Pace, Replica};
+use state::empty_view;
 use via::Vias;
 use visits::Visits;
 
@@ -95,6 +102,8 @@ pub struct Directory {
     config: DirectoryConfig,
     identity: Identity,
     state: DirectoryState,
+    /// Where groups are placed, as of an epoch: made when it is first needed.
+    ring: (Epoch, Arc<Ring>),
     jitter: Jitter,
     links: Links,
     pulses: Pulses,
@@ -155,6 +164,7 @@ impl Directory {
             exact_reads: Vec::new(),
             wanted: BTreeSet::new(),
             storing: VecDeque::new(),
+            ring: (Epoch::default(), Arc::new(Ring::new(&empty_view()))),
             jitter: Jitter::new(config.seed),
             links: Links::default(),
             pulses: Pulses::new(config.lease_ms),

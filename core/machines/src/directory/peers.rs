@@ -104,6 +104,11 @@ impl Directory {
             PeerCommand::Leave { ticket } => self.leave(now, conn, peer, ticket, effects),
             PeerCommand::Suspect { key } => self.suspect(now, &key, effects),
             PeerCommand::Report { ticket, reports } => self.report(now, conn, &peer.key, ticket, reports, effects),
+            PeerCommand::Charter { ticket, charters } => self.chartered(now, conn, &peer.key, (ticket, charters), effects),
+            PeerCommand::AccountOf { ticket, name } => {
+                let account = self.state.ledger().account(&name).map(|account| Box::new((**account).clone()));
+                effects.push(tell(conn, LinkEvent::Account { ticket, account }));
+            }
             PeerCommand::Record { ticket, group } => self.ask(now, conn, Query::Record(group), Shape::Peer(ticket), effects),
             PeerCommand::GroupList { ticket, pattern } => {
                 let query = Query::Groups { pattern, limit: self.config.limits.rows };

@@ -361,6 +361,8 @@ impl Directory {
             link.waits &= !asker.wants.is_operators();
             let event = match asker.wants {
                 Wants::Done => Event::error(code, text),
+                // It says so again.
+                Wants::Chartered(_) => return self.settle(now, asker.conn, 1, effects),
                 _ => LinkEvent::Refused { code, text }.into(),
             };
             effects.push(tell(asker.conn, event));

@@ -19,6 +19,8 @@ use crate::wire::{Rest, Text};
 pub(super) struct Question {
     conn: Conn,
     shape: Shape,
+    /// Whose record it is about, where it is about one.
+    group: Option<GroupName>,
 }
 
 /// How its answer is shown.
@@ -47,7 +49,8 @@ impl Question {
 impl Directory {
     /// Asks the store. A client is not read from until it has its answer; past the bound it hears BUSY.
     pub(super) fn ask(&mut self, now: Time, conn: Conn, query: Query, shape: Shape, effects: &mut Vec<Effect>) {
-        let question = Question { conn, shape };
+        let group = if let Query::Record(group) = &query { Some(group.clone()) } else { None };
+        let question = Question { conn, shape, group };
         let is_clients = question.is_clients();
         if is_clients && self.client_questions >= self.config.limits.queries {
             effects.push(tell(conn, Event::error(Code::Busy, "too many questions are waiting; ask again in a moment")));
@@ -67,6 +70,11 @@ impl Directory {
         let conn = question.conn;
         if let Some(link) = self.links.of_mut(conn) {
             link.waits &= !question.is_clients();
+            // What is agreed on may be newer.
+            let answer = match (answer, &question.group) {
+                (Answer::Record(record), Some(group)) => Answer::Record(self.with_charter(group, record)),
+                (answer, _) => answer,
+            };
             let event = self.shaped(question.shape, answer);
             effects.push(Effect::Tell { conn, event });
         }

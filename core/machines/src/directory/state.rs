@@ -19,6 +19,8 @@ use crate::peer::{Change, Ruling};
 use crate::view::{Plan, RingParams, SharedView, View, ViewChange};
 use crate::wire::{Argv, Bad, Field, Reader};
 
+use super::ledger::Ledger;
+
 /// How many drained starts of nodes are remembered; the oldest are forgotten, and might come back into the ring.
 pub const DRAINED_KEPT: usize = 64;
 
@@ -37,6 +39,8 @@ pub enum Applied {
     Plan,
     /// The ring is what it was; who may come into it is not.
     Ruling,
+    /// The ring is what it was; what is kept of groups and accounts is not.
+    Ledger,
     /// Nothing: it came too late, or says what is so already.
     Ignored,
 }
@@ -58,15 +62,17 @@ pub struct DirectoryState {
     view: SharedView,
     plans: Plans,
     rulings: Rulings,
+    /// Shared, so that a state is copied in no time.
+    ledger: Arc<Ledger>,
 }
 
 impl Default for DirectoryState {
     fn default() -> DirectoryState {
-        DirectoryState { view: Arc::new(empty_view()), plans: Plans::default(), rulings: Rulings::default() }
+        DirectoryState::restore(None, Plans::default(), Rulings::default(), Ledger::default())
     }
 }
 
-/// As it goes to a server that is far behind: the view, the last number of a plan, the one pending, what was drained, and rulings.
+/// As it goes to a server that is far behind: the view, the last number of a plan, the one pending, what was drained, rulings, and the ledger.
 impl Field for DirectoryState {
     fn put(&self, out: &mut Argv) {
         self.view.put(out);
@@ -75,20 +81,21 @@ impl Field for DirectoryState {
         let drained = self.plans.drained.iter().map(|(number, (key, incarnation))| (*number, key.clone(), *incarnation));
         drained.collect::<Vec<_>>().put(out);
         self.rulings.iter().map(|(key, ruling)| (key.clone(), *ruling)).collect::<Vec<_>>().put(out);
+        self.ledger.put(out);
     }
     fn take(reader: &mut Reader<'_>) -> Result<Self, Bad> {
         let (view, number, pending) = (Field::take(reader)?, Field::take(reader)?, Field::take(reader)?);
         let drained = Vec::<(u64, NodeKey, Incarnation)>::take(reader)?;
         let drained = drained.into_iter().map(|(number, key, incarnation)| (number, (key, incarnation))).collect();
         let rulings = Vec::<(NodeKey, Ruling)>::take(reader)?.into_iter().collect();
-        Ok(DirectoryState { view, plans: Plans { number, pending, drained }, rulings })
+        Ok(DirectoryState { view, plans: Plans { number, pending, drained }, rulings, ledger: Field::take(reader)? })
     }
 }
 
 impl DirectoryState {
     /// As it was written down; no view where there is no network yet.
-    pub fn restore(view: Option<View>, plans: Plans, rulings: Rulings) -> DirectoryState {
-        DirectoryState { view: Arc::new(view.unwrap_or_else(empty_view)), plans, rulings }
+    pub fn restore(view: Option<View>, plans: Plans, rulings: Rulings, ledger: Ledger) -> DirectoryState {
+        DirectoryState { view: Arc::new(view.unwrap_or_else(empty_view)), plans, rulings, ledger: Arc::new(ledger) }
     }
 
     /// Whether there is a network yet.
@@ -121,6 +128,11 @@ impl DirectoryState {
         self.rulings.get(key).copied()
     }
 
+    /// What is kept of groups, and accounts.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Whether this start of a node was taken out of the ring for good.
     pub fn is_drained(&self, key: &NodeKey, incarnation: Incarnation) -> bool {
         self.plans.drained.values().any(|(drained, start)| drained == key && *start == incarnation)
@@ -139,6 +151,8 @@ impl DirectoryState {
                 None => Applied::Ignored,
             },
             Change::Rule { key, ruling } => self.rule(key, *ruling),
+            Change::Charters { charters } => self.write_down(|ledger| ledger.learn(charters)),
+            Change::Account { name, secret, time } => self.write_down(|ledger| ledger.set_account(name, secret.as_ref(), *time)),
             _ => match self.next_view(change) {
                 Some(view) => {
                     self.view = Arc::new(view);
@@ -169,6 +183,10 @@ impl DirectoryState {
             None => self.rulings.remove(key),
         };
         Applied::Ruling
+    }
+
+    fn write_down(&mut self, write: impl FnOnce(&mut Ledger) -> bool) -> Applied {
+        if write(Arc::make_mut(&mut self.ledger)) { Applied::Ledger } else { Applied::Ignored }
     }
 
     fn make(&mut self, number: u64) -> Applied {
@@ -206,7 +224,8 @@ impl DirectoryState {
             Change::Admit { node } => Plan::Join { node: node.clone() },
             Change::Remove { key, incarnation, .. } => Plan::Drain { key: key.clone(), incarnation: *incarnation },
             Change::Commit { number } => self.pending().filter(|(pending, _)| pending == number)?.1.clone(),
-            Change::Found { .. } | Change::Prepare { .. } | Change::Cancel { .. } | Change::Rule { .. } => return None,
+            Change::Found { .. } | Change::Prepare { .. } | Change::Cancel { .. } => return None,
+            Change::Rule { .. } | Change::Charters { .. } | Change::Account { .. } => return None,
         };
         Some(ViewChange::Plan { plan })
     }
@@ -218,6 +237,7 @@ impl DirectoryState {
         let moot = self.plans.pending.as_ref().filter(|plan| self.view().after(plan).is_none());
         assert_eq!(moot, None, "a plan that changes nothing is pending");
         assert!(self.plans.drained.len() <= DRAINED_KEPT && self.rulings.len() <= RULINGS_MAX);
+        self.ledger.check_invariants();
     }
 }
 
@@ -225,7 +245,8 @@ fn bounded(params: RingParams) -> RingParams {
     RingParams { points: params.points.clamp(1, 1_024), ..params }
 }
 
-fn empty_view() -> View {
+/// Before there is a network.
+pub(super) fn empty_view() -> View {
     View { epoch: Epoch::default(), network: "".into(), params: RingParams::default(), nodes: Vec::new(), directories: Vec::new() }
 }
 
@@ -293,7 +314,12 @@ mod tests {
             let pending = state.pending().map_or(String::new(), |(number, plan)| format!(" {} {number}", plan.word()));
             assert_eq!(format!("{}{}{pending}", view.epoch, nodes.collect::<String>()), *expect, "after {line}");
         }
-        let restored = DirectoryState::restore(Some(View::clone(state.view())), state.plans().clone(), state.rulings().clone());
+        let restored = DirectoryState::restore(
+            Some(View::clone(state.view())),
+            state.plans().clone(),
+            state.rulings().clone(),
+            state.ledger().clone(),
+        );
         assert_eq!(restored, state);
     }
 

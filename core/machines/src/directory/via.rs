@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::changes::tell;
 use super::links::Stage;
 use super::{Directory, note};
-use crate::command::{ClientCommand, Command, DirectoryAsk, RingAsk};
+use crate::command::{AccountAsk, ClientCommand, Command, DirectoryAsk, RingAsk};
 use crate::event::{Code, Event, Reply};
 use crate::handshake::Peer;
 use crate::ids::{Conn, Epoch, Incarnation, ListenerId};
@@ -90,6 +90,7 @@ pub(super) fn is_for_leader(command: &Command) -> bool {
                 | PeerCommand::Suspect { .. }
                 | PeerCommand::Prepared { .. }
                 | PeerCommand::Ready { .. }
+                | PeerCommand::Charter { .. }
         ),
         Command::Client(command) => matches!(
             command,
@@ -98,6 +99,7 @@ pub(super) fn is_for_leader(command: &Command) -> bool {
                 | ClientCommand::Points { .. }
                 | ClientCommand::Nodes {}
                 | ClientCommand::Node { .. }
+                | ClientCommand::Account { what: AccountAsk::Set | AccountAsk::Remove, .. }
                 | ClientCommand::Ring { how: Given(Some(RingAsk::Linearizable)) }
                 | ClientCommand::Directory { what: DirectoryAsk::Add | DirectoryAsk::Remove | DirectoryAsk::Transfer, .. }
         ),
@@ -106,8 +108,9 @@ pub(super) fn is_for_leader(command: &Command) -> bool {
 
 /// Whether an answer follows, and what the asker is to hear instead where there is none.
 fn is_answered(command: &Command) -> bool {
-    use PeerCommand::{Heartbeat, Prepared, Ready, Suspect};
-    !matches!(command, Command::Peer(Heartbeat { .. } | Suspect { .. } | Prepared { .. } | Ready { .. }))
+    use PeerCommand::{Charter, Heartbeat, Prepared, Ready, Suspect};
+    // Charters are answered when they are agreed on, and said again until then.
+    !matches!(command, Command::Peer(Heartbeat { .. } | Suspect { .. } | Prepared { .. } | Ready { .. } | Charter { .. }))
 }
 
 fn words(value: &dyn Fn(&mut Argv)) -> Rest<Text> {
@@ -249,7 +252,10 @@ impl Directory {
             return; // it was told that there will be no answer
         }
         // Neither these nor heartbeats end what it waits for.
-        if !matches!(event, Event::Link(LinkEvent::Beat { .. } | LinkEvent::Word { .. } | LinkEvent::Waiting { .. })) {
+        if !matches!(
+            event,
+            Event::Link(LinkEvent::Beat { .. } | LinkEvent::Word { .. } | LinkEvent::Waiting { .. } | LinkEvent::Chartered { .. })
+        ) {
             link.asked_leader = link.asked_leader.saturating_sub(1);
         }
         if matches!(event, Event::Link(LinkEvent::Registered { .. })) {

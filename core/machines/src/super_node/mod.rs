@@ -134,6 +134,11 @@ impl SuperNode {
         self.master.copies().map(|(name, served, group)| (name, served, group.last()))
     }
 
+    /// What directory servers should keep of the groups that are served here: for those who watch it.
+    pub fn charters(&self) -> impl Iterator<Item = crate::charter::Charter> {
+        self.master.copies().filter(|(name, served, _)| *served && !name.is_person()).map(|(.., group)| group.charter())
+    }
+
     /// How many people are connected.
     pub fn people(&self) -> usize {
         self.edge.people()
@@ -211,6 +216,7 @@ impl SuperNode {
             LinkEvent::Record { ticket, record } => self.master.recorded(ctx!(self, now, effects), ticket, record),
             LinkEvent::Orphans { ticket, groups } => self.master.orphans_named(ctx!(self, now, effects), ticket, groups),
             LinkEvent::Stored { ticket } => self.master.stored(ctx!(self, now, effects), ticket),
+            LinkEvent::Chartered { ticket } => self.master.chartered(ctx!(self, now, effects), ticket),
             LinkEvent::ReportAnew {} => self.master.report_anew(ctx!(self, now, effects)),
             LinkEvent::Pending { number, plan } => self.planned(now, number, plan, effects),
             event => self.edge.directory_answered(ctx!(self, now, effects), event),

@@ -5,6 +5,7 @@
 mod by_peers;
 mod by_people;
 mod certified;
+mod charters;
 mod doubt;
 mod entering;
 mod following;
@@ -406,10 +407,13 @@ impl Bench {
     fn says(&mut self, conn: Conn, line: &str) {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         self.give(Input::Heard { conn, command: Command::parse(&words) });
-        let judged = |effect: &Effect| if let Effect::Judge { ticket, .. } = effect { Some(*ticket) } else { None };
-        if let Some(ticket) = self.effects.iter().find_map(judged) {
+        let judged = |effect: &Effect| match effect {
+            Effect::Judge { ticket, ask, .. } => Some((*ticket, ask.account.clone())),
+            _ => None,
+        };
+        if let Some((ticket, account)) = self.effects.iter().find_map(judged) {
             self.effects.retain(|effect| judged(effect).is_none());
-            self.give(Input::Judged { ticket, verdict: crate::machine::Verdict::Accept(None) });
+            self.give(Input::Judged { ticket, verdict: crate::machine::Verdict::Accept(account.map(|account| account.name)) });
         }
     }
 

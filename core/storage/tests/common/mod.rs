@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chatring_machines::charter::Charter;
 use chatring_machines::directory::{Kept, LogWrite, Place, Promise, Record, Roster, Seat, Snapshot};
 use chatring_machines::entry::{Ban, MemberRow, Person, Rank, Settings, Topic};
 use chatring_machines::ids::{Birth, Epoch, Incarnation, ServerId, SessionId, Term};
@@ -82,6 +83,11 @@ fn change(jitter: &mut Jitter, planned: u64) -> Change {
             let ruling = [None, Some(Ruling::Admitted), Some(Ruling::Refused)][jitter.below(3) as usize];
             Change::Rule { key: node(jitter), ruling }
         }
+        1 if jitter.below(2) == 0 => Change::Charters { charters: (0..1 + jitter.below(3)).map(|_| charter(jitter)).collect() },
+        2 if jitter.below(2) == 0 => {
+            let name = Nick::new(pick(jitter, &["joe", "JOE", "eve"])).unwrap();
+            Change::Account { name, secret: Some(text(jitter)).filter(|text| !text.is_empty()), time: Time(number(jitter)) }
+        }
         1 | 2 => Change::Admit { node: info(jitter) },
         3 => Change::Remove { key: node(jitter), incarnation: incarnation(jitter), why: text(jitter) },
         4 | 5 => Change::Prepare { number: planned + jitter.below(3), plan: plan(jitter) },
@@ -101,6 +107,11 @@ fn plan(jitter: &mut Jitter) -> Plan {
         1 => Plan::Points { points: jitter.below(4) as u32 },
         _ => Plan::Drain { key: node(jitter), incarnation: incarnation(jitter) },
     }
+}
+
+fn charter(jitter: &mut Jitter) -> Charter {
+    let GroupReport { group, birth, term, seq, settings, .. } = report(jitter);
+    Charter { group, birth, term, seq, settings }
 }
 
 fn report(jitter: &mut Jitter) -> GroupReport {

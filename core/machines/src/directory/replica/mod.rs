@@ -28,6 +28,7 @@ use noraft::{Action, LogIndex, Message, Node, NodeId, Role};
 
 pub use letter::Letter;
 pub use record::{KeptLog, LogWrite, Place, Promise, Record, Roster, Seat, Snapshot};
+pub use shipping::STATE_PIECE_MAX;
 
 use super::DirectoryState;
 use crate::ids::ServerId;
@@ -39,8 +40,9 @@ pub(super) use seats::SeatError;
 use election::Canvass;
 use shipping::{Receiving, Sending};
 
-/// Records that go into one letter at most.
+/// Records that go into one letter at most, and what they may weigh together, in bytes: with what is around them less than a codec takes in one command. One goes in any case.
 const RECORDS_MAX: usize = 128;
+const RECORDS_WEIGHT_MAX: usize = 48 << 10;
 /// Records behind the state that are kept for servers that are a little behind.
 const KEPT_RECORDS: u64 = 1_024;
 /// No place is beyond this: numbers from elsewhere are not computed with unless they are below.
@@ -455,9 +457,15 @@ impl Replica {
             }
             Message::RequestVoteReply { term, vote_granted, .. } => Letter::Vote { term: term.get(), granted: *vote_granted },
             Message::AppendEntriesCall { term, commit_index, entries, .. } => {
-                let records =
-                    entries.iter_with_positions().take(RECORDS_MAX).map(|(position, entry)| self.record(position.index.get(), entry));
-                let records = records.collect();
+                let (mut records, mut weight) = (Vec::new(), 0);
+                for (position, entry) in entries.iter_with_positions().take(RECORDS_MAX) {
+                    let record = self.record(position.index.get(), entry);
+                    weight += record.weight();
+                    if weight > RECORDS_WEIGHT_MAX && !records.is_empty() {
+                        break;
+                    }
+                    records.push(record);
+                }
                 let after = entries.prev_position().into();
                 Letter::Entries { term: term.get(), commit: commit_index.get(), after, records, sent: now }
             }

@@ -226,6 +226,18 @@ impl Roster {
 }
 
 impl Record {
+    /// What it takes to send, roughly, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        const FIXED: usize = 256;
+        match self {
+            Record::Change { change: Change::Charters { charters } } => charters.iter().map(|charter| charter.weight()).sum(),
+            Record::Change { change: Change::Account { secret, .. } } => FIXED + secret.as_ref().map_or(0, |secret| secret.len()),
+            Record::Change { change: Change::Directories { servers } } => FIXED * servers.len(),
+            Record::Roster { roster } => FIXED * roster.seats.len(),
+            Record::Term { .. } | Record::Change { .. } => FIXED,
+        }
+    }
+
     /// As the library says it: it knows places, not what stands there.
     pub(super) fn entry(&self) -> LogEntry {
         match self {

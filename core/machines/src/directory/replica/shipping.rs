@@ -12,8 +12,8 @@ use crate::ids::ServerId;
 use crate::netstrings;
 use crate::time::Time;
 
-/// Bytes of a piece.
-const PIECE: usize = 128 << 10;
+/// Bytes of a piece: less than a codec takes in one argument.
+pub const STATE_PIECE_MAX: usize = 48 << 10;
 /// The largest state that is taken in, in bytes.
 const STATE_MAX: u64 = 256 << 20;
 /// A server that has taken nothing for so many heartbeats gets the piece again.
@@ -60,7 +60,7 @@ impl Replica {
         let sending = self.sending.get_mut(&to)?;
         sending.sent = now;
         let rest = &sending.text[sending.at..];
-        let end = (0..=rest.len().min(PIECE)).rev().find(|&end| rest.is_char_boundary(end)).unwrap_or(0);
+        let end = (0..=rest.len().min(STATE_PIECE_MAX)).rev().find(|&end| rest.is_char_boundary(end)).unwrap_or(0);
         let letter = Letter::State {
             term,
             place: sending.place,

@@ -362,15 +362,15 @@ fn operators_see_what_it_waits_for_and_can_give_it_up() {
         ("3 HANDOFF WHY", "3: handoff-why no change of the ring is planned"),
         (
             "3 HANDOFF ABORT",
-            "3: error NOPERM HANDOFF ABORT changes the ring and is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
+            "3: error NOPERM HANDOFF ABORT is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
         ),
         (
             "3 DRAIN 192.0.2.2",
-            "3: error NOPERM DRAIN changes the ring and is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
+            "3: error NOPERM DRAIN is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
         ),
         (
             "3 POINTS 8",
-            "3: error NOPERM POINTS changes the ring and is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
+            "3: error NOPERM POINTS is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
         ),
         ("open 4", ""),
         ("4 HANDOFF ABORT", "4: error ERR no change of the ring is planned"),

@@ -284,6 +284,7 @@ impl Edge {
             | ClientCommand::Where { .. } => {}
             ClientCommand::Handoff { .. }
             | ClientCommand::Node { .. }
+            | ClientCommand::Account { .. }
             | ClientCommand::Drain { .. }
             | ClientCommand::Points { .. }
             | ClientCommand::Directory { .. } => {}

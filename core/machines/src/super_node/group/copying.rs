@@ -116,12 +116,6 @@ impl Group {
         head.put(&mut argv);
         self.member_rows().put(&mut argv);
         self.counter_rows().put(&mut argv);
-        let mut digest = md5::Md5::default();
-        for arg in argv.iter() {
-            md5::Digest::update(&mut digest, (arg.len() as u64).to_le_bytes());
-            md5::Digest::update(&mut digest, arg);
-        }
-        let digest = md5::Digest::finalize(digest);
-        digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+        argv.hash()
     }
 }

@@ -9,13 +9,14 @@ mod decide;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use copying::CopyBody;
 
 use super::config::NodeLimits;
 use super::log::{Log, Since};
+use crate::charter::Charter;
 use crate::entry::{Ban, Content, Entry, MemberRow, Mode, ModeChange, Person, Rank, Settings, Topic};
 use crate::event::Code;
 use crate::ids::{Birth, EntryId, SessionId, Term};
@@ -352,6 +353,19 @@ impl Group {
             return Rank { founder: true, operator: true, voice: false };
         }
         self.remembered_rank_of(person)
+    }
+
+    /// What directory servers keep of it: its settings, with those ranks that outlast a stay.
+    pub fn charter(&self) -> Charter {
+        let guests: BTreeSet<String> = self
+            .members
+            .values()
+            .filter(|member| !member.rank.is_plain() && !owns_nick(&member.person))
+            .map(|member| member.person.nick.as_str().to_ascii_lowercase())
+            .collect();
+        let mut settings = self.settings.clone();
+        settings.ranks.retain(|(nick, _)| !guests.contains(&nick.as_str().to_ascii_lowercase()));
+        Charter { group: self.name.clone(), birth: self.birth, term: self.term, seq: self.seq, settings }
     }
 
     /// A guest's rank ends with their stay, an account's is kept.

@@ -45,6 +45,8 @@ pub(super) struct Held {
     /// Our own edge hears what goes out.
     pub(super) here: bool,
     pub(super) due: Due,
+    /// What the charter came to that was told last; `None`: that is to be told in any case.
+    pub(super) chartered: Option<u64>,
     pub(super) copies: Copies,
     /// Up to here all copies that count have it, and it may be heard.
     pub(super) safe: u64,
@@ -69,6 +71,7 @@ impl Held {
             list: None,
             here: false,
             due,
+            chartered: None,
             copies,
             safe,
             kept,
@@ -99,6 +102,7 @@ impl Held {
     }
 
     pub(super) fn note_due(&mut self, entry: &Entry, leaver: Option<SessionId>) {
+        self.due.charter |= !matches!(entry.content, Content::Message { .. } | Content::Again { .. });
         match &entry.content {
             Content::Join { .. } | Content::Return { .. } | Content::Nick { .. } => {
                 self.due.left.remove(&entry.id.session);

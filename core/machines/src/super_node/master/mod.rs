@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod charters;
 mod check;
 mod copies;
 mod desk;
@@ -37,6 +38,7 @@ mod turnover;
 mod upkeep;
 mod verdict;
 
+use charters::Charters;
 use check::{CheckWait, Moves};
 use copies::Copies;
 use desk::Desk;
@@ -107,6 +109,7 @@ pub(super) struct Master {
     farewells_sent: usize,
     report_in_flight: Option<Ticket>,
     report_at: Option<Time>,
+    charters: Charters,
     moves: Moves,
     check_waits: Vec<CheckWait>,
     check_at: Option<Time>,
@@ -381,6 +384,7 @@ impl Master {
         if !name.is_person() {
             self.due.insert(name.clone());
         }
+        self.charters.note(&name);
         self.groups.insert(name.clone(), Holding::Held(Box::new(held)));
         self.keep_anew(ctx, &name);
         self.mind_emptiness(ctx, &name);
@@ -419,9 +423,12 @@ impl Master {
 
     /// After a group may have changed: remember to report it, to send it on, and forget it when nothing is left.
     fn settle(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
-        let Some(Holding::Held(held)) = self.groups.get(name) else { return };
+        let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
         if !name.is_person() && held.due.is_due() {
             self.due.insert(name.clone());
+        }
+        if std::mem::take(&mut held.due.charter) {
+            self.charters.note(name);
         }
         if held.has_news() {
             self.dirty.insert(name.clone());
@@ -452,6 +459,7 @@ impl Master {
         let report = held.report(ctx.me(), 0).0;
         let Some(Holding::Held(mut held)) = self.groups.remove(name) else { return };
         self.due.remove(name);
+        self.charters.note_end(&held);
         self.empties.forget(held.empty_since, name);
         held.release_all(ctx, &mut self.pace);
         held.disband(ctx);

@@ -23,6 +23,8 @@ const FAREWELLS_MAX: usize = 10_000;
 pub(super) struct Due {
     pub(super) full: bool,
     pub(super) settings: bool,
+    /// The charter may be another: told by itself.
+    pub(super) charter: bool,
     pub(super) joined: BTreeSet<SessionId>,
     pub(super) left: BTreeSet<SessionId>,
 }
@@ -37,6 +39,7 @@ impl Master {
     /// The directory has us: everything we hold is told anew.
     pub fn reconnected(&mut self, ctx: &mut Ctx<'_>) {
         (self.report_in_flight, self.farewells_sent) = (None, 0);
+        self.charter_anew();
         self.seek_our_orphans(ctx);
         self.report_anew(ctx);
         self.say_again_how_far(ctx);
@@ -89,11 +92,12 @@ impl Master {
     pub fn report_now(&mut self, ctx: &mut Ctx<'_>) {
         self.report_at = Some(ctx.now);
         self.send_report(ctx);
+        self.send_charters(ctx);
     }
 
     /// Whether the directory has heard of all there is.
     pub fn is_reported(&self) -> bool {
-        self.report_in_flight.is_none() && self.due.is_empty() && self.farewells.is_empty()
+        self.report_in_flight.is_none() && self.due.is_empty() && self.farewells.is_empty() && self.charters.are_told()
     }
 
     pub(super) fn send_report(&mut self, ctx: &mut Ctx<'_>) {

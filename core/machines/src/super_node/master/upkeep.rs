@@ -50,6 +50,7 @@ impl Master {
         if self.report_at.is_some_and(|at| at <= ctx.now) {
             self.report_at = Some(ctx.now + ctx.config.timing.report_ms);
             self.send_report(ctx);
+            self.send_charters(ctx);
         }
         if self.preparing.at.is_some_and(|at| at <= ctx.now) {
             self.say_how_far(ctx);
