@@ -134,6 +134,7 @@ pub fn group(card: &GroupCard, ring: &Ring) -> Sheet {
     let founder = card.ranks.iter().find(|(_, rank)| rank.founder).map(|(nick, _)| nick.as_str());
     let or_none = |text: String| if text.is_empty() { "none".to_string() } else { text };
     let topic_by = if card.by.is_empty() { String::new() } else { format!("{}, {}", clean(&card.by), date(card.time)) };
+    let kept_for: Vec<&str> = card.kept_for.iter().map(|nick| nick.as_str()).collect();
     let rows = vec![
         ("master", responsible(master, master == Some(&card.master), "has not reported it yet")),
         ("standby", responsible(standby, standby.is_some_and(|key| card.copies.contains(key)), "had no copy then")),
@@ -145,6 +146,7 @@ pub fn group(card: &GroupCard, ring: &Ring) -> Sheet {
         ("topic", or_none(clean(&card.topic))),
         ("topic set by", or_none(topic_by)),
         ("modes", or_none(clean(&mode_words(&card.modes)))),
+        ("kept for", if kept_for.is_empty() { "nobody: it is forgotten when all have left".into() } else { clean(&kept_for.join(" ")) }),
         ("members", card.members.to_string()),
         ("ranks", card.ranks.len().to_string()),
         ("bans", card.bans.len().to_string()),
@@ -155,7 +157,7 @@ pub fn group(card: &GroupCard, ring: &Ring) -> Sheet {
         "group": card.group.as_str(), "master": master.map(NodeKey::as_str), "standby": standby.map(NodeKey::as_str),
         "reported": {"by": card.master.as_str(), "term": card.term.to_string(), "seq": card.seq},
         "copies": card.copies.iter().map(NodeKey::as_str).collect::<Vec<_>>(), "birth": card.birth.to_string(), "created": card.created.0,
-        "founder": founder, "topic": topic, "modes": mode_values(&card.modes), "members": card.members,
+        "founder": founder, "kept_for": kept_for, "topic": topic, "modes": mode_values(&card.modes), "members": card.members,
         "ranks": ranks.value(), "bans": bans.value(),
     });
     let title = format!("{}, as reported by {} in term {}", clean(card.group.as_str()), card.master, card.term);
@@ -281,6 +283,14 @@ pub fn pending_nodes(reply: &[Text]) -> Sheet {
     ];
     let sheet = cells(&columns, reply);
     if reply.is_empty() { sheet.titled("nobody waits for a place in the ring") } else { sheet }
+}
+
+/// Accounts.
+pub fn accounts(reply: &[Text]) -> Sheet {
+    use Cell::*;
+    let columns = [("name", "account", Text), ("created", "since (UTC)", Moment), ("changed", "password since (UTC)", Moment)];
+    let sheet = cells(&columns, reply);
+    if reply.is_empty() { sheet.titled("the directory keeps no accounts") } else { sheet }
 }
 
 /// Sentences, one on each line; an array in JSON.
@@ -412,7 +422,7 @@ mod tests {
     #[test]
     fn what_is_known_of_a_group() {
         let full = "#d 192.0.2.1 1.3 9 0000000000000001 86400000 3 hot\x1b joe 86401000 +tkl * 12 3 192.0.2.1 192.0.2.2 192.0.2.3 \
-                    2 joe q bob ov 1 *!*@\x1bspam joe 86402000";
+                    2 joe q bob ov 1 *!*@\x1bspam joe 86402000 1 joe";
         let nodes = ["192.0.2.1", "192.0.2.2"];
         let words = [
             "#d, as reported by 192.0.2.1 in term 1.3",
@@ -426,6 +436,7 @@ mod tests {
             "topic          hot·",
             "topic set by   joe, 1970-01-02 00:00:01",
             "modes          +tkl * 12",
+            "kept for       joe",
             "members        3",
             "ranks          2",
             "bans           1",
@@ -436,7 +447,7 @@ mod tests {
             "*!*@·spam  joe  1970-01-02 00:00:02",
         ];
         check_card(full, &nodes, &words);
-        let bare = "#d 192.0.2.1 1.3 9 0000000000000001 86400000 0   0  1 192.0.2.1 0 0";
+        let bare = "#d 192.0.2.1 1.3 9 0000000000000001 86400000 0   0  1 192.0.2.1 0 0 0";
         let facts = [
             "birth          0000000000000001",
             "last place     9",
@@ -445,6 +456,7 @@ mod tests {
             "topic          none",
             "topic set by   none",
             "modes          none",
+            "kept for       nobody: it is forgotten when all have left",
             "members        0",
             "ranks          0",
             "bans           0",
@@ -462,7 +474,7 @@ mod tests {
             card_of(full, &nodes).value(),
             &json!({
                 "group": "#d", "master": "192.0.2.1", "standby": "192.0.2.2", "reported": {"by": "192.0.2.1", "term": "1.3", "seq": 9},
-                "copies": ["192.0.2.1", "192.0.2.2", "192.0.2.3"], "birth": "0000000000000001", "created": 86_400_000, "founder": "joe",
+                "copies": ["192.0.2.1", "192.0.2.2", "192.0.2.3"], "birth": "0000000000000001", "created": 86_400_000, "founder": "joe", "kept_for": ["joe"],
                 "topic": {"text": "hot\x1b", "by": "joe", "time": 86_401_000}, "modes": {"t": true, "k": "*", "l": 12}, "members": 3,
                 "ranks": [{"nick": "joe", "rank": "q"}, {"nick": "bob", "rank": "ov"}],
                 "bans": [{"mask": "*!*@\x1bspam", "by": "joe", "time": 86_402_000}],

@@ -150,7 +150,8 @@ typedef struct chat_transport {
 #define CHAT_ID_AUTH "chat.auth/1"
 typedef struct chat_auth {
     uint32_t size;
-    /* [worker] ask->argv: mechanism ("password" or "none"), name, secret, peer address, listener name. May block.
+    /* [worker] ask->argv: mechanism ("password" or "none"), name, secret, peer address, listener name, then what the directory
+     * keeps of that account: "secret" and what its password is checked with, "nothing" or "unknown" and nothing. May block.
      * CHAT_OK and one bytes of the account's name (empty or none: a guest), CHAT_DENY and a reason, CHAT_DECLINE, CHAT_PENDING. */
     chat_status (*check)(void *plugin, uint64_t ticket, const chat_record *ask, chat_bytes_sink who);
     /* [any] Nobody waits for this ticket any more: a hint. */

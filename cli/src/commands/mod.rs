@@ -2,6 +2,7 @@
 //!
 //! One set of definitions serves the shell, the prompt and its completion. Each command returns a [`Failure`] or nothing; only [`main`] knows of exit codes.
 
+mod account;
 mod backup;
 mod bench;
 mod chat;
@@ -116,6 +117,9 @@ enum Verb {
     /// The groups of the network
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// The accounts that the directory servers keep
+    #[command(subcommand)]
+    Account(account::AccountCommand),
     /// Show in which groups someone is, through which super node, and since when
     Who(group::WhoArgs),
     /// Make every super node check now which groups it still owns; fails when one is blocked
@@ -161,6 +165,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Directory(command) => directory::run(command, global),
         Verb::Client(command) => client::run(command, global),
         Verb::Group(command) => group::run(command, global),
+        Verb::Account(command) => account::run(command, global),
         Verb::Who(args) => group::who(args, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
@@ -246,6 +251,9 @@ mod tests {
         check("pki issue 192.0.2.1 --role node --address 192.0.2.2:7411", Err(ErrorKind::ValueValidation));
         check("pki issue 192.0.2.1 --role directory,node --address chat.example.org --days 30 --renew", Ok(KNOWN));
         check("ring show --ca ca.pem", Ok(KNOWN));
+        check("account add joe", Ok(KNOWN));
+        check("account add 9joe", Err(ErrorKind::ValueValidation));
+        check("account password", Err(ErrorKind::MissingRequiredArgument));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }
 }

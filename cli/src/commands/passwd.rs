@@ -14,19 +14,23 @@ pub struct PasswdArgs {
     name: String,
 }
 
-/// Runs it: asks for the password twice, or takes it from a pipe.
+/// Runs it.
 pub fn run(args: PasswdArgs) -> Result<(), Failure> {
-    let password = if std::io::stdin().is_terminal() {
+    let line = chatring_auth_password::hash_line(&args.name, &ask()?).map_err(|error| Failure::usage(error.to_string()))?;
+    println!("{line}");
+    Ok(())
+}
+
+/// Asks for a new password, twice, or takes it from a pipe.
+pub fn ask() -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() {
         let first = prompt::secret("Password: ")?;
         if prompt::secret("Once more: ")? != first {
             return Err(Failure::usage("these were two different passwords"));
         }
-        first
+        Ok(first)
     } else {
         let line = net::stdin_line().ok_or_else(|| Failure::usage("standard input is empty; it should hold the password"))?;
-        line.map_err(|error| Failure::usage(format!("the password cannot be read: {error}")))?
-    };
-    let line = chatring_auth_password::hash_line(&args.name, &password).map_err(|error| Failure::usage(error.to_string()))?;
-    println!("{line}");
-    Ok(())
+        line.map_err(|error| Failure::usage(format!("the password cannot be read: {error}")))
+    }
 }

@@ -8,15 +8,13 @@ use std::sync::Arc;
 struct Bundled {
     name: &'static str,
     entry: fn() -> &'static ChatEntry,
-    /// A setting that it can't do without, and what it looks like.
-    needs: Option<(&'static str, &'static str)>,
 }
 
 const BUNDLED: [Bundled; 4] = [
-    Bundled { name: NATIVE, entry: chatring_resp::entry, needs: None },
-    Bundled { name: "irc", entry: chatring_irc::entry, needs: None },
-    Bundled { name: "open", entry: chatring_auth_open::entry, needs: None },
-    Bundled { name: "password", entry: chatring_auth_password::entry, needs: Some(("file", "file = \"...\"")) },
+    Bundled { name: NATIVE, entry: chatring_resp::entry },
+    Bundled { name: "irc", entry: chatring_irc::entry },
+    Bundled { name: "open", entry: chatring_auth_open::entry },
+    Bundled { name: "password", entry: chatring_auth_password::entry },
 ];
 
 /// The transport of native ports, and of what nodes say to each other.
@@ -37,20 +35,11 @@ pub fn start(config: &Config, on_late: OnLate) -> Result<Plugins, ConfigError> {
         }
         let text = settings.map_or("", |settings| settings.as_str());
         let place = settings.map(Placed::place).or(user.map(Placed::place)).unwrap_or_default();
-        if let Some((_, shape)) = bundled.needs.filter(|(key, _)| !sets(text, key)) {
-            return Err(config.error(place, format!("plugin {0}: [plugin.{0}] needs {shape}", bundled.name)));
-        }
         let linked = plugins.link((bundled.entry)(), text);
         linked.map_err(|error| config.error(place, format!("[plugin.{}]: {error}", bundled.name)))?;
     }
     check_names(config, &plugins)?;
     Ok(plugins)
-}
-
-/// Whether settings, as the configuration writes them out, have this key at their top.
-fn sets(settings: &str, key: &str) -> bool {
-    let top = settings.lines().take_while(|line| !line.starts_with('['));
-    top.filter_map(|line| line.split_once('=')).any(|(name, _)| name.trim() == key)
 }
 
 /// A transport that [`start`] has found to be there.
@@ -132,10 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_plugin_needs_is_named() {
-        let needs = "plugin password: [plugin.password] needs file = \"...\"";
-        check("auth = ['password']", Err(&format!("c:7:9: {needs}")));
-        check("[plugin.password]\nparallel = 2\n[plugin.password.more]\nfile = 'x'", Err(&format!("c:7:1: {needs}")));
+    fn passwords_need_no_file() {
+        check("auth = ['password']", Ok(&["open", "password", "resp"]));
+        check(
+            "[plugin.password]\nparallel = 0",
+            Err("c:7:1: [plugin.password]: plugin password did not start: parallel = 0: must be 1 to 64"),
+        );
     }
 
     #[test]

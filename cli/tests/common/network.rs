@@ -34,6 +34,8 @@ pub struct Network {
     pub ca: Option<PathBuf>,
     /// What every super node's table ends with; `{name}` is the node's.
     pub node_settings: String,
+    /// What the table of every super node's timing ends with.
+    pub node_timing: String,
     /// Further tables of a super node's configuration.
     pub node_tables: String,
     /// What every configuration ends with.
@@ -80,7 +82,7 @@ impl Network {
 
     fn on(net: [u8; 3], namespaces: bool, taken: TcpListener) -> Network {
         let dir = tempfile::tempdir().unwrap();
-        let (preamble, directory_settings, node_settings, node_tables, ending) = Default::default();
+        let (preamble, directory_settings, node_settings, node_timing, node_tables, ending) = Default::default();
         // Namespaces are machines of their own, as far as a node can tell.
         let network_settings = if namespaces { "plaintext_peers = true\n".to_string() } else { String::new() };
         Network {
@@ -93,6 +95,7 @@ impl Network {
             network_settings,
             ca: None,
             node_settings,
+            node_timing,
             node_tables,
             ending,
             directories: 1,
@@ -176,10 +179,11 @@ impl Network {
 
     fn super_node(&self, name: &str, Place { native, irc, .. }: &Place) -> String {
         format!(
-            "[[super_node]]\nname = '{name}'\naddress = '{native}'\n{}[super_node.timing]\nlease = '{}ms'\n\
+            "[[super_node]]\nname = '{name}'\naddress = '{native}'\n{}[super_node.timing]\nlease = '{}ms'\n{}\
              [[listener]]\nname = 'irc-{name}'\nsuper_node = '{name}'\ntransport = 'irc'\naddress = '{irc}'\n{}",
             self.node_settings.replace("{name}", name),
             self.lease_ms,
+            self.node_timing,
             self.node_tables
         )
     }

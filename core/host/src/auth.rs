@@ -3,7 +3,7 @@
 use crate::error::{Misdeed, PluginError};
 use crate::instance::{Gather, Instance};
 use chatring_abi::{ChatAuth, ChatStatus, DECLINE, DENY, INTERNAL, OK, PENDING, id, kind};
-use chatring_sdk::{Arg, Ask, raw};
+use chatring_sdk::{Arg, Ask, Kept, raw};
 use std::sync::Arc;
 
 /// What an authenticator says.
@@ -51,7 +51,20 @@ impl Authenticator {
         if let Err(what) = late.asked(ticket) {
             return self.fault(what);
         }
-        let argv = [Arg::from(ask.mechanism), Arg::from(ask.name), Arg::new(ask.secret), Arg::from(ask.peer), Arg::from(ask.listener)];
+        let (kept, kept_secret) = match ask.kept {
+            Kept::Nothing => ("nothing", ""),
+            Kept::Secret(secret) => ("secret", secret),
+            Kept::Unknown => ("unknown", ""),
+        };
+        let argv = [
+            Arg::from(ask.mechanism),
+            Arg::from(ask.name),
+            Arg::new(ask.secret),
+            Arg::from(ask.peer),
+            Arg::from(ask.listener),
+            Arg::from(kept),
+            Arg::from(kept_secret),
+        ];
         let Some(record) = raw::lower(kind::COMMAND, &argv) else {
             return self.fault(Misdeed::Internal);
         };

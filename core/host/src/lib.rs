@@ -22,7 +22,7 @@ mod transport;
 mod vet;
 
 pub use auth::{Authenticator, Verdict, judge};
-pub use chatring_sdk::{Arg, Ask, ChatEntry, Flow, Kind, Record, Role};
+pub use chatring_sdk::{Arg, Ask, ChatEntry, Flow, Kept, Kind, Record, Role};
 pub use error::{Misdeed, PluginError, PluginFault};
 pub use late::OnLate;
 pub use registry::{PluginInfo, Plugins};

@@ -2,7 +2,7 @@
 
 mod common;
 
-use chatring_host::{Ask, Authenticator, ChatEntry, Plugins, Verdict, judge};
+use chatring_host::{Ask, Authenticator, ChatEntry, Kept, Plugins, Verdict, judge};
 use chatring_sdk::Auth;
 use common::{bundled, c_library, plugins};
 use std::ffi::CStr;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 fn ask<'a>(mechanism: &'a str, name: &'a str, secret: &'a str) -> Ask<'a> {
-    Ask { mechanism, name, secret: secret.as_bytes(), peer: "192.0.2.7", listener: "irc" }
+    Ask { mechanism, name, secret: secret.as_bytes(), kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" }
 }
 
 #[test]

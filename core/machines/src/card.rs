@@ -2,6 +2,7 @@
 //!
 //! It is as of the group's last report, and says of which that is. A key is not in it: who may ask is anyone.
 
+use crate::charter::Charter;
 use crate::entry::{Ban, Modes, Rank, topic_parts};
 use crate::ids::{Birth, Term};
 use crate::names::{GroupName, Nick, NodeKey};
@@ -41,12 +42,14 @@ wire_struct! {
         ranks: Vec<(Nick, Rank)>,
         /// Who is kept out.
         bans: Vec<Ban>,
+        /// The accounts with a rank for which the directory servers keep it, as they agreed on; none: it is forgotten when everyone has left.
+        kept_for: Vec<Nick>,
     }
 }
 
 impl GroupCard {
-    /// Of what is remembered of a group.
-    pub fn of(group: GroupName, record: GroupRecord) -> GroupCard {
+    /// Of what is remembered of a group, and what is agreed on.
+    pub fn of(group: GroupName, record: GroupRecord, charter: Option<&Charter>) -> GroupCard {
         let modes = record.settings.modes(false);
         let (topic, by, time) = topic_parts(record.settings.topic);
         GroupCard {
@@ -64,6 +67,7 @@ impl GroupCard {
             copies: record.copies,
             ranks: record.settings.ranks,
             bans: record.settings.bans,
+            kept_for: charter.map(|charter| charter.settings.ranks.iter().map(|(nick, _)| nick.clone()).collect()).unwrap_or_default(),
         }
     }
 }

@@ -275,8 +275,22 @@ pub struct Lag {
 pub struct Ask {
     /// The account claimed and its password; `None` for someone who shows nothing.
     pub account: Option<crate::command::Account>,
+    /// What the directory servers keep of it.
+    pub kept: Kept,
     /// From where.
     pub peer: IpAddr,
+}
+
+/// What directory servers keep of an account that is claimed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// They have no such account.
+    #[default]
+    Nothing,
+    /// What its password is checked with.
+    Secret(Text),
+    /// None of them answers.
+    Unknown,
 }
 
 /// What authenticators decided.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chatring_host::{Authenticator, OnLate, judge};
 use chatring_machines::Input;
 use chatring_machines::ids::Ticket;
-use chatring_machines::machine::{Ask, Verdict};
+use chatring_machines::machine::{Ask, Kept, Verdict};
 
 use crate::mailbox::{Arrival, Mailbox};
 
@@ -170,6 +170,11 @@ impl Question {
             mechanism: if account.is_some() { "password" } else { "none" },
             name: account.map_or("", |account| &account.name),
             secret: account.map_or(&[], |account| account.password.as_bytes()),
+            kept: match &self.ask.kept {
+                Kept::Nothing => chatring_host::Kept::Nothing,
+                Kept::Secret(secret) => chatring_host::Kept::Secret(secret),
+                Kept::Unknown => chatring_host::Kept::Unknown,
+            },
             peer: &peer,
             listener: &self.listener,
         };

@@ -220,7 +220,8 @@ pub struct ChatTransport {
 pub struct ChatAuth {
     /// Size of this struct.
     pub size: u32,
-    /// `[worker]` ask.argv: mechanism (`password` or `none`), name, secret, peer address, listener name. May block.
+    /// `[worker]` ask.argv: mechanism (`password` or `none`), name, secret, peer address, listener name, then what the directory
+    /// keeps of that account: `secret` and what its password is checked with, `nothing` or `unknown` and nothing. May block.
     /// [`OK`] and one `bytes` of the account's name (empty or none: a guest), [`DENY`] and a reason, [`DECLINE`], [`PENDING`].
     pub check: unsafe extern "C" fn(plugin: *mut c_void, ticket: u64, ask: *const ChatRecord, who: ChatBytesSink) -> ChatStatus,
     /// `[any]` Nobody waits for this ticket any more: a hint.

@@ -39,10 +39,11 @@ chatring_sdk::export!(entry);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chatring_sdk::Kept;
 
     #[track_caller]
     fn check(mechanism: &str, name: &str, secret: &[u8]) {
-        let ask = Ask { mechanism, name, secret, peer: "192.0.2.7", listener: "irc" };
+        let ask = Ask { mechanism, name, secret, kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" };
         assert_eq!(Open.check(&ask), Verdict::Accept(None));
     }
 

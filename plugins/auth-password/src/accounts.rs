@@ -24,14 +24,15 @@ const PASSES_MAX: u32 = 100;
 const FILE_MAX: u64 = 64 << 20;
 
 /// Everyone in the file.
+#[derive(Default)]
 pub(crate) struct Accounts(Vec<Account>);
 
-struct Account {
+pub(crate) struct Account {
     /// Lower case, to find it.
     key: String,
     /// As it is written in the file.
-    name: String,
-    hash: PasswordHash,
+    pub name: String,
+    pub hash: PasswordHash,
 }
 
 /// What is wrong with a file: with the whole of it, or with a line.
@@ -79,27 +80,29 @@ impl Accounts {
         self.0.len()
     }
 
-    /// The account's name as the file writes it, if name and secret are right. Hashes exactly once in any case.
-    pub fn verify(&self, name: &str, secret: &[u8]) -> Option<&str> {
+    /// Whoever is called so.
+    pub fn find(&self, name: &str) -> Option<&Account> {
+        self.place(name).ok().map(|i| &self.0[i])
+    }
+
+    /// A hash to try where nobody is called so: that of a neighbour, so that it takes what the others here take.
+    pub fn stand_in(&self, name: &str) -> Option<PasswordHash> {
+        let i = self.place(name).unwrap_or_else(|i| i);
+        let neighbour = self.0.get(i).or(self.0.last());
+        neighbour.map(|account| account.hash.clone()).or_else(|| PasswordHash::new(NOBODYS_HASH).ok())
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
         let key = name.to_ascii_lowercase();
-        match self.0.binary_search_by(|account| account.key.cmp(&key)) {
-            Ok(i) => is_right(&self.0[i].hash, secret).then_some(&*self.0[i].name),
-            Err(i) => {
-                // Nobody of that name. A neighbour's hash is tried for nothing, so that it takes what the others here take.
-                match self.0.get(i).or(self.0.last()) {
-                    Some(neighbour) => is_right(&neighbour.hash, secret),
-                    None => PasswordHash::new(NOBODYS_HASH).is_ok_and(|hash| is_right(&hash, secret)),
-                };
-                None
-            }
-        }
+        self.0.binary_search_by(|account| account.key.cmp(&key))
     }
 }
 
 /// For a file without accounts: the default cost, of no password.
 const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGF0IGFsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-fn is_right(hash: &PasswordHash, secret: &[u8]) -> bool {
+/// Whether the secret is the one that was hashed.
+pub(crate) fn is_right(hash: &PasswordHash, secret: &[u8]) -> bool {
     Argon2::default().verify_password(secret, hash).is_ok()
 }
 
@@ -108,7 +111,12 @@ fn account(line: &str) -> Result<Account, &'static str> {
     if !is_name(name) {
         return Err("the name is empty, too long, or has spaces in it");
     }
-    let hash = PasswordHash::new(hash).map_err(|_| "the hash is not in PHC form ($argon2id$...)")?;
+    Ok(Account { key: name.to_ascii_lowercase(), name: name.to_string(), hash: self::hash(hash)? })
+}
+
+/// Reads a hash, of a cost that is not meant to hurt.
+pub(crate) fn hash(text: &str) -> Result<PasswordHash, &'static str> {
+    let hash = PasswordHash::new(text).map_err(|_| "the hash is not in PHC form ($argon2id$...)")?;
     if Algorithm::new(hash.algorithm).is_err() {
         return Err("the hash is not argon2");
     }
@@ -119,7 +127,7 @@ fn account(line: &str) -> Result<Account, &'static str> {
     if params.m_cost() > MEMORY_KIB_MAX || params.t_cost() > PASSES_MAX {
         return Err("the hash needs more memory or time than is allowed");
     }
-    Ok(Account { key: name.to_ascii_lowercase(), name: name.to_string(), hash })
+    Ok(hash)
 }
 
 /// Whether an account may be called so.

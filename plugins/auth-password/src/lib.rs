@@ -1,13 +1,14 @@
-//! The authenticator `password`: names and argon2 hashes in a file.
+//! The authenticator `password`: accounts that the directory keeps (`chatctl account`), and names and argon2 hashes in a file.
 //!
 //! ```toml
-//! file = "/etc/chatring/passwords"   # lines of name:hash, see hash_line; `#` begins a comment line
+//! file = "/etc/chatring/passwords"   # lines of name:hash, see hash_line; `#` begins a comment line. Without it, only the directory's
 //! parallel = 2                       # how many passwords are hashed at a time (1 to 64); the others wait
 //! ```
 //!
+//! - A name that stands in the file goes by it; every other one is the directory's.
 //! - The file is looked at before each answer and read again when it changed. A file with a mistake stops the start; later it
 //!   is logged, and what was read before stays in force.
-//! - A password for a name that the file doesn't have costs as much as a wrong one and is refused in the same words, so names
+//! - A password for a name that nobody knows costs as much as a wrong one and is refused in the same words, so names
 //!   can't be found out.
 //! - Memory is bounded: at most `parallel` hashes of at most [`MEMORY_KIB_MAX`] each.
 //! - Who shows no password is none of its business: the next authenticator is asked.
@@ -17,7 +18,7 @@ mod width;
 
 use accounts::{Accounts, Stamp};
 use argon2::{Argon2, PasswordHasher};
-use chatring_sdk::{Ask, Auth, ChatEntry, Log, Verdict};
+use chatring_sdk::{Ask, Auth, ChatEntry, Kept, Log, Verdict};
 use serde::Deserialize;
 use std::ffi::CStr;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ pub use accounts::{MEMORY_KIB_MAX, NAME_MAX};
 
 /// The authenticator.
 pub struct Password {
-    file: PathBuf,
+    file: Option<PathBuf>,
     known: Mutex<Known>,
     width: Width,
     log: Log,
@@ -44,7 +45,7 @@ struct Known {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    file: PathBuf,
+    file: Option<PathBuf>,
     #[serde(default = "parallel_default")]
     parallel: usize,
 }
@@ -61,6 +62,12 @@ const SECRET_MAX: usize = 1024;
 /// One reason for all: it must not tell whether the name exists.
 const WRONG: &str = "wrong name or password";
 
+/// No directory server answers, and nothing is remembered.
+const OUT_OF_REACH: &str = "accounts can't be looked up at the moment: try again in a minute";
+
+/// What the directory keeps is of another kind, or damaged. For the person; the log says which account it is.
+const UNREADABLE: &str = "this account can't be checked: ask an operator to set its password again";
+
 impl Auth for Password {
     const NAME: &'static CStr = c"password";
     const VERSION: &'static CStr = chatring_sdk::version!();
@@ -70,8 +77,12 @@ impl Auth for Password {
         if !(1..=PARALLEL_MAX).contains(&config.parallel) {
             return Err(format!("parallel = {}: must be 1 to {PARALLEL_MAX}", config.parallel));
         }
-        let stamp = Stamp::of(&config.file);
-        let accounts = Arc::new(Accounts::read(&config.file).map_err(|bad| bad.to_string())?);
+        let stamp = config.file.as_deref().and_then(Stamp::of);
+        let accounts = match &config.file {
+            Some(file) => Accounts::read(file).map_err(|bad| bad.to_string())?,
+            None => Accounts::default(),
+        };
+        let accounts = Arc::new(accounts);
         let known = Mutex::new(Known { accounts, stamp });
         Ok(Password { file: config.file, known, width: Width::new(config.parallel), log: Log::here() })
     }
@@ -84,12 +95,26 @@ impl Auth for Password {
             return Verdict::Deny(WRONG.to_string());
         }
         let accounts = self.accounts();
+        let kept = match (accounts.find(ask.name), ask.kept) {
+            (Some(account), _) => Some((&*account.name, account.hash.clone())),
+            (None, Kept::Secret(secret)) => match accounts::hash(secret) {
+                Ok(hash) => Some((ask.name, hash)),
+                Err(what) => {
+                    self.log.error(&format!("account {}, as the directory keeps it: {what}", ask.name));
+                    return Verdict::Deny(UNREADABLE.to_string());
+                }
+            },
+            (None, Kept::Unknown) => return Verdict::Deny(OUT_OF_REACH.to_string()),
+            (None, Kept::Nothing) => None,
+        };
+        // Nobody of that name: hashed for nothing, so that it takes what others take.
+        let hash = kept.as_ref().map_or_else(|| accounts.stand_in(ask.name), |(_, hash)| Some(hash.clone()));
         let slot = self.width.enter();
-        let account = accounts.verify(ask.name, ask.secret);
+        let is_right = hash.is_some_and(|hash| accounts::is_right(&hash, ask.secret));
         drop(slot);
-        match account {
-            Some(name) => Verdict::Accept(Some(name.to_string())),
-            None => Verdict::Deny(WRONG.to_string()),
+        match kept {
+            Some((name, _)) if is_right => Verdict::Accept(Some(name.to_string())),
+            _ => Verdict::Deny(WRONG.to_string()),
         }
     }
 }
@@ -99,13 +124,14 @@ impl Password {
     fn accounts(&self) -> Arc<Accounts> {
         // What is behind the lock is whole at every step, so a panic under it spoils nothing.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = &self.file else { return known.accounts.clone() };
         // Taken before reading: a change while it is read shows at the next look.
-        let stamp = Stamp::of(&self.file);
+        let stamp = Stamp::of(file);
         if stamp != known.stamp {
             known.stamp = stamp;
-            match Accounts::read(&self.file) {
+            match Accounts::read(file) {
                 Ok(accounts) => {
-                    self.log.info(&format!("{}: read again, {} accounts", self.file.display(), accounts.len()));
+                    self.log.info(&format!("{}: read again, {} accounts", file.display(), accounts.len()));
                     known.accounts = Arc::new(accounts);
                 }
                 Err(bad) => self.log.error(&format!("{bad}; going on with the {} accounts read before", known.accounts.len())),
@@ -134,11 +160,16 @@ pub fn hash_line(name: &str, password: &str) -> Result<String, LineError> {
     if !accounts::is_name(name) {
         return Err(LineError::Name);
     }
+    Ok(format!("{name}:{}", hash(password)?))
+}
+
+/// A fresh argon2id hash of the password, with its parameters, in PHC form: what the directory keeps of an account.
+pub fn hash(password: &str) -> Result<String, LineError> {
     if password.is_empty() || password.len() > SECRET_MAX {
         return Err(LineError::Secret);
     }
     let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|error| LineError::Hash(error.to_string()))?;
-    Ok(format!("{name}:{hash}"))
+    Ok(hash.to_string())
 }
 
 /// For programs that link it in.

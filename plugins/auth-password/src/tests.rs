@@ -29,7 +29,7 @@ fn with_file(text: &str) -> (TempDir, PathBuf) {
 }
 
 fn ask<'a>(name: &'a str, secret: &'a str) -> Ask<'a> {
-    Ask { mechanism: "password", name, secret: secret.as_bytes(), peer: "192.0.2.7", listener: "irc" }
+    Ask { mechanism: "password", name, secret: secret.as_bytes(), kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" }
 }
 
 fn wrong() -> Verdict {
@@ -67,6 +67,32 @@ fn only_passwords_are_its_business() {
     assert_eq!(plugin.check(&ask("joe", "sesame")), wrong(), "with an empty file, too");
 }
 
+#[test]
+fn accounts_of_the_directory() {
+    let hash = |password: &str| cheap("x", password)["x:".len()..].to_string();
+    let (sesame, other) = (hash("sesame"), hash("other"));
+    let (_dir, file) = with_file(&cheap("filed", "in the file"));
+    #[track_caller]
+    fn check(plugin: &Password, ask: Ask<'_>, expect: Result<&str, &str>) {
+        let expect = expect.map_or_else(|why| Verdict::Deny(why.to_string()), |name| Verdict::Accept(Some(name.to_string())));
+        assert_eq!(plugin.check(&ask), expect);
+    }
+    for plugin in [Password::start("").unwrap(), start(&file).unwrap()] {
+        check(&plugin, Ask { kept: Kept::Secret(&sesame), ..ask("joe", "sesame") }, Ok("joe"));
+        check(&plugin, Ask { kept: Kept::Secret(&other), ..ask("joe", "sesame") }, Err(WRONG));
+        check(&plugin, ask("joe", "sesame"), Err(WRONG));
+        check(&plugin, Ask { kept: Kept::Unknown, ..ask("joe", "sesame") }, Err(OUT_OF_REACH));
+        check(&plugin, Ask { kept: Kept::Secret("sesame"), ..ask("joe", "sesame") }, Err(UNREADABLE));
+        check(&plugin, Ask { kept: Kept::Secret(&sesame.replace("m=8", "m=2000000")), ..ask("joe", "sesame") }, Err(UNREADABLE));
+    }
+    // The file goes first, whatever the directory says, or doesn't.
+    let plugin = start(&file).unwrap();
+    for kept in [Kept::Nothing, Kept::Unknown, Kept::Secret(&sesame)] {
+        check(&plugin, Ask { kept, ..ask("FILED", "in the file") }, Ok("filed"));
+        check(&plugin, Ask { kept, ..ask("filed", "sesame") }, Err(WRONG));
+    }
+}
+
 #[track_caller]
 fn check_bad(text: &str, complaint: &str) {
     let (_dir, file) = with_file(text);
@@ -99,7 +125,6 @@ fn a_bad_config_is_refused() {
         let said = Password::start(config).err().expect("a bad config is refused");
         assert!(said.contains(complaint), "said: {said}");
     }
-    check("", "missing field `file`");
     check("file = 7", "invalid type");
     check("file = '/x'\nwidth = 3", "unknown field `width`");
     check("file = '/x'\nparallel = 0", "parallel = 0: must be 1 to 64");

@@ -9,10 +9,23 @@ pub struct Ask<'a> {
     pub name: &'a str,
     /// The password.
     pub secret: &'a [u8],
+    /// What the directory keeps of that account.
+    pub kept: Kept<'a>,
     /// The peer's address, e.g. `192.0.2.7`.
     pub peer: &'a str,
     /// The listener they came in by.
     pub listener: &'a str,
+}
+
+/// What the directory keeps of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept<'a> {
+    /// There is no such account in it.
+    Nothing,
+    /// What its password is checked with, as whoever set it wrote it: of `chatctl account`, an argon2 hash in PHC form.
+    Secret(&'a str),
+    /// It can't be asked at the moment.
+    Unknown,
 }
 
 /// The answer.

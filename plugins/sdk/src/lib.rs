@@ -40,7 +40,7 @@ mod record;
 pub mod testing;
 mod transport;
 
-pub use auth::{Ask, Auth, Verdict};
+pub use auth::{Ask, Auth, Kept, Verdict};
 pub use chatring_abi::ChatEntry;
 pub use log::Log;
 pub use record::{Arg, Kind, Record};

@@ -87,7 +87,10 @@ impl Directory {
             (Shape::Nodes, Answer::Groups(groups)) => Reply::Nodes { cells: Rest(self.node_cells(&groups)) }.into(),
             (Shape::Groups, Answer::Groups(groups)) => Reply::GroupList { cells: Rest(group_cells(groups)) }.into(),
             (Shape::Card(group) | Shape::Members(group), Answer::Record(None)) => unknown(&group),
-            (Shape::Card(group), Answer::Record(Some(record))) => card(group, *record),
+            (Shape::Card(group), Answer::Record(Some(record))) => {
+                let charter = self.state.ledger().charter(&group).map(|charter| &**charter);
+                Reply::GroupCard { card: Box::new(GroupCard::of(group.clone(), *record, charter)) }.into()
+            }
             (Shape::Members(group), Answer::Record(Some(record))) => self.members(&group, &record),
             (Shape::Whereabouts, Answer::Whereabouts(rows)) => whereabouts(rows),
             (Shape::Peer(ticket), Answer::Record(record)) => LinkEvent::Record { ticket, record }.into(),
@@ -132,10 +135,6 @@ impl Directory {
 fn unknown(group: &GroupName) -> Event {
     let text = format!("no group {group} is known here; a group that was just opened is known in a second");
     Event::error_about(Code::NoSuchGroup, text, [Text::from(group.as_str())])
-}
-
-fn card(group: GroupName, record: GroupRecord) -> Event {
-    Reply::GroupCard { card: Box::new(GroupCard::of(group, record)) }.into()
 }
 
 /// group, session, edge, since, account.

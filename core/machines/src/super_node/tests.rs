@@ -2,6 +2,7 @@
 //!
 //! The virtual world in `tests/` runs whole networks; here stand the orders that it meets too rarely, and what a peer with a bug may send.
 
+mod accounts;
 mod by_peers;
 mod by_people;
 mod certified;
@@ -58,6 +59,8 @@ struct Bench {
     are_alive: bool,
     /// The node's links to others.
     links: BTreeMap<NodeKey, Conn>,
+    /// The directory says at once that it keeps no accounts.
+    has_no_accounts: bool,
 }
 
 fn epoch(number: u64) -> Epoch {
@@ -155,6 +158,7 @@ impl Bench {
             peers: vec![],
             are_alive: true,
             links: BTreeMap::new(),
+            has_no_accounts: true,
         };
         bench.node.restore(kept);
         bench.give(Input::Start);
@@ -180,6 +184,10 @@ impl Bench {
         let closed = |conn: &Conn| lost == Some(*conn) || self.effects[before..].contains(&Effect::Close { conn: *conn });
         self.peers.retain(|conn| !closed(conn));
         self.links.retain(|_, link| !closed(link));
+        let asked = if self.has_no_accounts { self.asked_of_accounts() } else { vec![] };
+        for ticket in asked {
+            self.tell(self.home, LinkEvent::Account { ticket, account: None });
+        }
     }
 
     /// The node's link to another, which lets it in if it has not yet.
@@ -415,6 +423,17 @@ impl Bench {
             self.effects.retain(|effect| judged(effect).is_none());
             self.give(Input::Judged { ticket, verdict: crate::machine::Verdict::Accept(account.map(|account| account.name)) });
         }
+    }
+
+    /// What the directory was asked about accounts; as if it had not been.
+    fn asked_of_accounts(&mut self) -> Vec<Ticket> {
+        let asked = |effect: &Effect| match effect {
+            Effect::Tell { event: Event::Command(Command::Peer(PeerCommand::AccountOf { ticket, .. })), .. } => Some(*ticket),
+            _ => None,
+        };
+        let tickets = self.effects.iter().filter_map(asked).collect();
+        self.effects.retain(|effect| asked(effect).is_none());
+        tickets
     }
 
     /// The directory has nothing to say about groups that are being opened.

@@ -12,7 +12,7 @@ use chatring_machines::Time;
 use chatring_machines::command::{ClientCommand, Command};
 use chatring_machines::event::{Event, Reply};
 use chatring_machines::ids::{Conn, ListId, ListenerId, Ticket};
-use chatring_machines::machine::{Ask, Effect, Input, Lag, Machine, Note};
+use chatring_machines::machine::{Ask, Effect, Input, Kept, Lag, Machine, Note};
 use chatring_machines::wire::Given;
 use chatring_reactor::{
     Beneath, Counters, Handle, Identity, JudgePool, Limits, Listening, Membership, Reactor, ReactorError, Setup, Tuning, listen,
@@ -70,7 +70,7 @@ impl Puppet {
             }
             ClientCommand::Auth { credentials } => {
                 self.next += 1;
-                let ask = Ask { account: Some(credentials.0), peer: [127, 0, 0, 1].into() };
+                let ask = Ask { account: Some(credentials.0), kept: Kept::Nothing, peer: [127, 0, 0, 1].into() };
                 effects.push(Effect::Judge { ticket: Ticket(self.next), listener: ListenerId(0), ask });
             }
             ClientCommand::Whois { nick } if nick.as_str() == "room" => effects.push(Effect::Await { conn }),

@@ -1,7 +1,7 @@
 //! An [`Auth`] as `chat.auth/1`.
 
 use super::{guarded, is_named, start_with, stop};
-use crate::{Ask, Auth, Verdict, raw};
+use crate::{Ask, Auth, Kept, Verdict, raw};
 use chatring_abi::{ChatAuth, ChatBytes, ChatBytesSink, ChatEntry, ChatHost, ChatRecord, ChatStatus, DECLINE, DENY, INTERNAL, OK, id};
 use std::ffi::{c_char, c_void};
 use std::marker::PhantomData;
@@ -38,7 +38,12 @@ impl<A: Auth> Edge<A> {
             let (Some(mechanism), Some(name), Some(peer), Some(listener)) = (text(0), text(1), text(3), text(4)) else {
                 return INTERNAL;
             };
-            let ask = Ask { mechanism, name, secret: record.arg(2), peer, listener };
+            let kept = match (text(5), text(6)) {
+                (Some("secret"), Some(secret)) => Kept::Secret(secret),
+                (Some("unknown"), _) => Kept::Unknown,
+                _ => Kept::Nothing,
+            };
+            let ask = Ask { mechanism, name, secret: record.arg(2), kept, peer, listener };
             // SAFETY: an A, shared.
             let (status, said) = match unsafe { &*plugin.cast::<A>() }.check(&ask) {
                 Verdict::Accept(account) => (OK, account.unwrap_or_default()),

@@ -449,6 +449,7 @@ impl Edge {
     /// An answer of the directory to a question of ours.
     pub fn directory_answered(&mut self, ctx: &mut Ctx<'_>, event: LinkEvent) {
         let (ticket, event): (Ticket, Event) = match event {
+            LinkEvent::Account { ticket, account } => return self.looked_up(ctx, ticket, account.map(|account| account.secret)),
             LinkEvent::Groups { ticket, groups } => (ticket, Reply::ListIs { cells: Rest(list_cells(&groups)) }.into()),
             LinkEvent::Counts { ticket, people, groups } => {
                 self.counts = (people, groups);

@@ -13,7 +13,7 @@ use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk, RingAs
 use crate::entry::{Person, SayKind};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Birth, Conn, Term, Ticket};
-use crate::machine::{Ask, Effect, Verdict};
+use crate::machine::{Effect, Verdict};
 use crate::names::{GroupName, Nick};
 use crate::peer::{Mark, Op, PeerCommand};
 use crate::redis;
@@ -132,12 +132,8 @@ impl Edge {
             return self.admitted(ctx, conn, then);
         }
         session.gate = Gate::Asked(Box::new(then));
-        let (listener, peer) = (session.listener, session.peer);
-        let ticket = ctx.ids.ticket();
-        self.judging.insert(ticket, (conn, ctx.now));
-        self.sweep_at.get_or_insert(ctx.now + super::SWEEP_MS);
         self.pause(ctx, conn);
-        ctx.effects.push(Effect::Judge { ticket, listener, ask: Ask { account, peer } });
+        self.look_up(ctx, conn, account);
     }
 
     pub fn judged(&mut self, ctx: &mut Ctx<'_>, ticket: Ticket, verdict: Verdict) {
@@ -436,7 +432,7 @@ impl Edge {
             return claims.push_back((slot, nick.as_str().into(), then));
         }
         session.claims = Some(VecDeque::new());
-        self.claim_now(ctx, conn, slot, nick, then);
+        self.claim_if_free(ctx, conn, slot, nick, then);
     }
 
     /// A claim is answered: the next one.
@@ -445,22 +441,18 @@ impl Edge {
         match session.claims.as_mut().and_then(VecDeque::pop_front) {
             Some((slot, nick, then)) => {
                 if let Ok(nick) = Nick::new(&nick) {
-                    self.claim_now(ctx, conn, slot, nick, then);
+                    self.claim_if_free(ctx, conn, slot, nick, then);
                 }
             }
             None => session.claims = None,
         }
     }
 
-    fn claim_now(&mut self, ctx: &mut Ctx<'_>, conn: Conn, slot: u64, nick: Nick, then: Claim) {
+    pub(super) fn claim_at_master(&mut self, ctx: &mut Ctx<'_>, conn: Conn, slot: u64, nick: Nick, then: Claim) {
         let Some(session) = self.session(conn) else { return };
         let person = Arc::new(Person { nick: nick.clone(), ..(*session.person).clone() });
         let slot = Some(slot);
         let (id, group) = (session.id, nick.group());
-        // What comes behind a registration needs the nick.
-        if session.registers && !session.named && !session.renamed {
-            self.pause(ctx, conn);
-        }
         let op = Op::Join { key: None, mark: None, term: Term::default(), names: false };
         let purpose = Purpose::Claim { person: person.clone(), then };
         self.ask(ctx, Asked { conn: Some(conn), slot, session: id, person, group, op, purpose, to: None, since: ctx.now });

@@ -5,6 +5,7 @@
 //! are asked in the same way. Invariants: a session is on a group's list exactly if it has a seat in its attachment; answers go out in the order of their commands; an entry is
 //! passed on at most once and in order, and a hole is filled by attaching again.
 
+mod accounts;
 mod answers;
 mod asking;
 mod attachments;
@@ -163,6 +164,7 @@ pub(super) struct Edge {
     /// Places in groups of sessions that came again, until when and whose. In the order of their ends.
     lingering: VecDeque<(Time, SessionId, Arc<Person>, GroupName)>,
     reattach: BTreeSet<(Time, GroupName)>,
+    accounts: accounts::Accounts,
     judging: BTreeMap<Ticket, (Conn, Time)>,
     queries: BTreeMap<Ticket, Query>,
     history: History,

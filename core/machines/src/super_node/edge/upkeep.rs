@@ -125,6 +125,7 @@ impl Edge {
         }
         let undecided: Vec<Ticket> =
             self.judging.iter().filter(|(_, (_, since))| now.since_ms(*since) >= JUDGE_MS).map(|(ticket, _)| *ticket).collect();
+        self.give_up_lookups(ctx);
         undecided.into_iter().for_each(|ticket| self.judged(ctx, ticket, Verdict::Busy));
         let is_untold = |at: &Attachment| at.entering.iter().any(|entering| !entering.told);
         let unheard = |at: &Attachment| at.adrift_since.is_some_and(|since| now.since_ms(since) >= timing.patience_ms) && is_untold(at);
@@ -146,6 +147,7 @@ impl Edge {
         let busy = self.history.is_busy()
             || !self.asked.is_empty()
             || !self.judging.is_empty()
+            || self.accounts.is_busy()
             || !self.queries.is_empty()
             || self.attachments.values().any(|at| at.adrift_since.is_some());
         self.sweep_at = busy.then_some(now + SWEEP_MS);
