@@ -25,20 +25,24 @@ impl Directory {
         effects: &mut Vec<Effect>,
     ) {
         let done = self.may_change(conn, &format!("ACCOUNT {}", what.as_str())).and_then(|()| match (what, name) {
-            (AccountAsk::List, from) => Ok(Err(self.account_list(from.as_ref()))),
+            (AccountAsk::List, from) => {
+                let list = self.account_list(from.as_ref());
+                effects.push(tell(conn, list));
+                Ok(None)
+            }
             (_, None) => Err((Code::Syntax, "argument 'name' is missing".to_string())),
-            (AccountAsk::Set, Some(name)) => self.may_set(&name, secret.as_ref()).map(|()| Ok((name, secret))),
+            (AccountAsk::Set, Some(name)) => self.may_set(&name, secret.as_ref()).map(|()| Some((name, secret))),
             (AccountAsk::Remove, Some(name)) => match self.state.ledger().account(&name) {
-                Some(_) => Ok(Ok((name, None))),
+                Some(_) => Ok(Some((name, None))),
                 None => Err((Code::Err, format!("there is no account {name}; ACCOUNT LIST shows which there are"))),
             },
         });
         match done {
-            Ok(Ok((name, secret))) => {
+            Ok(Some((name, secret))) => {
                 self.owe(now, conn, 1, true, effects);
                 self.commit(Change::Account { name, secret, time: now }, Some(Asker { conn, wants: Wants::Done }), effects);
             }
-            Ok(Err(list)) => effects.push(tell(conn, list)),
+            Ok(None) => {}
             Err((code, text)) => effects.push(tell(conn, Event::error(code, text))),
         }
     }
