@@ -197,7 +197,7 @@ impl Person {
     /// Every other one has an account.
     fn log_in(&mut self, effects: &mut Vec<Effect>) {
         let nick = self.nick.as_str().to_string();
-        let account: &[&str] = if point(&nick) % 2 == 0 { &[&nick, "secret"] } else { &[] };
+        let account: &[&str] = if point(&nick).is_multiple_of(2) { &[&nick, "secret"] } else { &[] };
         let words = [&["LOGIN", &nick, &nick, "someone"], account].concat();
         self.send(parse(&words), effects);
     }

@@ -95,8 +95,7 @@ impl World {
             limits: DirectoryLimits::default(),
         };
         let machine = Directory::new(config.clone(), Kept::default()).expect("an empty state belongs to any network");
-        let role =
-            Role::Directory { config: Box::new(config), machine: Box::new(machine), store: MemoryStore::default(), disk: Disk::new() };
+        let role = Role::Directory { config: Box::new(config), machine: Box::new(machine), store: Box::default(), disk: Disk::new() };
         let name = if ix == 0 { "directory".to_string() } else { format!("directory-{}", ix + 1) };
         let pid = self.add(&name, ip(&address), role);
         self.listen(&address, pid, ListenerId(0));

@@ -39,7 +39,7 @@ impl World {
         let directories = self.directories.clone();
         if let Role::Directory { config, store, disk, .. } = &mut self.processes[pid.0].role {
             config.directories = directories;
-            (*store, *disk) = (MemoryStore::default(), Disk::new());
+            (**store, *disk) = (MemoryStore::default(), Disk::new());
         }
         self.registry.forget(pid);
     }

@@ -41,7 +41,7 @@ pub enum Role {
         /// The machine.
         machine: Box<Directory>,
         /// What its disk has, synced.
-        store: MemoryStore,
+        store: Box<MemoryStore>,
         /// What is on its way there.
         disk: Disk<Write>,
     },
