@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use chatring_machines::charter::Charter;
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
-use chatring_machines::directory::{Admission, Directory, DirectoryConfig, DirectoryLimits, Kept, MemoryStore};
+use chatring_machines::directory::{Admission, Directory, DirectoryConfig, DirectoryLimits, Kept};
 use chatring_machines::ids::{Birth, Incarnation, ListenerId, ServerId};
 use chatring_machines::list::{ListSigner, Trust};
 use chatring_machines::machine::{Input, Wish};

@@ -48,6 +48,8 @@ pub(super) struct Held {
     /// What the charter came to that was told last; `None`: that is to be told in any case.
     pub(super) chartered: Option<u64>,
     pub(super) copies: Copies,
+    /// Which change of those that count the directory was told last.
+    pub(super) copies_told: u64,
     /// Up to here all copies that count have it, and it may be heard.
     pub(super) safe: u64,
     /// Up to here our own disk has it.
@@ -73,6 +75,7 @@ impl Held {
             due,
             chartered: None,
             copies,
+            copies_told: 0,
             safe,
             kept,
             kept_back,

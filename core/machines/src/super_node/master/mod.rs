@@ -443,6 +443,9 @@ impl Master {
     fn tend(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let Some(Holding::Held(held)) = self.groups.get_mut(name) else { return };
         held.tend(ctx, &mut self.pace);
+        if held.copies_told != held.copies.number && !name.is_person() {
+            self.due.insert(name.clone());
+        }
         if held.has_news() {
             self.dirty.insert(name.clone());
             self.flush_at = Some(ctx.now);

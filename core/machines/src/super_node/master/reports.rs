@@ -139,6 +139,7 @@ impl Held {
         let joined = take(&mut self.due.joined, rows_max);
         let left = take(&mut self.due.left, rows_max - joined.len());
         let rows = joined.iter().filter_map(|session| members.get(session).map(|member| row(*session, member))).collect();
+        self.copies_told = self.copies.number;
         let group = &self.group;
         let report = GroupReport {
             group: group.name.clone(),

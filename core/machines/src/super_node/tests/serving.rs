@@ -291,3 +291,28 @@ fn a_planned_change_is_prepared() {
     served.bench.tell(served.bench.home, LinkEvent::Pending { number: 3, plan: None });
     assert!(matches!(served.bench.posted(link)[..], [.., PeerCommand::Release { .. }]));
 }
+
+#[test]
+fn the_directory_hears_whose_copies_count() {
+    let Served { mut bench, standby, .. } = served();
+    // What was reported last of whose copies there are; the directory has stored it.
+    let copies = |bench: &mut Bench| {
+        let mut last = None;
+        for _ in 0..4 {
+            bench.wait(500);
+            bench.follow(standby);
+            for command in bench.asked(bench.home) {
+                if let PeerCommand::Report { ticket, reports } = command {
+                    bench.tell(bench.home, LinkEvent::Stored { ticket });
+                    last = reports.into_iter().next_back().map(|report| report.copies).or(last);
+                }
+            }
+        }
+        last
+    };
+    assert_eq!(copies(&mut bench), Some(vec![key(ME), key(OTHER)]));
+    assert_eq!(copies(&mut bench), None);
+    // It is put out of the ring: nobody came or went in the group.
+    bench.ring(&[ME]);
+    assert_eq!(copies(&mut bench), Some(vec![key(ME)]));
+}
