@@ -3,13 +3,13 @@
 #
 #   tests/benches/many_nodes.sh [nodes] [seconds]      default 10000 and 40
 #
-# The nodes are one process that says what nodes say (cli/examples/herd.rs); the server and the one node that comes and is killed are real. The ring is there before the server starts: that each of them is dialled and planned for
+# The nodes are one process that says what nodes say (cli/examples/herd.rs); the server is real. The ring is there before the server starts: that each of them is dialled and planned for
 # when it comes is left out. Needs an open-file limit above the number of nodes. Ends what it started and nothing else.
 set -eu
 
 cd "$(dirname "$0")/../.."
 nodes=${1:-10000} seconds=${2:-40} base=${BASE_PORT:-17800}
-cargo build --release --quiet -p chatring --bin chatd --example herd
+cargo build --release --quiet -p chatring --bin chatd --bin chatctl --example herd
 bin=${CARGO_TARGET_DIR:-target}/release
 ulimit -n "$((nodes + 1000))" || { echo "cannot open $nodes connections: raise ulimit -n" >&2; exit 2; }
 
@@ -27,7 +27,6 @@ name = 'herd'
 secret = 'only the herd knows'
 directories = ['127.0.0.1:$base']"
 printf '%s\n[directory]\naddress = "127.0.0.1:%s"\nnodes_per_subnet = 100000\nprepare = "120s"\n' "$network" "$base" >"$dir/directory.toml"
-printf '%s\n[[super_node]]\nname = "real"\naddress = "127.0.0.1:%s"\n' "$network" "$((base + 1))" >"$dir/node.toml"
 "$bin/examples/herd" fill "$dir/directory.sqlite" "$nodes"
 "$bin/chatd" --config "$dir/directory.toml" >"$dir/directory.log" 2>&1 &
 directory=$!
@@ -42,21 +41,16 @@ started="$started $herd"
 tail -f --pid="$herd" "$dir/herd.log" &
 started="$started $!"
 
-# One comes, and is killed, when the herd says so.
+# An operator takes ten of them out, one after the other, when the herd says so.
 until grep -q "now is the time" "$dir/herd.log"; do
     kill -0 "$herd" 2>/dev/null || { cat "$dir"/*.log >&2; exit 1; }
     sleep 0.2
 done
-"$bin/chatd" --config "$dir/node.toml" >"$dir/node.log" 2>&1 &
-node=$!
-started="$started $node"
-began=$(date +%s%N)
-until grep -q "the directory knows us" "$dir/node.log"; do
-    kill -0 "$herd" 2>/dev/null || { cat "$dir/node.log" "$dir/directory.log" >&2; exit 1; }
-    sleep 0.05
+for number in 1 2 3 4 5 6 7 8 9 10; do
+    began=$(date +%s%N)
+    "$bin/chatctl" --directory "127.0.0.1:$base" --output json node remove "10.0.0.$number" >/dev/null
+    echo "chatctl took $((($(date +%s%N) - began) / 1000000)) ms to have a super node removed"
+    sleep 0.5
 done
-echo "a super node came into the ring $((($(date +%s%N) - began) / 1000000)) ms after it was started"
-sleep 2
-kill -9 "$node"
 wait "$herd" || :
 grep -E "epoch|WARN|ERROR" "$dir/directory.log" | tail -5
