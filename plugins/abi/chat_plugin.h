@@ -1,10 +1,12 @@
 /* The C edge between chatd and its plugins. The same text in Rust is src/lib.rs; a test keeps the two equal.
  *
- * A draft: names and layout may change until version 1 is frozen. Rules that hold for every function:
+ * Version 1. It only grows: later minor versions add fields at the ends of structs, numbers, and interfaces with names of their own; what
+ * is here stays as it is. docs/plugin-abi.md is the reference. Rules that hold for every function:
  *
  *   memory    What is passed in is valid for the call only. Results go into the caller's sink. Nothing is freed by the other side.
  *   threads   [loop]   one thread at a time per connection; must not block
  *             [worker] several threads at a time; may block
+ *             [turn]   one at a time, on some thread; may block, within its budget
  *             [any]    any thread, at any time
  *   errors    a chat_status. No exception, longjmp or panic may leave a function.
  *   growth    every struct begins with its size as its writer knows it. Later minor versions only add at the end.
@@ -107,6 +109,47 @@ typedef struct chat_auth_host {
     void (*complete)(const chat_host *host, uint64_t ticket, chat_status status, chat_bytes who);
 } chat_auth_host;
 
+#define CHAT_ID_FILTER_HOST "chat.filter-host/1"
+typedef struct chat_filter_host {
+    uint32_t size;
+    /* [any] Says a notice in a group, as a bot of this nick. No filter sees it. CHAT_OK: it is on its way; CHAT_DENY: the nick or the
+     * group is none, the text is empty or too long, or too much is waiting. */
+    chat_status (*say)(const chat_host *host, chat_bytes bot, chat_bytes group, chat_bytes text);
+} chat_filter_host;
+
+#define CHAT_ID_METRICS "chat.metrics/1"
+#define CHAT_METRIC_COUNTER 0u /* only grows */
+#define CHAT_METRIC_GAUGE 1u   /* goes up and down */
+typedef struct chat_metrics {
+    uint32_t size;
+    /* [any] A metric of the plugin by its name (lower case, digits and _, at most 64 bytes) and what it counts. The same name is the same
+     * metric. 0: none, since the name is no good, has another kind, or there are too many. */
+    uint32_t (*metric)(const chat_host *host, uint32_t kind, chat_bytes name, chat_bytes help);
+    /* [any] Adds to a counter. */
+    void (*add)(const chat_host *host, uint32_t metric, uint64_t count);
+    /* [any] Sets a gauge. */
+    void (*set)(const chat_host *host, uint32_t metric, int64_t value);
+} chat_metrics;
+
+#define CHAT_ID_CLOCK "chat.clock/1"
+typedef struct chat_clock {
+    uint32_t size;
+    /* [any] Milliseconds since the Unix epoch. */
+    uint64_t (*wall_ms)(const chat_host *host);
+    /* [any] Milliseconds since some moment; never runs back. */
+    uint64_t (*steady_ms)(const chat_host *host);
+} chat_clock;
+
+#define CHAT_ID_TIMERS "chat.timers/1"
+typedef struct chat_timers {
+    uint32_t size;
+    /* [any] After so many milliseconds chat.timed/1 of the plugin is called, once, with this number; what was set under it before is
+     * not any more. CHAT_DENY: the plugin has no chat.timed/1, or too many timers. */
+    chat_status (*set)(const chat_host *host, uint64_t timer, uint64_t ms);
+    /* [any] It is not called for this one, if it is not being called already. */
+    void (*cancel)(const chat_host *host, uint64_t timer);
+} chat_timers;
+
 /* ---- What a plugin is ------------------------------------------------------------------------------------------------- */
 
 typedef struct chat_entry {
@@ -157,6 +200,25 @@ typedef struct chat_auth {
     /* [any] Nobody waits for this ticket any more: a hint. */
     void (*cancel)(void *plugin, uint64_t ticket);
 } chat_auth;
+
+/* A filter: sees what people want to do, before it is done. */
+#define CHAT_ID_FILTER "chat.filter/1"
+typedef struct chat_filter {
+    uint32_t size;
+    /* [turn] what->argv: "message", "notice", "join" or "topic", group (or the nick a message is for), text (empty for a join), nick, user,
+     * host and account (empty for a guest) of whoever wants it, listener name. In the order in which it is wanted.
+     * CHAT_OK and no bytes: as it is. CHAT_OK and bytes: with this text instead, of a message or topic. CHAT_DENY and a reason: not at all.
+     * Whoever takes longer than the budget of chatd's configuration is not waited for; a plugin that does so too often is disabled. */
+    chat_status (*judge)(void *plugin, const chat_record *what, chat_bytes_sink out);
+} chat_filter;
+
+/* A plugin that sets timers. */
+#define CHAT_ID_TIMED "chat.timed/1"
+typedef struct chat_timed {
+    uint32_t size;
+    /* [turn] This timer's time has come. */
+    void (*fire)(void *plugin, uint64_t timer);
+} chat_timed;
 
 #ifdef __cplusplus
 }

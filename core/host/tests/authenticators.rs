@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 fn ask<'a>(mechanism: &'a str, name: &'a str, secret: &'a str) -> Ask<'a> {
-    Ask { mechanism, name, secret: secret.as_bytes(), kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" }
+    Ask { ticket: 0, mechanism, name, secret: secret.as_bytes(), kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" }
 }
 
 #[test]

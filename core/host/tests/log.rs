@@ -58,7 +58,8 @@ fn a_plugins_lines_arrive() {
     tracing::subscriber::with_default(subscriber.with_max_level(tracing::Level::DEBUG).finish(), || {
         let (mut plugins, _late) = plugins();
         plugins.link(chatring_sdk::entry::auth::<Chatty>(), "").unwrap();
-        let ask = Ask { mechanism: "password", name: "joe", secret: b"", kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" };
+        let ask =
+            Ask { ticket: 0, mechanism: "password", name: "joe", secret: b"", kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" };
         plugins.auth("chatty").unwrap().check(1, &ask);
     });
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();

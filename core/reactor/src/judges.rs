@@ -167,6 +167,7 @@ impl Question {
         let peer = self.ask.peer.to_string();
         let account = self.ask.account.as_ref();
         let ask = chatring_host::Ask {
+            ticket: number,
             mechanism: if account.is_some() { "password" } else { "none" },
             name: account.map_or("", |account| &account.name),
             secret: account.map_or(&[], |account| account.password.as_bytes()),

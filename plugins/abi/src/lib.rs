@@ -1,9 +1,9 @@
 //! The C edge between chatd and its plugins, as plain `repr(C)` data. The same text in C is `chat_plugin.h`.
 //!
-//! A draft: names and layout may change until version 1 is frozen. Rules that hold for every function:
+//! Version 1, which only grows: see the header, and docs/plugin-abi.md. Rules that hold for every function:
 //! what is passed in is valid for the call only; results go into the caller's sink; nothing is freed by the other side; no
 //! panic or exception may leave a function. `[loop]` functions are called from one thread at a time per connection and must not
-//! block, `[worker]` functions may block, `[any]` functions may be called from any thread at any time.
+//! block, `[worker]` functions may block, `[turn]` functions are called one at a time and may block within their budget, `[any]` functions may be called from any thread at any time.
 #![no_std]
 #![warn(missing_docs)]
 
@@ -125,6 +125,58 @@ pub struct ChatAuthHost {
     pub complete: unsafe extern "C" fn(host: *const ChatHost, ticket: u64, status: ChatStatus, who: ChatBytes),
 }
 
+/// Host interface `"chat.filter-host/1"`.
+#[repr(C)]
+pub struct ChatFilterHost {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[any]` Says a notice in a group, as a bot of this nick. No filter sees it. [`OK`]: it is on its way; [`DENY`]: the nick or the
+    /// group is none, the text is empty or too long, or too much is waiting.
+    pub say: unsafe extern "C" fn(host: *const ChatHost, bot: ChatBytes, group: ChatBytes, text: ChatBytes) -> ChatStatus,
+}
+
+/// A metric that only grows.
+pub const METRIC_COUNTER: u32 = 0;
+/// A metric that goes up and down.
+pub const METRIC_GAUGE: u32 = 1;
+
+/// Host interface `"chat.metrics/1"`.
+#[repr(C)]
+pub struct ChatMetrics {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[any]` A metric of the plugin by its name (lower case, digits and _, at most 64 bytes) and what it counts. The same name is the
+    /// same metric. 0: none, since the name is no good, has another kind, or there are too many.
+    pub metric: unsafe extern "C" fn(host: *const ChatHost, kind: u32, name: ChatBytes, help: ChatBytes) -> u32,
+    /// `[any]` Adds to a counter.
+    pub add: unsafe extern "C" fn(host: *const ChatHost, metric: u32, count: u64),
+    /// `[any]` Sets a gauge.
+    pub set: unsafe extern "C" fn(host: *const ChatHost, metric: u32, value: i64),
+}
+
+/// Host interface `"chat.clock/1"`.
+#[repr(C)]
+pub struct ChatClock {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[any]` Milliseconds since the Unix epoch.
+    pub wall_ms: unsafe extern "C" fn(host: *const ChatHost) -> u64,
+    /// `[any]` Milliseconds since some moment; never runs back.
+    pub steady_ms: unsafe extern "C" fn(host: *const ChatHost) -> u64,
+}
+
+/// Host interface `"chat.timers/1"`.
+#[repr(C)]
+pub struct ChatTimers {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[any]` After so many milliseconds `"chat.timed/1"` of the plugin is called, once, with this number; what was set under it before is
+    /// not any more. [`DENY`]: the plugin has no `"chat.timed/1"`, or too many timers.
+    pub set: unsafe extern "C" fn(host: *const ChatHost, timer: u64, ms: u64) -> ChatStatus,
+    /// `[any]` It is not called for this one, if it is not being called already.
+    pub cancel: unsafe extern "C" fn(host: *const ChatHost, timer: u64),
+}
+
 /// What `chat_entry_v1` returns: the plugin.
 ///
 /// Safe code can't make one up: whoever holds a `&ChatEntry` may rely on what [`ChatEntry::new`] asks for.
@@ -228,12 +280,44 @@ pub struct ChatAuth {
     pub cancel: unsafe extern "C" fn(plugin: *mut c_void, ticket: u64),
 }
 
+/// Plugin interface `"chat.filter/1"`: sees what people want to do, before it is done.
+#[repr(C)]
+pub struct ChatFilter {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[turn]` what.argv: `message`, `notice`, `join` or `topic`, group (or the nick a message is for), text (empty for a join), nick, user,
+    /// host and account (empty for a guest) of whoever wants it, listener name. In the order in which it is wanted.
+    /// [`OK`] and no bytes: as it is. [`OK`] and bytes: with this text instead, of a message or topic. [`DENY`] and a reason: not at all.
+    pub judge: unsafe extern "C" fn(plugin: *mut c_void, what: *const ChatRecord, out: ChatBytesSink) -> ChatStatus,
+}
+
+/// Plugin interface `"chat.timed/1"`: a plugin that sets timers.
+#[repr(C)]
+pub struct ChatTimed {
+    /// Size of this struct.
+    pub size: u32,
+    /// `[turn]` This timer's time has come.
+    pub fire: unsafe extern "C" fn(plugin: *mut c_void, timer: u64),
+}
+
 /// Names of the interfaces above.
 pub mod id {
     /// A codec.
     pub const TRANSPORT: &core::ffi::CStr = c"chat.transport/1";
     /// An authenticator.
     pub const AUTH: &core::ffi::CStr = c"chat.auth/1";
+    /// A filter.
+    pub const FILTER: &core::ffi::CStr = c"chat.filter/1";
+    /// Timers that go off.
+    pub const TIMED: &core::ffi::CStr = c"chat.timed/1";
+    /// Bots, from the host.
+    pub const FILTER_HOST: &core::ffi::CStr = c"chat.filter-host/1";
+    /// Counters and gauges, from the host.
+    pub const METRICS: &core::ffi::CStr = c"chat.metrics/1";
+    /// The time, from the host.
+    pub const CLOCK: &core::ffi::CStr = c"chat.clock/1";
+    /// Timers, from the host.
+    pub const TIMERS: &core::ffi::CStr = c"chat.timers/1";
     /// Logging, from the host.
     pub const LOG: &core::ffi::CStr = c"chat.log/1";
     /// Late answers of authenticators, from the host.

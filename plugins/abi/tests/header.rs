@@ -73,9 +73,15 @@ fn assertions() -> String {
         ChatHost chat_host { size, ctx, interface }
         ChatLog chat_log { size, log }
         ChatAuthHost chat_auth_host { size, complete }
+        ChatFilterHost chat_filter_host { size, say }
+        ChatMetrics chat_metrics { size, metric, add, set }
+        ChatClock chat_clock { size, wall_ms, steady_ms }
+        ChatTimers chat_timers { size, set, cancel }
         ChatEntry chat_entry { size, major, minor, name, version, start, stop, interface }
         ChatTransport chat_transport { size, open, close, decode, class_of, encode, encode_private }
         ChatAuth chat_auth { size, check, cancel }
+        ChatFilter chat_filter { size, judge }
+        ChatTimed chat_timed { size, fire }
         ChatStatus chat_status {}
     }
     let numbers: &[(&str, i64)] = &[
@@ -88,6 +94,8 @@ fn assertions() -> String {
         ("CHAT_DECLINE", abi::DECLINE.into()),
         ("CHAT_PENDING", abi::PENDING.into()),
         ("CHAT_INTERNAL", abi::INTERNAL.into()),
+        ("CHAT_METRIC_COUNTER", abi::METRIC_COUNTER.into()),
+        ("CHAT_METRIC_GAUGE", abi::METRIC_GAUGE.into()),
         ("CHAT_ROLE_SERVER", abi::ROLE_SERVER.into()),
         ("CHAT_ROLE_CLIENT", abi::ROLE_CLIENT.into()),
         ("CHAT_KIND_COMMAND", abi::kind::COMMAND.into()),
@@ -114,6 +122,12 @@ fn names_of_interfaces_and_of_the_symbol() {
     let ids = [
         ("CHAT_ID_TRANSPORT", abi::id::TRANSPORT),
         ("CHAT_ID_AUTH", abi::id::AUTH),
+        ("CHAT_ID_FILTER", abi::id::FILTER),
+        ("CHAT_ID_TIMED", abi::id::TIMED),
+        ("CHAT_ID_FILTER_HOST", abi::id::FILTER_HOST),
+        ("CHAT_ID_METRICS", abi::id::METRICS),
+        ("CHAT_ID_CLOCK", abi::id::CLOCK),
+        ("CHAT_ID_TIMERS", abi::id::TIMERS),
         ("CHAT_ID_LOG", abi::id::LOG),
         ("CHAT_ID_AUTH_HOST", abi::id::AUTH_HOST),
     ];

@@ -43,7 +43,7 @@ mod tests {
 
     #[track_caller]
     fn check(mechanism: &str, name: &str, secret: &[u8]) {
-        let ask = Ask { mechanism, name, secret, kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" };
+        let ask = Ask { ticket: 0, mechanism, name, secret, kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" };
         assert_eq!(Open.check(&ask), Verdict::Accept(None));
     }
 

@@ -29,7 +29,7 @@ fn with_file(text: &str) -> (TempDir, PathBuf) {
 }
 
 fn ask<'a>(name: &'a str, secret: &'a str) -> Ask<'a> {
-    Ask { mechanism: "password", name, secret: secret.as_bytes(), kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" }
+    Ask { ticket: 0, mechanism: "password", name, secret: secret.as_bytes(), kept: Kept::Nothing, peer: "192.0.2.7", listener: "irc" }
 }
 
 fn wrong() -> Verdict {

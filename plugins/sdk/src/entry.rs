@@ -5,10 +5,11 @@
 //! is shared between threads and has to cope anyway.
 
 mod auth;
+mod filter;
 mod transport;
 
-use crate::log::starting;
-use crate::{Auth, Transport};
+use crate::service::starting;
+use crate::{Auth, Filter, Transport};
 use chatring_abi::{ChatBytes, ChatBytesSink, ChatEntry, ChatHost, ChatStatus, INTERNAL, OK};
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +22,11 @@ pub const fn transport<T: Transport>() -> &'static ChatEntry {
 /// The table of an authenticator. A plugin crate offers it as `pub fn entry()`, for programs that link it in.
 pub const fn auth<A: Auth>() -> &'static ChatEntry {
     auth::Edge::<A>::ENTRY
+}
+
+/// The table of a filter. A plugin crate offers it as `pub fn entry()`, for programs that link it in.
+pub const fn filter<F: Filter>() -> &'static ChatEntry {
+    filter::Edge::<F>::ENTRY
 }
 
 /// Gives a shared library its one exported function, [`chat_entry_v1`](chatring_abi::ENTRY_SYMBOL), from the crate's

@@ -1,6 +1,6 @@
 //! Safe traits for writing a chatring plugin in Rust, and the macro that gives a shared library its C entry.
 //!
-//! A transport is a codec and never sees a socket; an authenticator answers one question at a time and may block. Panics are
+//! A transport is a codec and never sees a socket; an authenticator answers one question at a time and may block; a filter sees what people want to do before it is done. Panics are
 //! caught here, inside the plugin, and become an internal error: they cannot cross the C edge.
 //!
 //! A whole plugin crate:
@@ -34,14 +34,21 @@
 
 mod auth;
 pub mod entry;
+mod filter;
 mod log;
+mod metrics;
 pub mod raw;
 mod record;
+mod service;
 pub mod testing;
+mod time;
 mod transport;
 
-pub use auth::{Ask, Auth, Kept, Verdict};
+pub use auth::{Ask, Auth, Kept, Late, Verdict};
 pub use chatring_abi::ChatEntry;
+pub use filter::{Bots, Deed, Filter, Judgment, Person, What};
 pub use log::Log;
+pub use metrics::{Counter, Gauge, Metrics};
 pub use record::{Arg, Kind, Record};
+pub use time::{Clock, Timers};
 pub use transport::{Broken, Decoded, Flow, Role, Transport};

@@ -1,8 +1,8 @@
-//! An [`Auth`] as `chat.auth/1`.
+//! An [`Auth`] as `chat.auth/1` and `chat.timed/1`.
 
-use super::{guarded, is_named, start_with, stop};
-use crate::{Ask, Auth, Kept, Verdict, raw};
-use chatring_abi::{ChatAuth, ChatBytes, ChatBytesSink, ChatEntry, ChatHost, ChatRecord, ChatStatus, DECLINE, DENY, INTERNAL, OK, id};
+use super::{caught, guarded, is_named, start_with, stop};
+use crate::{Ask, Auth, Kept, raw};
+use chatring_abi::{ChatAuth, ChatBytes, ChatBytesSink, ChatEntry, ChatHost, ChatRecord, ChatStatus, ChatTimed, INTERNAL, id};
 use std::ffi::{c_char, c_void};
 use std::marker::PhantomData;
 
@@ -15,6 +15,8 @@ impl<A: Auth> Edge<A> {
 
     const TABLE: &'static ChatAuth = &ChatAuth { size: size_of::<ChatAuth>() as u32, check: Self::check, cancel: Self::cancel };
 
+    const TIMED: &'static ChatTimed = &ChatTimed { size: size_of::<ChatTimed>() as u32, fire: Self::fire };
+
     unsafe extern "C" fn start(host: *const ChatHost, config: ChatBytes, plugin: *mut *mut c_void, why: ChatBytesSink) -> ChatStatus {
         // SAFETY: passed on as they came.
         unsafe { start_with(A::start, host, config, plugin, why) }
@@ -25,10 +27,14 @@ impl<A: Auth> Edge<A> {
         if unsafe { is_named(asked, id::AUTH) } {
             return std::ptr::from_ref(Self::TABLE).cast();
         }
+        // SAFETY: as above.
+        if unsafe { is_named(asked, id::TIMED) } {
+            return std::ptr::from_ref(Self::TIMED).cast();
+        }
         std::ptr::null()
     }
 
-    unsafe extern "C" fn check(plugin: *mut c_void, _ticket: u64, ask: *const ChatRecord, who: ChatBytesSink) -> ChatStatus {
+    unsafe extern "C" fn check(plugin: *mut c_void, ticket: u64, ask: *const ChatRecord, who: ChatBytesSink) -> ChatStatus {
         guarded(|| {
             // SAFETY: valid for the call.
             let Ok(record) = (unsafe { raw::lift(ask) }) else {
@@ -43,13 +49,9 @@ impl<A: Auth> Edge<A> {
                 (Some("unknown"), _) => Kept::Unknown,
                 _ => Kept::Nothing,
             };
-            let ask = Ask { mechanism, name, secret: record.arg(2), kept, peer, listener };
+            let ask = Ask { ticket, mechanism, name, secret: record.arg(2), kept, peer, listener };
             // SAFETY: an A, shared.
-            let (status, said) = match unsafe { &*plugin.cast::<A>() }.check(&ask) {
-                Verdict::Accept(account) => (OK, account.unwrap_or_default()),
-                Verdict::Deny(reason) => (DENY, reason),
-                Verdict::Decline => (DECLINE, String::new()),
-            };
+            let (status, said) = unsafe { &*plugin.cast::<A>() }.check(&ask).lower();
             if !said.is_empty() {
                 // SAFETY: the host's sink.
                 unsafe { (who.bytes)(who.ctx, ChatBytes::new(said.as_bytes())) };
@@ -58,6 +60,13 @@ impl<A: Auth> Edge<A> {
         })
     }
 
-    /// A check here has its answer when it returns, so there is never anything to cancel.
-    unsafe extern "C" fn cancel(_plugin: *mut c_void, _ticket: u64) {}
+    unsafe extern "C" fn cancel(plugin: *mut c_void, ticket: u64) {
+        // SAFETY: an A, shared.
+        caught(|| unsafe { &*plugin.cast::<A>() }.cancel(ticket));
+    }
+
+    unsafe extern "C" fn fire(plugin: *mut c_void, timer: u64) {
+        // SAFETY: an A, shared.
+        caught(|| unsafe { &*plugin.cast::<A>() }.fire(timer));
+    }
 }
