@@ -93,8 +93,8 @@ pub enum PluginError {
         /// In its own words.
         why: String,
     },
-    /// It started, yet is neither a transport nor an authenticator.
-    #[error("plugin {name} offers nothing this chatd knows (chat.transport/1 or chat.auth/1)")]
+    /// It started, yet is neither a transport nor an authenticator nor a filter.
+    #[error("plugin {name} offers nothing this chatd knows (chat.transport/1, chat.auth/1 or chat.filter/1)")]
     NoInterface {
         /// Its name.
         name: String,

@@ -1,12 +1,11 @@
 //! A started plugin, shared by all that use it, and stopped when the last of them is gone.
 
 use crate::error::{Misdeed, PluginError, PluginFault};
-use crate::late::OnLate;
-use crate::services::Services;
+use crate::services::{Hooks, Services};
 use crate::vet;
-use chatring_abi::{ChatBytes, ChatBytesSink, ChatEntry, ChatStatus, OK, STOP};
+use chatring_abi::{ChatBytes, ChatBytesSink, ChatEntry, ChatStatus, ChatTimed, OK, STOP, id};
 use std::ffi::{CStr, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A started plugin.
 pub(crate) struct Instance {
@@ -16,6 +15,9 @@ pub(crate) struct Instance {
     /// What `start` gave: only the plugin knows what it is, and it may be null.
     pub plugin: *mut c_void,
     pub services: &'static Services,
+    /// What of it is called one at a time.
+    turn: Mutex<()>,
+    timed: Option<&'static ChatTimed>,
     entry: &'static ChatEntry,
 }
 
@@ -30,15 +32,9 @@ const WHY_MAX: usize = 4096;
 
 impl Instance {
     /// Starts a plugin whose entry was vetted.
-    pub fn start(
-        entry: &'static ChatEntry,
-        name: String,
-        origin: &str,
-        config: &str,
-        on_late: OnLate,
-    ) -> Result<Arc<Instance>, PluginError> {
+    pub fn start(entry: &'static ChatEntry, name: String, origin: &str, config: &str, hooks: Hooks) -> Result<Arc<Instance>, PluginError> {
         let name: Arc<str> = name.into();
-        let services = Services::forever(name.clone(), on_late);
+        let services = Services::forever(name.clone(), hooks);
         let mut why = Gather::new(WHY_MAX);
         let mut plugin = std::ptr::null_mut();
         // SAFETY: `start` of a vetted entry; the host lives for the whole run, the rest for the call.
@@ -52,7 +48,29 @@ impl Instance {
         }
         // SAFETY: null or a C string, by the contract.
         let version = unsafe { vet::text(entry.version) }.unwrap_or_default();
-        Ok(Arc::new(Instance { name, version, origin: origin.to_string(), plugin, services, entry }))
+        let (origin, turn) = (origin.to_string(), Mutex::default());
+        let mut instance = Instance { name, version, origin, plugin, services, turn, timed: None, entry };
+        instance.timed = instance.interface(id::TIMED)?;
+        let instance = Arc::new(instance);
+        match instance.timed {
+            Some(_) => services.timers.belong_to(&instance),
+            // Nobody could be called.
+            None => services.timers.end(),
+        }
+        Ok(instance)
+    }
+
+    /// Waits for one's turn: what is called one at a time is not under way while one has it.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A timer's time has come.
+    pub fn fire(&self, timer: u64) {
+        let Some(timed) = self.timed else { return };
+        let _turn = self.turn();
+        // SAFETY: a vetted table and its plugin, one call at a time.
+        unsafe { (timed.fire)(self.plugin, timer) };
     }
 
     /// An interface of the plugin, if it has it.
@@ -74,6 +92,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        self.services.timers.end();
         // SAFETY: everything that could call the plugin holds this instance, so no call is under way and none will follow.
         unsafe { (self.entry.stop)(self.plugin) };
     }

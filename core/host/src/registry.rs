@@ -2,8 +2,10 @@
 
 use crate::auth::Authenticator;
 use crate::error::PluginError;
+use crate::filter::Filterer;
 use crate::instance::Instance;
-use crate::late::OnLate;
+use crate::metrics::Metric;
+use crate::services::Hooks;
 use crate::transport::Transport;
 use crate::vet;
 use chatring_abi::{ChatEntry, ChatEntryFn, ENTRY_SYMBOL};
@@ -15,13 +17,14 @@ use std::sync::Arc;
 /// The plugins that are started, by name.
 pub struct Plugins {
     by_name: BTreeMap<String, Plugin>,
-    on_late: OnLate,
+    hooks: Hooks,
 }
 
 struct Plugin {
     instance: Arc<Instance>,
     transport: Option<Arc<Transport>>,
     auth: Option<Arc<Authenticator>>,
+    filter: Option<Arc<Filterer>>,
 }
 
 /// What there is to say about a plugin.
@@ -37,15 +40,18 @@ pub struct PluginInfo {
     pub transport: bool,
     /// It is an authenticator.
     pub auth: bool,
+    /// It is a filter.
+    pub filter: bool,
+    /// What it counts.
+    pub metrics: Vec<Metric>,
 }
 
 const LINKED_IN: &str = "linked in";
 
 impl Plugins {
-    /// None yet. `on_late` hears every answer that an authenticator gives after its check said
-    /// [`Verdict::Pending`](crate::Verdict::Pending).
-    pub fn new(on_late: OnLate) -> Plugins {
-        Plugins { by_name: BTreeMap::new(), on_late }
+    /// None yet. The hooks hear what plugins say by themselves.
+    pub fn new(hooks: Hooks) -> Plugins {
+        Plugins { by_name: BTreeMap::new(), hooks }
     }
 
     /// Starts a plugin that is part of this program. `config` is its own table as TOML text.
@@ -81,6 +87,11 @@ impl Plugins {
         self.by_name.get(name)?.auth.clone()
     }
 
+    /// A filter by its plugin's name.
+    pub fn filter(&self, name: &str) -> Option<Arc<Filterer>> {
+        self.by_name.get(name)?.filter.clone()
+    }
+
     /// All of them, by name.
     pub fn list(&self) -> Vec<PluginInfo> {
         let info = |(name, plugin): (&String, &Plugin)| PluginInfo {
@@ -89,6 +100,8 @@ impl Plugins {
             origin: plugin.instance.origin.clone(),
             transport: plugin.transport.is_some(),
             auth: plugin.auth.is_some(),
+            filter: plugin.filter.is_some(),
+            metrics: plugin.instance.services.metrics.now(),
         };
         self.by_name.iter().map(info).collect()
     }
@@ -103,13 +116,14 @@ impl Plugins {
             return Err(PluginError::NameTaken { origin: origin.to_string(), name, first });
         }
         let config = config_of(&name);
-        let instance = Instance::start(entry, name.clone(), origin, config, self.on_late.clone())?;
+        let instance = Instance::start(entry, name.clone(), origin, config, self.hooks.clone())?;
         let transport = Transport::of(&instance)?.map(Arc::new);
         let auth = Authenticator::of(&instance)?.map(Arc::new);
-        if transport.is_none() && auth.is_none() {
+        let filter = Filterer::of(&instance)?.map(Arc::new);
+        if transport.is_none() && auth.is_none() && filter.is_none() {
             return Err(PluginError::NoInterface { name });
         }
-        self.by_name.insert(name, Plugin { instance, transport, auth });
+        self.by_name.insert(name, Plugin { instance, transport, auth, filter });
         Ok(())
     }
 }

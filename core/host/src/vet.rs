@@ -4,7 +4,7 @@
 //! functions for null before they become Rust function pointers, which can't be null.
 
 use crate::error::PluginError;
-use chatring_abi::{ChatAuth, ChatEntry, ChatTransport, MAJOR};
+use chatring_abi::{ChatAuth, ChatEntry, ChatFilter, ChatTimed, ChatTransport, MAJOR};
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::offset_of;
 
@@ -32,6 +32,16 @@ impl Table for ChatTransport {
 impl Table for ChatAuth {
     const WHAT: &'static str = "chat.auth/1";
     const FUNCTIONS: &'static [(&'static str, usize)] = functions!(ChatAuth { check, cancel });
+}
+
+impl Table for ChatFilter {
+    const WHAT: &'static str = "chat.filter/1";
+    const FUNCTIONS: &'static [(&'static str, usize)] = functions!(ChatFilter { judge });
+}
+
+impl Table for ChatTimed {
+    const WHAT: &'static str = "chat.timed/1";
+    const FUNCTIONS: &'static [(&'static str, usize)] = functions!(ChatTimed { fire });
 }
 
 /// The table behind a pointer from a plugin, once it is large enough and whole.

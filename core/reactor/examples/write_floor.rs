@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-use chatring_host::Plugins;
+use chatring_host::{Hooks, Plugins};
 use chatring_machines::Time;
 use chatring_machines::entry::{Content, Entry, Person, SayKind};
 use chatring_machines::event::Event;
@@ -76,7 +76,7 @@ fn run_floor(shape: Shape, frame: &[u8]) -> u64 {
 
 fn run_reactor(shape: Shape, frame: &[u8]) -> u64 {
     let judges = Arc::new(JudgePool::start(1, 1).expect("a thread"));
-    let mut plugins = Plugins::new(judges.on_late());
+    let mut plugins = Plugins::new(Hooks::of(judges.on_late()));
     plugins.link(chatring_resp::entry(), "").expect("a codec");
     let transport = plugins.transport("resp").expect("a transport");
     let socket = listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");

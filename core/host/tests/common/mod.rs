@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
-use chatring_host::{Plugins, Verdict};
+use chatring_host::{Hooks, Plugins, Verdict};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
@@ -16,7 +16,7 @@ pub fn plugins() -> (Plugins, Receiver<(u64, Verdict)>) {
         // Nobody may be listening any more when a test ends.
         let _ = tell.lock().unwrap().send((ticket, verdict));
     };
-    (Plugins::new(Arc::new(on_late)), told)
+    (Plugins::new(Hooks::of(Arc::new(on_late))), told)
 }
 
 /// A shared library from a line or two of C after `#include "chat_plugin.h"`.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use chatring_host::Plugins;
+use chatring_host::{Hooks, Plugins};
 use chatring_machines::Time;
 use chatring_machines::command::{ClientCommand, Command};
 use chatring_machines::event::{Event, Reply};
@@ -162,7 +162,7 @@ impl Server {
         dial_tls: Option<Arc<Membership>>,
     ) -> Server {
         let judges = JudgePool::start(1, 2).unwrap();
-        let mut plugins = Plugins::new(judges.on_late());
+        let mut plugins = Plugins::new(Hooks::of(judges.on_late()));
         plugins.link(chatring_resp::entry(), "").unwrap();
         let transport = plugins.transport("resp").unwrap();
         let auth = auth.map(|auth| {
