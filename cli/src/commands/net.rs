@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use chatring_admin::Failure;
-use chatring_host::{Plugins, Transport};
+use chatring_host::{Hooks, Plugins, Transport};
 use chatring_machines::Machine;
 use chatring_machines::command::{ClientCommand, Command, RingAsk};
 use chatring_machines::event::{Code, Event, Reply};
@@ -49,6 +49,7 @@ pub fn reactor<M: Machine>(machine: M, ca: Option<&Path>, notes: impl FnMut(Note
         store: None,
         keep: None,
         judges,
+        filters: Vec::new(),
         notes: Box::new(notes),
         tuning: Tuning::default(),
     };
@@ -56,7 +57,7 @@ pub fn reactor<M: Machine>(machine: M, ca: Option<&Path>, notes: impl FnMut(Note
 }
 
 fn transport() -> Result<Arc<Transport>, String> {
-    let mut plugins = Plugins::new(Arc::new(|_, _| {}));
+    let mut plugins = Plugins::new(Hooks::of(Arc::new(|_, _| {})));
     plugins.link(chatring_resp::entry(), "").map_err(|error| error.to_string())?;
     plugins.transport("resp").ok_or_else(|| "the transport resp is missing".to_string())
 }

@@ -3,6 +3,7 @@
 //! Everything that can be refused is refused before the first thread starts: the file, the plugins it refers to, the ports. Then each role
 //! has a thread with a reactor of its own, and this one waits: for a signal, or for one of them to fail, which ends them all.
 
+mod bots;
 mod identities;
 mod lifecycle;
 mod plugins;
@@ -11,8 +12,9 @@ mod roles;
 mod words;
 
 use crate::logging;
+use bots::Bots;
 use chatring_config::{Config, LoadError, LogFormat};
-use chatring_host::Plugins;
+use chatring_host::{Hooks, Plugins};
 use chatring_reactor::JudgePool;
 use identities::Identities;
 use std::path::{Path, PathBuf};
@@ -58,13 +60,14 @@ pub fn run(args: DaemonArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match load(file, args.log, &judges) {
+    let bots = Bots::default();
+    match load(file, args.log, Hooks { late: judges.on_late(), say: bots.hook() }) {
         Err(error) => wrong(error),
         Ok(_) if only_check => {
             println!("{}: nothing wrong", file.display());
             ExitCode::SUCCESS
         }
-        Ok((config, plugins, identities)) => match serve(&config, &plugins, &identities, &judges, args.exit_with_stdin) {
+        Ok((config, plugins, identities)) => match serve(&config, &plugins, &identities, &judges, &bots, args.exit_with_stdin) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         },
@@ -72,14 +75,14 @@ pub fn run(args: DaemonArgs) -> ExitCode {
 }
 
 /// Reads a configuration and what it refers to, and starts its plugins: only they know whether what they are told is right.
-fn load(file: &Path, log: Option<LogFormat>, judges: &JudgePool) -> Result<(Config, Plugins, Identities), LoadError> {
+fn load(file: &Path, log: Option<LogFormat>, hooks: Hooks) -> Result<(Config, Plugins, Identities), LoadError> {
     let config = chatring_config::load(file)?;
     logging::start(log.unwrap_or(config.log_format), config.log_level);
     // Plugins know nothing of our file: their relative paths are meant from its folder, too.
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::env::set_current_dir(folder).map_err(|error| LoadError::Read { file: folder.into(), error })?;
     }
-    let plugins = plugins::start(&config, judges.on_late())?;
+    let plugins = plugins::start(&config, hooks)?;
     let identities = Identities::read(&config)?;
     Ok((config, plugins, identities))
 }
@@ -89,6 +92,7 @@ fn serve(
     plugins: &Plugins,
     identities: &Identities,
     judges: &Arc<JudgePool>,
+    bots: &Bots,
     exit_with_stdin: bool,
 ) -> anyhow::Result<()> {
     let (tell, news) = std::sync::mpsc::channel();
@@ -96,7 +100,7 @@ fn serve(
     words::listen(&tell, exit_with_stdin, move || renewed.read_again())?;
     allow_connections(config);
     let ports = ports::Ports::bind(config)?;
-    let roles = roles::all(config, plugins, identities, ports, judges)?;
+    let roles = roles::all(config, plugins, identities, ports, judges, bots)?;
     for plugin in plugins.list() {
         tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
     }

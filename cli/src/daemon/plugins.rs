@@ -1,28 +1,47 @@
 //! The plugins of a daemon: those in libraries first, then those linked in whose names are still free.
 
 use chatring_config::{Config, ConfigError, Placed};
-use chatring_host::{Authenticator, ChatEntry, OnLate, Plugins, Transport};
+use chatring_host::{Authenticator, ChatEntry, Filterer, Hooks, PluginInfo, Plugins, Transport};
 use std::sync::Arc;
 
 /// A plugin that is part of this program.
 struct Bundled {
     name: &'static str,
+    kind: Kind,
     entry: fn() -> &'static ChatEntry,
 }
 
+/// What a plugin is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Transport,
+    Auth,
+    Filter,
+}
+
+impl Kind {
+    fn is_of(self, info: &PluginInfo) -> bool {
+        match self {
+            Kind::Transport => info.transport,
+            Kind::Auth => info.auth,
+            Kind::Filter => info.filter,
+        }
+    }
+}
+
 const BUNDLED: [Bundled; 4] = [
-    Bundled { name: NATIVE, entry: chatring_resp::entry },
-    Bundled { name: "irc", entry: chatring_irc::entry },
-    Bundled { name: "open", entry: chatring_auth_open::entry },
-    Bundled { name: "password", entry: chatring_auth_password::entry },
+    Bundled { name: NATIVE, kind: Kind::Transport, entry: chatring_resp::entry },
+    Bundled { name: "irc", kind: Kind::Transport, entry: chatring_irc::entry },
+    Bundled { name: "open", kind: Kind::Auth, entry: chatring_auth_open::entry },
+    Bundled { name: "password", kind: Kind::Auth, entry: chatring_auth_password::entry },
 ];
 
 /// The transport of native ports, and of what nodes say to each other.
 pub const NATIVE: &str = "resp";
 
 /// Starts the plugins that this configuration loads or refers to, and makes sure that it refers to no others.
-pub fn start(config: &Config, on_late: OnLate) -> Result<Plugins, ConfigError> {
-    let mut plugins = Plugins::new(on_late);
+pub fn start(config: &Config, hooks: Hooks) -> Result<Plugins, ConfigError> {
+    let mut plugins = Plugins::new(hooks);
     for library in &config.plugins {
         let settings = |name: &str| config.plugin_settings.get(name).map_or("", |settings| settings.as_str());
         plugins.load_with(library, settings).map_err(|error| config.error(library.place(), format!("plugins: {error}")))?;
@@ -53,8 +72,15 @@ pub fn chain(plugins: &Plugins, names: &[Placed<String>]) -> anyhow::Result<Vec<
     names.iter().map(one).collect()
 }
 
+/// Filters that [`start`] has found to be there.
+pub fn filters(plugins: &Plugins, names: &[Placed<String>]) -> anyhow::Result<Vec<Arc<Filterer>>> {
+    let one = |name: &Placed<String>| plugins.filter(name.as_str()).ok_or_else(|| anyhow::anyhow!("there is no filter {name:?}"));
+    names.iter().map(one).collect()
+}
+
 fn names_used(config: &Config) -> impl Iterator<Item = &Placed<String>> {
-    transports_used(config).chain(auths_used(config).map(|(_, name)| name))
+    let filters = config.super_nodes.iter().flat_map(|node| &node.filters);
+    transports_used(config).chain(auths_used(config).map(|(_, name)| name)).chain(filters)
 }
 
 fn transports_used(config: &Config) -> impl Iterator<Item = &Placed<String>> {
@@ -72,23 +98,27 @@ fn auths_used(config: &Config) -> impl Iterator<Item = (&'static str, &Placed<St
 }
 
 fn check_names(config: &Config, plugins: &Plugins) -> Result<(), ConfigError> {
-    let offered = |auth: bool| {
-        let bundled = BUNDLED.iter().map(|bundled| bundled.name).filter(|name| matches!(*name, "open" | "password") == auth);
-        let loaded = plugins.list().into_iter().filter(|info| if auth { info.auth } else { info.transport }).map(|info| info.name);
-        let mut names: Vec<String> = bundled.map(str::to_string).chain(loaded).map(|name| format!("{name:?}")).collect();
+    let refuse = |key: &str, name: &Placed<String>, kind: Kind| {
+        let bundled = BUNDLED.iter().filter(|bundled| bundled.kind == kind).map(|bundled| bundled.name.to_string());
+        let loaded = plugins.list().into_iter().filter(|info| kind.is_of(info)).map(|info| info.name);
+        let mut names: Vec<String> = bundled.chain(loaded).map(|name| format!("{name:?}")).collect();
         names.sort();
         names.dedup();
-        names.join(" or ")
+        Err(config.error(name.place(), format!("{key}: found {:?}, expected {}", name.as_str(), names.join(" or "))))
     };
     for name in transports_used(config) {
         if plugins.transport(name.as_str()).is_none() {
-            let message = format!("listener.transport: found {:?}, expected {}", name.as_str(), offered(false));
-            return Err(config.error(name.place(), message));
+            return refuse("listener.transport", name, Kind::Transport);
         }
     }
     for (key, name) in auths_used(config) {
         if plugins.auth(name.as_str()).is_none() {
-            return Err(config.error(name.place(), format!("{key}: found {:?}, expected {}", name.as_str(), offered(true))));
+            return refuse(key, name, Kind::Auth);
+        }
+    }
+    for name in config.super_nodes.iter().flat_map(|node| &node.filters) {
+        if plugins.filter(name.as_str()).is_none() {
+            return refuse("super_node.filters", name, Kind::Filter);
         }
     }
     Ok(())
@@ -104,7 +134,7 @@ mod tests {
     fn check(node: &str, expect: Result<&[&str], &str>) {
         let text = format!("[network]\nname = 'n'\nsecret = 's'\n[directory]\n[[super_node]]\nname = 'a'\n{node}\n");
         let config = chatring_config::parse(Path::new("c"), text).unwrap();
-        let started = start(&config, Arc::new(|_, _| {}));
+        let started = start(&config, Hooks::of(Arc::new(|_, _| {})));
         let names = started.map(|plugins| plugins.list().into_iter().map(|info| info.name).collect::<Vec<_>>());
         match (names, expect) {
             (Ok(names), Ok(expect)) => assert_eq!(names, expect),

@@ -1,5 +1,6 @@
 //! From the configuration to machines, each with its reactor: one for the directory, one for each super node.
 
+use super::bots::Bots;
 use super::identities::Identities;
 use super::lifecycle::Role;
 use super::plugins;
@@ -16,7 +17,7 @@ use chatring_machines::names::NodeKey;
 use chatring_machines::super_node::{self, NodeConfig};
 use chatring_machines::wire::Text;
 use chatring_machines::{Input, Machine};
-use chatring_reactor::{Beneath, JudgePool, Keep, Limits, Listening, Reactor, Setup, Tuning};
+use chatring_reactor::{Beneath, Handle, JudgePool, Keep, Limits, Listening, Reactor, Setup, Tuning};
 use chatring_storage::{GroupLogs, LogOptions, SqliteStore};
 use std::sync::Arc;
 use tracing::Span;
@@ -28,8 +29,9 @@ pub fn all(
     identities: &Identities,
     ports: Ports,
     judges: &Arc<JudgePool>,
+    bots: &Bots,
 ) -> anyhow::Result<Vec<Role>> {
-    let roles = Roles { config, plugins, identities, judges };
+    let roles = Roles { config, plugins, identities, judges, bots };
     let mut all = Vec::new();
     if let (Some(directory), Some(port)) = (&config.directory, ports.directory) {
         all.push(roles.directory(directory, port)?);
@@ -45,6 +47,7 @@ struct Roles<'a> {
     plugins: &'a Plugins,
     identities: &'a Identities,
     judges: &'a Arc<JudgePool>,
+    bots: &'a Bots,
 }
 
 impl Roles<'_> {
@@ -89,7 +92,7 @@ impl Roles<'_> {
         };
         let mut setup = self.setup(vec![listening])?;
         setup.store = Some(Box::new(store));
-        self.role("directory".to_string(), true, span, machine, setup)
+        self.role("directory".to_string(), true, span, machine, setup).map(|(role, _)| role)
     }
 
     fn super_node(&self, node: &SuperNode, ports: NodePorts) -> anyhow::Result<Role> {
@@ -106,6 +109,7 @@ impl Roles<'_> {
             seed: draw()?,
             directories: texts(&network.directories),
             in_ring: node.in_ring,
+            is_filtered: !node.filters.is_empty(),
             process_id: std::process::id(),
             motd: texts(&node.motd),
             durability: node.durability,
@@ -132,11 +136,14 @@ impl Roles<'_> {
             });
         }
         let mut setup = self.setup(listening)?;
+        setup.filters = plugins::filters(self.plugins, &node.filters)?;
         if let Some((keep, kept)) = span.in_scope(|| self.keep(node))? {
             machine.restore(kept);
             setup.keep = Some(keep);
         }
-        self.role(format!("node {}", node.name), false, span, machine, setup)
+        let (role, handle) = self.role(format!("node {}", node.name), false, span, machine, setup)?;
+        self.bots.speak_through(handle);
+        Ok(role)
     }
 
     /// Where a super node keeps its groups.
@@ -176,12 +183,13 @@ impl Roles<'_> {
             store: None,
             keep: None,
             judges: self.judges.clone(),
+            filters: Vec::new(),
             notes: Box::new(write_down),
             tuning: Tuning::default(),
         })
     }
 
-    fn role<M>(&self, name: String, last: bool, span: Span, machine: M, setup: Setup) -> anyhow::Result<Role>
+    fn role<M>(&self, name: String, last: bool, span: Span, machine: M, setup: Setup) -> anyhow::Result<(Role, Handle)>
     where
         M: Machine + Send + 'static,
     {
@@ -196,12 +204,13 @@ impl Roles<'_> {
         }
         let reactor = Reactor::new(machine, setup).with_context(|| format!("setting up {name}"))?;
         let handle = reactor.handle();
+        let speaks = handle.clone();
         let run = move || span.in_scope(|| reactor.run()).map(drop).map_err(anyhow::Error::from);
         let stop = move || {
             // Its mailbox is full only if it doesn't run any more, or not in time: then the wait for it ends otherwise.
             let _ = handle.input(Input::Stop);
         };
-        Ok(Role { name, last, run: Box::new(run), stop: Box::new(stop) })
+        Ok((Role { name, last, run: Box::new(run), stop: Box::new(stop) }, speaks))
     }
 }
 

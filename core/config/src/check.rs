@@ -263,6 +263,7 @@ impl Check {
             database,
             log_age_ms: self.log_age(raw.limits.log_age.as_ref())?,
             auth: self.auth(raw.auth, "super_node.auth", &open(place))?,
+            filters: raw.filters.into_iter().map(Placed::from).collect(),
             motd: self.motd(raw.motd)?,
             timing: self.timing(&raw.timing, lease_ms)?,
             limits: self.node_limits(&raw.limits)?,

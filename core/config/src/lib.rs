@@ -134,6 +134,8 @@ pub struct SuperNode {
     pub log_age_ms: u64,
     /// Who decides who may log in on its native port.
     pub auth: Vec<Placed<String>>,
+    /// What people want to do here goes past these filters, in this order.
+    pub filters: Vec<Placed<String>>,
     /// The message of the day.
     pub motd: Vec<String>,
     /// Spans.

@@ -23,6 +23,9 @@ pub(crate) const DAY_MS: u64 = 24 * 3_600_000;
 const LOG_AGE_MS: u64 = 30 * DAY_MS;
 const LOG_AGE_MS_MAX: u64 = 3_650 * DAY_MS;
 
+/// More bans, and as many ranks, make settings that don't go into one command between nodes.
+const BANS_MAX: u64 = 200;
+
 impl Check {
     pub(crate) fn timing(&self, raw: &raw::Timing, lease_ms: u64) -> Result<NodeTiming, ConfigError> {
         let defaults = NodeTiming::default();
@@ -35,6 +38,7 @@ impl Check {
             empty_ms: self.span(raw.empty.as_ref(), "super_node.timing.empty", 0, defaults.empty_ms)?,
             patience_ms: self.span(raw.patience.as_ref(), "super_node.timing.patience", 100, defaults.patience_ms)?,
             takeover_ms: self.span(raw.takeover_wait.as_ref(), "super_node.timing.takeover_wait", 100, defaults.takeover_ms)?,
+            filter_ms: self.span(raw.filter_budget.as_ref(), "super_node.timing.filter_budget", 1, defaults.filter_ms)?,
             report_ms: self.span(raw.report.as_ref(), "super_node.timing.report", 10, defaults.report_ms)?,
             idle_ms: self.span(raw.idle.as_ref(), "super_node.timing.idle", 1_000, defaults.idle_ms)?,
             unread_ms: self.span(raw.unread.as_ref(), "super_node.timing.unread", 1_000, defaults.unread_ms)?,
@@ -55,7 +59,7 @@ impl Check {
             groups_per_session: count(&raw.groups_per_session, "groups_per_session", 10_000, defaults.groups_per_session)?,
             pending_per_session: count(&raw.pending_per_session, "pending_per_session", 100_000, defaults.pending_per_session)?,
             members_per_group: count(&raw.members_per_group, "members_per_group", 10_000_000, defaults.members_per_group)?,
-            bans_per_group: count(&raw.bans_per_group, "bans_per_group", 10_000, defaults.bans_per_group)?,
+            bans_per_group: count(&raw.bans_per_group, "bans_per_group", BANS_MAX, defaults.bans_per_group)?,
             log_entries: count(&raw.log_entries, "log_entries", 1_000_000, defaults.log_entries)?,
             log_bytes: self.size(raw.log_bytes.as_ref(), "super_node.limits.log_bytes", defaults.log_bytes)?,
             joins_per_second: count(&raw.joins_per_second, "joins_per_second", 1_000_000, defaults.joins_per_second)?,

@@ -88,6 +88,8 @@ pub(crate) struct SuperNode {
     pub advertise: Option<Text>,
     pub auth: Option<Spanned<Vec<Text>>>,
     #[serde(default)]
+    pub filters: Vec<Text>,
+    #[serde(default)]
     pub edge_only: bool,
     pub token: Option<Text>,
     pub durability: Option<Text>,
@@ -131,6 +133,7 @@ pub(crate) struct Timing {
     pub empty: Option<Spanned<Span>>,
     pub patience: Option<Spanned<Span>>,
     pub takeover_wait: Option<Spanned<Span>>,
+    pub filter_budget: Option<Spanned<Span>>,
     pub report: Option<Spanned<Span>>,
     pub idle: Option<Spanned<Span>>,
     pub unread: Option<Spanned<Span>>,

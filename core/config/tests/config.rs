@@ -184,7 +184,7 @@ fn wrong_times_and_sizes() {
     check_line(ALL, &bytes("'64kb'"), &format!("7:24: invalid value: string \"64kb\", {size}"));
     check_line(ALL, &bytes("64"), "7:24: super_node.limits.log_bytes: found 64B, expected 16KiB to 1GiB");
     check_line(ALL, "limits.clients_max = -1", "7:22: super_node.limits.clients_max: found -1, expected a number from 1 to 10000000");
-    check_line(ALL, "limits.bans_per_group = 0", "7:25: super_node.limits.bans_per_group: found 0, expected a number from 1 to 10000");
+    check_line(ALL, "limits.bans_per_group = 0", "7:25: super_node.limits.bans_per_group: found 0, expected a number from 1 to 200");
 }
 
 #[test]

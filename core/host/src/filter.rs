@@ -5,6 +5,7 @@ use crate::instance::{Gather, Instance};
 use chatring_abi::{ChatFilter, DENY, INTERNAL, OK, id, kind};
 use chatring_sdk::{Arg, Deed, raw};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a filter says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +27,39 @@ const TEXT_MAX: usize = 64 << 10;
 pub struct Filterer {
     table: &'static ChatFilter,
     instance: Arc<Instance>,
+    counts: Counts,
+    disabled: AtomicBool,
+}
+
+#[derive(Default)]
+struct Counts {
+    judged: AtomicU64,
+    refused: AtomicU64,
+    rewritten: AtomicU64,
+    faults: AtomicU64,
+    overruns: AtomicU64,
+}
+
+/// What became of what a filter was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FilterCounts {
+    /// How much it was asked.
+    pub judged: u64,
+    /// How much of that it refused.
+    pub refused: u64,
+    /// How much of it it changed.
+    pub rewritten: u64,
+    /// How often it broke the contract.
+    pub faults: u64,
+    /// How often it was not waited for any longer.
+    pub overruns: u64,
 }
 
 impl Filterer {
     pub(crate) fn of(instance: &Arc<Instance>) -> Result<Option<Filterer>, PluginError> {
         let table = instance.interface::<ChatFilter>(id::FILTER)?;
-        Ok(table.map(|table| Filterer { table, instance: instance.clone() }))
+        let made = |table| Filterer { table, instance: instance.clone(), counts: Counts::default(), disabled: AtomicBool::new(false) };
+        Ok(table.map(made))
     }
 
     /// The plugin's name.
@@ -39,8 +67,50 @@ impl Filterer {
         &self.instance.name
     }
 
+    /// It is asked no more: it took too long too often, or an operator wants it so.
+    pub fn disable(&self) {
+        self.disabled.store(true, Ordering::Relaxed);
+    }
+
+    /// It is asked again.
+    pub fn enable(&self) {
+        self.disabled.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it is not to be asked.
+    pub fn is_disabled(&self) -> bool {
+        self.disabled.load(Ordering::Relaxed)
+    }
+
+    /// It was not waited for any longer.
+    pub fn note_overrun(&self) {
+        self.counts.overruns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What became of what it was asked.
+    pub fn counts(&self) -> FilterCounts {
+        let Counts { judged, refused, rewritten, faults, overruns } = &self.counts;
+        let [judged, refused, rewritten, faults, overruns] =
+            [judged, refused, rewritten, faults, overruns].map(|count| count.load(Ordering::Relaxed));
+        FilterCounts { judged, refused, rewritten, faults, overruns }
+    }
+
     /// Asks. May take long, so not on a loop's thread.
     pub fn judge(&self, deed: &Deed<'_>) -> Judgment {
+        let judgment = self.ask(deed);
+        let count = match &judgment {
+            Judgment::Pass => None,
+            Judgment::Rewrite(_) => Some(&self.counts.rewritten),
+            Judgment::Refuse(_) => Some(&self.counts.refused),
+            Judgment::Fault(_) => Some(&self.counts.faults),
+        };
+        for count in [Some(&self.counts.judged), count].into_iter().flatten() {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        judgment
+    }
+
+    fn ask(&self, deed: &Deed<'_>) -> Judgment {
         let by = &deed.by;
         let argv = [deed.what.word(), deed.group, deed.text, by.nick, by.user, by.host, by.account, deed.listener].map(Arg::from);
         let Some(record) = raw::lower(kind::COMMAND, &argv) else {

@@ -28,7 +28,7 @@ mod vet;
 pub use auth::{Authenticator, Verdict, judge};
 pub use chatring_sdk::{Arg, Ask, ChatEntry, Deed, Flow, Kept, Kind, Person, Record, Role, What};
 pub use error::{Misdeed, PluginError, PluginFault};
-pub use filter::{Filterer, Judgment};
+pub use filter::{FilterCounts, Filterer, Judgment};
 pub use late::OnLate;
 pub use metrics::{Metric, MetricValue};
 pub use registry::{PluginInfo, Plugins};

@@ -4,11 +4,12 @@
 //! one reactor and one simulator drive them all; a machine ignores the inputs that can't happen to it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::directory::LogWrite;
-use crate::entry::MemberRow;
+use crate::entry::{MemberRow, Person};
 use crate::event::Event;
 use crate::ids::{Conn, ListId, ListenerId, Ticket};
 use crate::keeping::Keep;
@@ -75,6 +76,22 @@ pub enum Input {
         ticket: Ticket,
         /// A connection, or why not.
         result: Result<Conn, DialError>,
+    },
+    /// What became of a `Sift`.
+    Sifted {
+        /// Of which.
+        ticket: Ticket,
+        /// What the filters say.
+        judgment: Judgment,
+    },
+    /// A bot of a plugin says something.
+    Bot {
+        /// What it is called.
+        nick: Nick,
+        /// Where.
+        group: GroupName,
+        /// What.
+        text: Text,
     },
     /// What became of a `Judge`.
     Judged {
@@ -219,6 +236,18 @@ pub enum Effect {
         /// Where.
         address: Text,
     },
+    /// Ask the filters, off the loop and in this order. Answered by `Sifted`.
+    Sift {
+        /// For the answer.
+        ticket: Ticket,
+        /// What someone wants to do.
+        deed: Box<Deed>,
+    },
+    /// Nobody waits for this one any more: they were not quick enough.
+    Unsift {
+        /// Which.
+        ticket: Ticket,
+    },
     /// Ask the listener's authenticators, off the loop. Answered by `Judged`.
     Judge {
         /// For the answer.
@@ -279,6 +308,47 @@ pub struct Ask {
     pub kept: Kept,
     /// From where.
     pub peer: IpAddr,
+}
+
+/// What someone wants to do, as filters see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deed {
+    /// What kind of thing.
+    pub kind: DeedKind,
+    /// In which group, or for whom: a nick.
+    pub target: Text,
+    /// The message, or the new topic. Of a join nothing.
+    pub text: Text,
+    /// Who wants it.
+    pub person: Arc<Person>,
+    /// By which listener they came in.
+    pub listener: ListenerId,
+}
+
+/// The kinds of things that filters see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeedKind {
+    /// Something is said.
+    Message,
+    /// Something is said by a program, which no program may answer.
+    Notice,
+    /// Someone wants into a group.
+    Join,
+    /// Someone sets a topic.
+    Topic,
+}
+
+/// What filters decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgment {
+    /// It is done as it is.
+    Pass,
+    /// It is done with this text.
+    Rewrite(Text),
+    /// It is not done, and why.
+    Refuse(Text),
+    /// Too much waits for them.
+    Busy,
 }
 
 /// What directory servers keep of an account that is claimed.

@@ -95,6 +95,7 @@ fn run_reactor(shape: Shape, frame: &[u8]) -> u64 {
         store: None,
         keep: None,
         judges,
+        filters: Vec::new(),
         notes: Box::new(|_| ()),
         tuning: Tuning::default(),
     };

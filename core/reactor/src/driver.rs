@@ -26,6 +26,7 @@ use crate::keeper::KeeperThread;
 use crate::mailbox::Mailbox;
 use crate::reading::Reading;
 use crate::setup::{Limits, ReactorError, Tuning};
+use crate::sifter::Sifter;
 use crate::store::StoreThread;
 use crate::tls::{Beneath, Membership};
 use crate::warnings::Warnings;
@@ -60,6 +61,7 @@ pub(crate) struct Driver {
     pub dials: Dials,
     pub mailbox: Arc<Mailbox>,
     pub judges: Arc<JudgePool>,
+    pub sifter: Option<Sifter>,
     pub store: Option<StoreThread>,
     pub keeper: Option<KeeperThread>,
     pub notes: Box<dyn FnMut(Note) + Send>,

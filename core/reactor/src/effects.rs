@@ -9,7 +9,7 @@ use chatring_machines::Input;
 use chatring_machines::event::Event;
 use chatring_machines::ids::{Conn, ListId, ListenerId, Ticket};
 use chatring_machines::keeping::Keeping;
-use chatring_machines::machine::{Ask, Effect, Verdict};
+use chatring_machines::machine::{Ask, Deed, Effect, Judgment, Verdict};
 use chatring_machines::wire::Argv;
 use smallvec::SmallVec;
 
@@ -67,6 +67,12 @@ impl Driver {
                 }
             }
             Effect::Dial { ticket, address } => self.dial(ticket, address),
+            Effect::Sift { ticket, deed } => self.sift(ticket, deed),
+            Effect::Unsift { ticket } => {
+                if let Some(sifter) = &self.sifter {
+                    sifter.give_up(ticket);
+                }
+            }
             Effect::Judge { ticket, listener, ask } => self.judge(ticket, listener, ask),
             Effect::Commit { ticket, write } => self.store(Job::Commit(ticket, write)),
             Effect::Query { ticket, query } => self.store(Job::Query(ticket, query)),
@@ -122,6 +128,15 @@ impl Driver {
         if let Some(slot) = skip {
             self.bound_skips(slot);
         }
+    }
+
+    fn sift(&mut self, ticket: Ticket, deed: Box<Deed>) {
+        let judgment = match &self.sifter {
+            Some(sifter) if sifter.ask(ticket, deed) => return,
+            Some(_) => Judgment::Busy,
+            None => Judgment::Pass,
+        };
+        self.inbox.push_back(Input::Sifted { ticket, judgment });
     }
 
     fn judge(&mut self, ticket: Ticket, listener: ListenerId, ask: Ask) {

@@ -22,6 +22,7 @@ mod reactor;
 mod reading;
 mod resolve;
 mod setup;
+mod sifter;
 mod store;
 mod tls;
 mod warnings;

@@ -34,6 +34,7 @@ use crate::keeper::KeeperThread;
 use crate::mailbox::{Arrival, Handle, Mailbox};
 use crate::reading::Reading;
 use crate::setup::{Listening, ReactorError, Setup};
+use crate::sifter::Sifter;
 use crate::store::StoreThread;
 use crate::tls;
 use crate::warnings::Warnings;
@@ -78,6 +79,9 @@ impl<M: Machine> Reactor<M> {
         let store = store.transpose().map_err(ReactorError::os("start a thread"))?;
         let keeper = setup.keep.map(|keep| KeeperThread::start(keep, mailbox.clone()));
         let keeper = keeper.transpose().map_err(ReactorError::os("start a thread"))?;
+        let names = listeners.iter().map(|listener| listener.name.clone()).collect();
+        let sifter = (!setup.filters.is_empty()).then(|| Sifter::start(setup.filters, names, mailbox.clone()));
+        let sifter = sifter.transpose().map_err(ReactorError::os("start a thread"))?;
         let clock = Clock::start();
         let driver = Driver {
             poll,
@@ -91,6 +95,7 @@ impl<M: Machine> Reactor<M> {
             dials: Dials::default(),
             mailbox,
             judges: setup.judges,
+            sifter,
             store,
             keeper,
             notes: setup.notes,

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use chatring_host::{Authenticator, Transport};
+use chatring_host::{Authenticator, Filterer, Transport};
 use chatring_machines::machine::{Note, Store, StoreError};
 
 use crate::fanout::Retention;
@@ -107,6 +107,8 @@ pub struct Setup {
     pub keep: Option<Keep>,
     /// Who asks the authenticators.
     pub judges: Arc<JudgePool>,
+    /// Whom `Sift` asks, in order.
+    pub filters: Vec<Arc<Filterer>>,
     /// Hears the machine's notes, on the loop's thread: it must not block.
     pub notes: Box<dyn FnMut(Note) + Send>,
     /// The rest.

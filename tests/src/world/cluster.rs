@@ -116,6 +116,7 @@ impl World {
             seed: 1,
             directories: self.directories.clone(),
             in_ring: true,
+            is_filtered: false,
             process_id: 1,
             motd: vec!["Hello.".into()],
             durability: self.options.durability,

@@ -8,7 +8,7 @@ use chatring_machines::command::{ClientCommand, Command};
 use chatring_machines::event::{Event, Push, Reply};
 use chatring_machines::ids::{Conn, ListId, Ticket};
 use chatring_machines::keeping::{Health, Keeping};
-use chatring_machines::machine::{Effect, Input, Note, Query, Store, Verdict, Write};
+use chatring_machines::machine::{Effect, Input, Judgment, Note, Query, Store, Verdict, Write};
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::peer::{Last, LinkEvent, PeerCommand};
 use chatring_machines::view::SharedView;
@@ -67,6 +67,12 @@ impl World {
                 let at = self.now + self.latency(of, of);
                 self.schedule(at, Happening::Knock { from: of, life, ticket, address });
             }
+            // Nobody has filters here.
+            Effect::Sift { ticket, .. } => {
+                let input = Input::Sifted { ticket, judgment: Judgment::Pass };
+                self.schedule(self.now, Happening::Input { to: of, life, input: Box::new(input) });
+            }
+            Effect::Unsift { .. } => {}
             // Everyone knows their password.
             Effect::Judge { ticket, ask, .. } => {
                 let at = self.now + self.rng.below(self.options.judge_ms + 1);

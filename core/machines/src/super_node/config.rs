@@ -28,6 +28,8 @@ pub struct NodeConfig {
     pub directories: Vec<Text>,
     /// Whether it carries groups. A gateway or front tier does not.
     pub in_ring: bool,
+    /// What people want to do goes past filters first.
+    pub is_filtered: bool,
     /// The process it runs in, for INFO.
     pub process_id: u32,
     /// The message of the day.
@@ -60,6 +62,8 @@ pub struct NodeTiming {
     pub patience_ms: u64,
     /// How long a group of whose copies those that count are missing waits for them, before it goes on without what only they have.
     pub takeover_ms: u64,
+    /// How long filters may take to judge something; then it is done as it is.
+    pub filter_ms: u64,
     /// How often changed groups are reported to the directory.
     pub report_ms: u64,
     /// How long a session of a protocol with pings may be silent before it is pinged; after twice that it is closed.
@@ -79,6 +83,7 @@ impl Default for NodeTiming {
             empty_ms: 60_000,
             patience_ms: 8_000,
             takeover_ms: 30_000,
+            filter_ms: 250,
             report_ms: 1_000,
             idle_ms: 120_000,
             unread_ms: 60_000,

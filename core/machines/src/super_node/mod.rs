@@ -463,6 +463,8 @@ impl Machine for SuperNode {
                 };
                 self.link_changed(now, change, effects);
             }
+            Input::Sifted { ticket, judgment } => self.edge.sifted(ctx!(self, now, effects), ticket, judgment),
+            Input::Bot { nick, group, text } => self.edge.bot_says(ctx!(self, now, effects), nick, group, text),
             Input::Judged { ticket, verdict } => self.edge.judged(ctx!(self, now, effects), ticket, verdict),
             Input::Fell { conn, list, next, lost } => self.fell(now, conn, list, next, lost, effects),
             Input::Drained { conn } => self.edge.drained(ctx!(self, now, effects), conn),
@@ -487,7 +489,12 @@ impl Machine for SuperNode {
             Going::Gone => return None,
             Going::No => None,
         };
-        let parts = [self.home.deadline(), self.links.deadline(), self.master.deadline(self.config.timing.empty_ms), self.edge.deadline()];
+        let parts = [
+            self.home.deadline(),
+            self.links.deadline(),
+            self.master.deadline(self.config.timing.empty_ms),
+            self.edge.deadline(self.config.timing.filter_ms),
+        ];
         parts.into_iter().fold(going, earlier)
     }
 

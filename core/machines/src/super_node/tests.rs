@@ -139,6 +139,7 @@ impl Bench {
             seed: 1,
             directories: vec!["10.0.0.9:7410".into()],
             in_ring: true,
+            is_filtered: false,
             process_id: 1,
             motd: vec![],
             durability: crate::keeping::Durability::Memory,

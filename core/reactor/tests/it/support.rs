@@ -181,6 +181,7 @@ impl Server {
             store: None,
             keep: None,
             judges: Arc::new(judges),
+            filters: Vec::new(),
             notes: Box::new(move |note| drop(notes.lock().unwrap().send(format!("{note:?}")))),
             tuning,
         };

@@ -87,6 +87,8 @@ pub(super) enum Purpose {
         gather: u64,
         ix: usize,
     },
+    /// A bot says something: nobody waits, and it is not kept for long.
+    Bot,
     /// Nobody waits.
     Release,
 }
@@ -95,7 +97,7 @@ impl Purpose {
     /// Whether this answers it. A refusal answers everything, and of what nobody waits for any answer will do.
     pub(super) fn fits(&self, outcome: &Outcome) -> bool {
         match (self, outcome) {
-            (_, Outcome::Refused { .. }) | (Purpose::Release, _) => true,
+            (_, Outcome::Refused { .. }) | (Purpose::Release | Purpose::Bot, _) => true,
             (Purpose::Join { .. } | Purpose::Claim { .. }, outcome) => matches!(outcome, Outcome::Joined { .. }),
             (Purpose::Publish | Purpose::Msg { .. } | Purpose::Say { .. }, outcome) => matches!(outcome, Outcome::Said { .. }),
             (Purpose::ShowTopic, outcome) => matches!(outcome, Outcome::Topic { .. }),

@@ -13,7 +13,7 @@ use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk, RingAs
 use crate::entry::{Person, SayKind};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Birth, Conn, Term, Ticket};
-use crate::machine::{Effect, Verdict};
+use crate::machine::{Effect, Level, Verdict};
 use crate::names::{GroupName, Nick};
 use crate::peer::{Mark, Op, PeerCommand};
 use crate::redis;
@@ -27,6 +27,8 @@ const FAILURES_MAX: u8 = 3;
 const WORDS_MAX: usize = 32;
 /// The highest counter a program may give: above are those of nodes.
 const COUNTER_MAX: u64 = u64::MAX / 2;
+/// Requests to masters that wait, past which what bots say is dropped.
+const BOTS_WAIT_MAX: usize = 4_096;
 /// Longest user, real and account name, in bytes.
 const NAME_MAX: usize = 64;
 
@@ -89,7 +91,7 @@ impl Edge {
                 session.registers = true;
                 self.judge(ctx, conn, account, command);
             }
-            command => self.run(ctx, conn, command),
+            command => self.sift(ctx, conn, command),
         }
         let pending_max = ctx.config.limits.pending_per_session;
         if self.session(conn).is_some_and(|session| session.slots.len() >= pending_max) {
@@ -178,11 +180,11 @@ impl Edge {
                 session.person = Arc::new(Person { user: trimmed(&user), real: trimmed(&real), ..(*session.person).clone() });
                 self.claim(ctx, conn, &nick, Claim::Login);
             }
-            command => self.run(ctx, conn, command),
+            command => self.sift(ctx, conn, command),
         }
     }
 
-    fn run(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand) {
+    pub(super) fn run(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand) {
         match command {
             ClientCommand::Publish { group, text } => {
                 self.speak(ctx, conn, group, Said::new(SayKind::Message, text), true, Purpose::Publish)
@@ -315,6 +317,22 @@ impl Edge {
         });
         let op = Op::Say { kind, text, counter, birth };
         self.question(ctx, conn, group, op, purpose);
+    }
+
+    /// A bot of a plugin says a notice in a group: as nobody's session, and once or not at all.
+    pub fn bot_says(&mut self, ctx: &mut Ctx<'_>, nick: Nick, group: GroupName, text: Text) {
+        if self.asked.len() >= BOTS_WAIT_MAX {
+            return ctx.log(Level::Warn, format!("what bot {nick} says to {group} is dropped: too much waits for masters"));
+        }
+        let session = session_of_token(&format!("bot {} at {}", nick.as_str().to_ascii_lowercase(), ctx.me()));
+        // Grows across starts of the process, too.
+        self.bots_counter = ctx.now.0.max(self.bots_counter + 1);
+        let op = Op::Say { kind: SayKind::Notice, text, counter: self.bots_counter, birth: None };
+        let person =
+            Person { nick, user: "bot".into(), host: ctx.config.name.clone(), account: "".into(), real: "a bot of a plugin".into() };
+        let asked =
+            Asked { conn: None, slot: None, session, person: Arc::new(person), group, op, purpose: Purpose::Bot, to: None, since: ctx.now };
+        self.ask(ctx, asked);
     }
 
     fn resume_session(&mut self, ctx: &mut Ctx<'_>, conn: Conn, token: &str) {

@@ -14,6 +14,7 @@ mod commands;
 mod history;
 mod readers;
 mod session;
+mod sifting;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -165,6 +166,9 @@ pub(super) struct Edge {
     lingering: VecDeque<(Time, SessionId, Arc<Person>, GroupName)>,
     reattach: BTreeSet<(Time, GroupName)>,
     accounts: accounts::Accounts,
+    sieve: sifting::Sieve,
+    /// The last counter that something was given that a bot said.
+    bots_counter: u64,
     judging: BTreeMap<Ticket, (Conn, Time)>,
     queries: BTreeMap<Ticket, Query>,
     history: History,

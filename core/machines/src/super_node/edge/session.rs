@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::answers::Claim;
+use super::sifting::Sifting;
 use crate::command::ClientCommand;
 use crate::entry::Person;
 use crate::event::Event;
@@ -88,6 +89,8 @@ pub(super) struct Session {
     pub counter: u64,
     pub gate: Gate,
     pub slots: Slots,
+    /// Commands that are with the filters, and what came behind them.
+    pub sifting: Option<Box<VecDeque<Sifting>>>,
     pub groups: SmallVec<[GroupName; 1]>,
     pub listener: ListenerId,
     pub proto: u8,
@@ -126,6 +129,7 @@ impl Session {
             counter: node_counter(id),
             gate: Gate::Shut,
             slots: Slots::default(),
+            sifting: None,
             groups: SmallVec::new(),
             listener,
             proto: 2,

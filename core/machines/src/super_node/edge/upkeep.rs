@@ -57,12 +57,12 @@ impl Edge {
         }
     }
 
-    pub fn deadline(&self) -> Option<Time> {
+    pub fn deadline(&self, filter_ms: u64) -> Option<Time> {
         let retry = self.retries.first().map(|(at, _)| *at);
         let reattach = self.reattach.first().map(|(at, _)| *at);
         let timers = earlier(earlier(self.check_at, self.sweep_at), earlier(self.idle_at, self.survey_at));
         let linger = self.lingering.front().map(|(until, ..)| *until);
-        earlier(earlier(earlier(retry, reattach), linger), timers)
+        earlier(earlier(earlier(retry, reattach), linger), earlier(timers, self.sieve.deadline(filter_ms)))
     }
 
     pub fn tick(&mut self, ctx: &mut Ctx<'_>) {
@@ -79,6 +79,7 @@ impl Edge {
             self.send(ctx, ticket);
         }
         self.end_lingering(ctx);
+        self.give_up_sifting(ctx);
         if self.check_at.is_some_and(|at| at <= ctx.now) {
             self.check_at = Some(ctx.now + ctx.config.timing.check_ms);
             self.check(ctx);

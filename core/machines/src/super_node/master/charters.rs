@@ -18,7 +18,7 @@ use crate::wire::{Argv, Field};
 /// Groups in one batch at most.
 const CHARTERS_MAX: usize = 8;
 /// What they may weigh together: less than a codec takes in one command. One goes in any case.
-const WEIGHT_MAX: usize = 32 << 10;
+const WEIGHT_MAX: usize = 16 << 10;
 /// A batch that was not agreed on for so long is said again.
 const PATIENCE_MS: u64 = 3_000;
 /// Groups that are gone and of which that is still to be told; past it the first are left out, and come back with what they had when someone opens them.
