@@ -8,10 +8,9 @@ use crate::metrics::Metric;
 use crate::services::Hooks;
 use crate::transport::Transport;
 use crate::vet;
-use chatring_abi::{ChatEntry, ChatEntryFn, ENTRY_SYMBOL};
+use chatring_abi::ChatEntry;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The plugins that are started, by name.
@@ -69,7 +68,7 @@ impl Plugins {
     pub fn load_with<'c>(&mut self, path: &Path, config_of: impl FnOnce(&str) -> &'c str) -> Result<(), PluginError> {
         let origin = path.display().to_string();
         // SAFETY: what a plugin's library promises with the symbol's name: null or an entry that stays.
-        self.take(unsafe { open(path)?() }, &origin, config_of)
+        self.take(unsafe { vet::open(path)?() }, &origin, config_of)
     }
 
     /// Whether there is a plugin of this name.
@@ -132,37 +131,4 @@ impl std::fmt::Debug for Plugins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.list()).finish()
     }
-}
-
-fn open(path: &Path) -> Result<ChatEntryFn, PluginError> {
-    let unreadable = |source| PluginError::Unreadable { path: path.to_path_buf(), source };
-    // The loader's own words for a missing file are poor, and a name without a slash it would look up elsewhere.
-    let absolute = path.canonicalize().map_err(unreadable)?;
-    File::open(&absolute).map_err(unreadable)?;
-    let library = map(&absolute).map_err(|why| not_a_library(path, &why))?;
-    // SAFETY: whoever exports this name promises this type.
-    let symbol = unsafe { library.get::<ChatEntryFn>(ENTRY_SYMBOL.as_bytes()) };
-    let entry = symbol.map(|entry| *entry).map_err(|_| PluginError::NoEntry { path: path.to_path_buf() });
-    std::mem::forget(library);
-    entry
-}
-
-fn not_a_library(path: &Path, why: &libloading::Error) -> PluginError {
-    // libloading's own text hides the loader's behind a source.
-    let why = std::error::Error::source(why).map_or_else(|| why.to_string(), |source| source.to_string());
-    PluginError::NotALibrary { path: PathBuf::from(path), why }
-}
-
-/// Every symbol is resolved at once: what a library lacks is told now, not by a crash in its first call.
-#[cfg(unix)]
-fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
-    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-    // SAFETY: the library's initialisers run; the operator named this file to be run.
-    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
-}
-
-#[cfg(not(unix))]
-fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
-    // SAFETY: the library's initialisers run; the operator named this file to be run.
-    unsafe { libloading::Library::new(path) }
 }
