@@ -17,6 +17,7 @@ mod net;
 mod node;
 mod passwd;
 mod pki;
+mod plugin;
 mod ring;
 mod send;
 mod tail;
@@ -129,6 +130,9 @@ enum Verb {
     /// The network's certificates: its CA, and what that signs for nodes
     #[command(subcommand)]
     Pki(pki::PkiCommand),
+    /// Plugins: for whoever writes one, or is about to trust one
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Measure a server
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -170,6 +174,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
         Verb::Pki(command) => pki::run(command, global),
+        Verb::Plugin(command) => plugin::run(command, global),
         Verb::Bench(command) => bench::run(command, global.output, |groups| ring::bench_target(groups, global)),
     }
 }
@@ -254,6 +259,9 @@ mod tests {
         check("account add joe", Ok(KNOWN));
         check("account add 9joe", Err(ErrorKind::ValueValidation));
         check("account password", Err(ErrorKind::MissingRequiredArgument));
+        check("plugin verify", Err(ErrorKind::MissingRequiredArgument));
+        check("plugin verify x.so --patience 0", Err(ErrorKind::ValueValidation));
+        check("plugin verify x.so --config a=1 --seed 7 --sample s --only auth --only stop", Ok(KNOWN));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }
 }
