@@ -259,6 +259,10 @@ mod tests {
         check("account add joe", Ok(KNOWN));
         check("account add 9joe", Err(ErrorKind::ValueValidation));
         check("account password", Err(ErrorKind::MissingRequiredArgument));
+        check("plugin new x --kind auth --lang c --dir d", Ok(KNOWN));
+        check("plugin new X --kind auth --lang c", Err(ErrorKind::ValueValidation));
+        check("plugin new x --kind codec --lang c", Err(ErrorKind::InvalidValue));
+        check("plugin new x --kind auth", Err(ErrorKind::MissingRequiredArgument));
         check("plugin verify", Err(ErrorKind::MissingRequiredArgument));
         check("plugin verify x.so --patience 0", Err(ErrorKind::ValueValidation));
         check("plugin verify x.so --config a=1 --seed 7 --sample s --only auth --only stop", Ok(KNOWN));

@@ -1,5 +1,6 @@
 //! `chatctl plugin`: for whoever writes plugins, or is about to trust one.
 
+mod new;
 mod verify;
 
 use chatring_admin::Failure;
@@ -9,6 +10,8 @@ use super::Global;
 /// What can be done with plugins.
 #[derive(Debug, clap::Subcommand)]
 pub enum PluginCommand {
+    /// Begin a plugin: a project that builds, with a test
+    New(new::NewArgs),
     /// Find out whether a plugin keeps the contract; fails when it does not
     Verify(verify::VerifyArgs),
     /// Make one check: what `verify` starts
@@ -19,6 +22,7 @@ pub enum PluginCommand {
 /// Runs one of them.
 pub fn run(command: PluginCommand, global: &Global) -> Result<(), Failure> {
     match command {
+        PluginCommand::New(args) => new::run(args, global.output),
         PluginCommand::Verify(args) => verify::run(args, global.output),
         PluginCommand::Try => chatring_verify::child(),
     }
