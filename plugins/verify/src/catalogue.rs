@@ -87,6 +87,7 @@ checks! {
     "transport.cuts" "bytes give the same records wherever they are cut" ["transport.decodes"] transport = transport::cuts;
     "transport.noise" "noise and damaged conversations do no harm" ["transport.decodes"] transport = transport::noise;
     "transport.limits" "what never ends is refused" ["transport.decodes"] transport = transport::limits;
+    "transport.hoards" "no connection keeps more and more" ["transport.decodes"] transport = transport::hoards;
     "transport.encodes" "it encodes every event, and such as it does not know" ["transport.opens"] transport = transport::encodes;
     "transport.pure" "a class and an event give the same bytes" ["transport.encodes", "transport.decodes"] transport = transport::pure;
     "transport.threads" "threads don't get in each other's way" ["transport.encodes", "transport.decodes"] transport = transport::threads;

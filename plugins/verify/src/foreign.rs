@@ -87,6 +87,18 @@ impl Foreign {
         Ok(out)
     }
 
+    /// The same, with something else done while the plugin has its bytes ready and has not been told yet that they were taken.
+    pub fn encode_around(&self, class: u32, record: &OwnedRecord, meanwhile: &dyn Fn()) -> Vec<u8> {
+        let mut around = Around { gathered: Gathered::new(ENCODED_MAX), meanwhile: Some(meanwhile) };
+        record.lend(|record| {
+            if let Some(lowered) = raw::lower(record.kind as u32, record.argv) {
+                let sink = ChatBytesSink { ctx: std::ptr::from_mut(&mut around).cast(), bytes: gather_around };
+                during(Call::Encode, || self.call_encode(class, &lowered, sink));
+            }
+        });
+        around.gathered.bytes
+    }
+
     fn call_encode(&self, class: u32, record: *const ChatRecord, sink: ChatBytesSink) -> ChatStatus {
         // SAFETY: a vetted table and its plugin; may be called from any thread; record and sink are valid for the call.
         unsafe { (self.table.encode)(self.plugin.me(), class, record, sink) }
@@ -184,6 +196,23 @@ impl Transport for Foreign {
         });
         self.note(Call::EncodePrivate, given);
     }
+}
+
+/// A sink that has something else done when it is first called.
+struct Around<'m> {
+    gathered: Gathered,
+    meanwhile: Option<&'m dyn Fn()>,
+}
+
+/// # Safety
+/// `ctx` is the Around that made the sink, alive and not borrowed elsewhere.
+unsafe extern "C" fn gather_around(ctx: *mut c_void, bytes: ChatBytes) -> ChatStatus {
+    // SAFETY: as the caller says.
+    let around = unsafe { &mut *ctx.cast::<Around<'_>>() };
+    if let Some(meanwhile) = around.meanwhile.take() {
+        meanwhile();
+    }
+    around.gathered.take(bytes)
 }
 
 /// One call of decode, seen from the sink.

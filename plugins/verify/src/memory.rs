@@ -37,6 +37,15 @@ fn resident() -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
+/// How many bytes more are handed out by malloc while `work` keeps something; 0 where the C library does not tell.
+pub(crate) fn held<T>(work: impl FnOnce() -> T) -> u64 {
+    let before = allocated();
+    let kept = work();
+    let held = allocated().saturating_sub(before);
+    drop(kept);
+    held
+}
+
 /// What something takes each time that it never gives back.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Leak {
@@ -90,6 +99,13 @@ mod tests {
         // One that grows now and then, and one that comes and goes.
         assert_eq!(leak(1000, || drop(std::hint::black_box(vec![0u8; 300]))), None);
         assert_eq!(leak(10, || kept.push(0u64)), None);
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    fn what_is_held_shows() {
+        assert!(held(|| vec![1u8; 16 << 20]) >= 16 << 20);
+        assert!(held(|| drop(vec![1u8; 16 << 20])) < 8 << 20);
     }
 
     #[test]

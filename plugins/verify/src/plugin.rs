@@ -216,7 +216,7 @@ impl Gathered {
         ChatBytesSink { ctx: std::ptr::from_mut(self).cast(), bytes: gather }
     }
 
-    fn take(&mut self, bytes: ChatBytes) -> ChatStatus {
+    pub fn take(&mut self, bytes: ChatBytes) -> ChatStatus {
         if bytes.data.is_null() && bytes.len > 0 {
             self.misdeed = Some(Misdeed::NullBytes);
         } else if bytes.len > self.limit - self.bytes.len() {

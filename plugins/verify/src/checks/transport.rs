@@ -3,14 +3,17 @@
 use super::{count, quickest, shown, unless_it_panics};
 use crate::calls::{Call, say};
 use crate::foreign::Foreign;
-use crate::memory::leak;
+use crate::memory::{held, leak};
 use crate::noise::Noise;
 use crate::plugin::{Finding, Plugin};
 use crate::samples;
 use crate::word::{Case, Word};
 use chatring_host::Misdeed;
-use chatring_sdk::testing::{self, Feed, Heard, check_cuts, check_encoding, check_noise, check_unread, decode_all, encode_private};
-use chatring_sdk::{Role, Transport};
+use chatring_sdk::testing::{
+    self, Feed, Heard, OwnedRecord, check_cuts, check_encoding, check_noise, check_unread, decode_all, encode_private,
+};
+use chatring_sdk::{Decoded, Flow, Record, Role, Transport};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 fn started(case: &Case) -> Result<Foreign, String> {
@@ -182,6 +185,58 @@ pub(crate) fn limits(case: &Case) -> Finding {
     Ok(format!("refuses what never ends before {} MiB of it are unread", testing::UNREAD_MAX >> 20))
 }
 
+/// A codec may take everything off the host's hands, and keep it.
+pub(crate) fn hoards(case: &Case) -> Finding {
+    const PIECE: usize = 256 * 1024;
+    const PIECES: usize = 32;
+    let codec = started(case)?;
+    let mut most = 0;
+    for role in codec.roles() {
+        for start in
+            samples::few(case).into_iter().map(|input| &input[..input.len().saturating_sub(1)]).chain([&b""[..], b"*1\r\n$16000000\r\n"])
+        {
+            for endless in [b'a', b' ', 0] {
+                let piece = vec![endless; PIECE];
+                let mut unread: Vec<u8> = Vec::with_capacity(testing::UNREAD_MAX + 2 * PIECE);
+                unread.extend_from_slice(start);
+                say(&Word::Doing(format!("decoding {} and {endless:#x} for ever", shown(start))));
+                let held = held(|| {
+                    let mut conn = codec.open(role);
+                    for _ in 0..PIECES {
+                        unread.extend_from_slice(&piece);
+                        let Ok(used) = codec.decode(&mut conn, &unread, &mut Deaf) else { break };
+                        unread.drain(..used);
+                        // Whose business that is, another check says.
+                        if unread.len() > testing::UNREAD_MAX {
+                            break;
+                        }
+                    }
+                    conn
+                });
+                most = most.max(held);
+                if held > testing::UNREAD_MAX as u64 {
+                    let (held, given) = (held >> 20, (PIECE * PIECES) >> 20);
+                    return Err(format!("one connection keeps {held} MiB of {given} MiB: {} and {endless:#x} for ever", shown(start)));
+                }
+            }
+        }
+    }
+    Ok(format!("one connection keeps {} KiB at most, whatever comes", most >> 10))
+}
+
+/// Hears nothing.
+struct Deaf;
+
+impl Decoded for Deaf {
+    fn record(&mut self, _record: &Record<'_>) -> Flow {
+        Flow::Continue
+    }
+
+    fn wire(&mut self, _bytes: &[u8]) -> Flow {
+        Flow::Continue
+    }
+}
+
 pub(crate) fn encodes(case: &Case) -> Finding {
     let codec = started(case)?;
     let mut bytes = 0;
@@ -233,6 +288,7 @@ pub(crate) fn threads(case: &Case) -> Finding {
         let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || encode_all(thread))).collect();
         threads.into_iter().find_map(|thread| thread.join().unwrap_or_else(|_| Some("something".into())))
     });
+    let wrong = wrong.or_else(|| interrupted(codec, events, expected));
     if let Some(event) = wrong {
         return Err(format!("{event} has other bytes when several threads encode at a time"));
     }
@@ -256,6 +312,29 @@ pub(crate) fn threads(case: &Case) -> Finding {
         }
     }
     Ok(format!("the same from {THREADS} threads at a time; connections may change theirs"))
+}
+
+/// How long a thread waits for another one, in case the plugin has them wait for each other.
+const MEANWHILE: Duration = Duration::from_millis(50);
+
+/// An event that is encoded otherwise if another thread encodes another one right in the middle: nothing is left to chance.
+fn interrupted(codec: &Foreign, events: &[OwnedRecord], expected: &[Vec<u8>]) -> Option<String> {
+    std::thread::scope(|scope| {
+        let mut pairs = events.iter().zip(expected).zip(events.iter().skip(1)).filter(|((_, bytes), _)| !bytes.is_empty()).take(8);
+        let wrong = pairs.find(|&((event, bytes), other)| {
+            let meanwhile = || {
+                let (tell, told) = channel();
+                scope.spawn(move || {
+                    testing::encode(codec, 0, other);
+                    // Nobody may be waiting any more.
+                    let _ = tell.send(());
+                });
+                let _ = told.recv_timeout(MEANWHILE);
+            };
+            codec.encode_around(0, event, &meanwhile) != **bytes
+        });
+        wrong.map(|((event, _), _)| format!("{event:?}"))
+    })
 }
 
 const CONNECTIONS: usize = 1000;
