@@ -123,6 +123,7 @@ mod tests {
         assert_eq!(run("help"), Ok(()));
         assert_eq!(run("frob"), Err(FailureKind::Usage));
         assert_eq!(run("serve --config x"), Err(FailureKind::Usage));
+        assert_eq!(run("plugin try"), Err(FailureKind::Usage));
     }
 
     #[test]

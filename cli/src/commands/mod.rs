@@ -144,6 +144,8 @@ pub fn main() -> ExitCode {
     let done = match cli.verb {
         // A daemon has exit codes of its own.
         Some(Verb::Serve(args)) => return daemon::run(args),
+        // This one ends the process.
+        Some(Verb::Plugin(plugin::PluginCommand::Try)) => chatring_verify::child(),
         Some(verb) => run(verb, &cli.global),
         None => console::run(&cli.global),
     };
