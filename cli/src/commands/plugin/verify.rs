@@ -64,7 +64,7 @@ pub fn run(args: VerifyArgs, output: Output) -> Result<(), Failure> {
         return Ok(());
     }
     let bad: Vec<&str> = report.checks.iter().filter(|outcome| outcome.is_bad()).map(|outcome| outcome.check).collect();
-    let again = format!("The same again, and only that: --seed {seed} --only {}", bad[0]);
+    let again = format!("That one again: the same command with --seed {seed} --only {}", bad[0]);
     Err(Failure::refused(format!("{} did not pass", bad.join(", "))).advise(again))
 }
 
