@@ -13,10 +13,12 @@ mod directory;
 mod group;
 mod handoff;
 mod lines;
+mod live_plugins;
 mod net;
 mod node;
 mod passwd;
 mod pki;
+mod plugin;
 mod ring;
 mod send;
 mod tail;
@@ -129,6 +131,9 @@ enum Verb {
     /// The network's certificates: its CA, and what that signs for nodes
     #[command(subcommand)]
     Pki(pki::PkiCommand),
+    /// Plugins of super nodes
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Measure a server
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -170,6 +175,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
         Verb::Pki(command) => pki::run(command, global),
+        Verb::Plugin(command) => plugin::run(command, global),
         Verb::Bench(command) => bench::run(command, global.output, |groups| ring::bench_target(groups, global)),
     }
 }
@@ -254,6 +260,8 @@ mod tests {
         check("account add joe", Ok(KNOWN));
         check("account add 9joe", Err(ErrorKind::ValueValidation));
         check("account password", Err(ErrorKind::MissingRequiredArgument));
+        check("plugin list --node alpha", Ok(KNOWN));
+        check("plugin swap irc", Err(ErrorKind::MissingRequiredArgument));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }
 }

@@ -50,6 +50,7 @@ pub fn reactor<M: Machine>(machine: M, ca: Option<&Path>, notes: impl FnMut(Note
         keep: None,
         judges,
         filters: Vec::new(),
+        plugins: None,
         notes: Box::new(notes),
         tuning: Tuning::default(),
     };

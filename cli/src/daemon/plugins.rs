@@ -36,6 +36,12 @@ const BUNDLED: [Bundled; 4] = [
     Bundled { name: "password", kind: Kind::Auth, entry: chatring_auth_password::entry },
 ];
 
+/// What a plugin is, in the words of operators.
+pub fn kinds(info: &PluginInfo) -> Vec<&'static str> {
+    let all = [(Kind::Transport, "transport"), (Kind::Auth, "authenticator"), (Kind::Filter, "filter")];
+    all.into_iter().filter(|(kind, _)| kind.is_of(info)).map(|(_, word)| word).collect()
+}
+
 /// The transport of native ports, and of what nodes say to each other.
 pub const NATIVE: &str = "resp";
 

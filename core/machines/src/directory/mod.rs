@@ -235,7 +235,7 @@ impl Machine for Directory {
                 self.stop_when_idle(effects);
             }
             Input::Deadline => self.attend(now, effects),
-            Input::Sifted { .. } | Input::Bot { .. } => {}
+            Input::Sifted { .. } | Input::Bot { .. } | Input::Plugged { .. } => {}
             Input::Told { .. } | Input::Judged { .. } | Input::Wish(_) | Input::Drained { .. } | Input::Surveyed { .. } => {}
             Input::Kept { .. } | Input::DiskTrouble { .. } | Input::DiskWell { .. } => {}
         }
