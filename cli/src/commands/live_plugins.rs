@@ -104,7 +104,7 @@ fn ask(what: PluginAsk, name: Option<&str>, file: Option<&Path>, at: &At, global
     let file = file.map(absolute).transpose()?.map(|file| Text::from(file.to_string_lossy().into_owned()));
     let name = name.map(Text::from);
     let (name, file) = if what == PluginAsk::Load { (file, None) } else { (name, file) };
-    net::ask_patiently(global.at(address), ClientCommand::Plugin { what, name, file }.into())?.ok_or_else(unexpected)
+    net::ask_one(global.at(address), ClientCommand::Plugin { what, name, file }.into())?.ok_or_else(unexpected)
 }
 
 fn address(at: &At, global: &Global) -> Result<String, Failure> {
