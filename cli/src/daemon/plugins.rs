@@ -29,11 +29,14 @@ impl Kind {
     }
 }
 
-const BUNDLED: [Bundled; 4] = [
+const BUNDLED: [Bundled; 7] = [
     Bundled { name: NATIVE, kind: Kind::Transport, entry: chatring_resp::entry },
     Bundled { name: "irc", kind: Kind::Transport, entry: chatring_irc::entry },
     Bundled { name: "open", kind: Kind::Auth, entry: chatring_auth_open::entry },
     Bundled { name: "password", kind: Kind::Auth, entry: chatring_auth_password::entry },
+    Bundled { name: "flood", kind: Kind::Filter, entry: chatring_filter_flood::entry },
+    Bundled { name: "words", kind: Kind::Filter, entry: chatring_filter_words::entry },
+    Bundled { name: "log", kind: Kind::Filter, entry: chatring_filter_log::entry },
 ];
 
 /// What a plugin is, in the words of operators.
@@ -166,6 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn filters_are_told_what_stands_in_their_tables() {
+        check("filters = ['flood', 'words']", Ok(&["flood", "open", "resp", "words"]));
+        check(
+            "filters = ['flood']\n[plugin.flood]\nburst = 0",
+            Err("c:8:1: [plugin.flood]: plugin flood did not start: burst = 0: expected a number from 1 to 100000"),
+        );
+        check("filters = ['log']", Err("c:7:12: [plugin.log]: plugin log did not start: directory: expected the directory for its files"));
+    }
+
+    #[test]
     fn what_nobody_has_is_refused() {
         check(
             "[[listener]]\naddress = '127.0.0.1:1'\ntransport = 'irk'",
@@ -173,6 +186,8 @@ mod tests {
         );
         check("auth = ['open', 'opem']", Err(r#"c:7:17: super_node.auth: found "opem", expected "open" or "password""#));
         check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "open" or "password""#));
+        check("filters = ['floods']", Err(r#"c:7:12: super_node.filters: found "floods", expected "flood" or "log" or "words""#));
+        check("filters = ['open']", Err(r#"c:7:12: super_node.filters: found "open", expected "flood" or "log" or "words""#));
         check("[[listener]]\ntransport = 'irc'\nauth = ['x']", Err(r#"c:9:9: listener.auth: found "x", expected "open" or "password""#));
         check(
             "[plugin.resp]\nfrob = 1",
