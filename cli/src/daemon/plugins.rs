@@ -29,9 +29,10 @@ impl Kind {
     }
 }
 
-const BUNDLED: [Bundled; 7] = [
+const BUNDLED: [Bundled; 8] = [
     Bundled { name: NATIVE, kind: Kind::Transport, entry: chatring_resp::entry },
     Bundled { name: "irc", kind: Kind::Transport, entry: chatring_irc::entry },
+    Bundled { name: "json", kind: Kind::Transport, entry: chatring_json::entry },
     Bundled { name: "open", kind: Kind::Auth, entry: chatring_auth_open::entry },
     Bundled { name: "password", kind: Kind::Auth, entry: chatring_auth_password::entry },
     Bundled { name: "flood", kind: Kind::Filter, entry: chatring_filter_flood::entry },
@@ -157,6 +158,7 @@ mod tests {
         check("", Ok(&["open", "resp"]));
         check("[[listener]]\ntransport = 'irc'", Ok(&["irc", "open", "resp"]));
         check("[plugin.irc]", Ok(&["irc", "open", "resp"]));
+        check("[plugin.json]", Ok(&["json", "open", "resp"]));
     }
 
     #[test]
@@ -182,7 +184,7 @@ mod tests {
     fn what_nobody_has_is_refused() {
         check(
             "[[listener]]\naddress = '127.0.0.1:1'\ntransport = 'irk'",
-            Err(r#"c:9:13: listener.transport: found "irk", expected "irc" or "resp""#),
+            Err(r#"c:9:13: listener.transport: found "irk", expected "irc" or "json" or "resp""#),
         );
         check("auth = ['open', 'opem']", Err(r#"c:7:17: super_node.auth: found "opem", expected "open" or "password""#));
         check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "open" or "password""#));
