@@ -4,12 +4,12 @@
 mod common;
 
 use common::irc::{Irc, message};
+use common::library::{bundled, from_c};
 use common::network::{Network, Node};
 use common::redis::{Redis, Value, frame};
 use serde_json::Value as Json;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// What the filters are told: so much at once that only who floods is stopped, by whoever is on this machine.
@@ -149,23 +149,10 @@ fn what_is_refused_and_what_is_rewritten() {
     they_filter(&net, &mut node);
 }
 
-/// A bundled plugin as a shared library. Built beside the workspace's own target directory: there, the same file without its entry point
-/// lies where this one would.
-fn library(package: &str) -> PathBuf {
-    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("plugins");
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
-    let mut build = Command::new(cargo);
-    build.args(["build", "-q", "--features", "export", "-p", package, "--target-dir"]).arg(&target);
-    let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    target.join("debug").join(format!("{prefix}{}{suffix}", package.replace('-', "_")))
-}
-
 #[test]
 fn loaded_they_do_the_same() {
     let names = ["flood", "words", "log"];
-    let libraries = names.map(|name| library(&format!("chatring-filter-{name}")));
+    let libraries = names.map(|name| bundled(&format!("chatring-filter-{name}")));
     let mut net = network();
     let quoted: Vec<String> = libraries.iter().map(|path| format!("'{}'", path.display())).collect();
     net.preamble = format!("plugins = [{}]\n", quoted.join(", "));
@@ -211,22 +198,10 @@ static const chat_entry entry = {sizeof(chat_entry), CHAT_MAJOR, CHAT_MINOR, "ha
 const chat_entry *chat_entry_v1(void) { return &entry; }
 "#;
 
-/// A shared library from C.
-fn c_library(dir: &Path, name: &str, source: &str) -> PathBuf {
-    let (from, to) = (dir.join(format!("{name}.c")), dir.join(format!("{name}.so")));
-    std::fs::write(&from, source).unwrap();
-    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/abi");
-    let mut compile = Command::new("cc");
-    compile.args(["-std=gnu99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I"]).arg(header);
-    let output = compile.arg(&from).arg("-o").arg(&to).output().expect("a C compiler named cc is needed to build chatring");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    to
-}
-
 #[test]
 fn one_that_hangs_is_gone_on_without() {
     let mut net = Network::new();
-    net.preamble = format!("plugins = ['{}']\n", c_library(net.dir.path(), "hang", HANGS).display());
+    net.preamble = format!("plugins = ['{}']\n", from_c(net.dir.path(), "hang", HANGS).display());
     net.node_settings = "filters = ['hang', 'words']\n".to_string();
     net.node_timing = "filter_budget = '50ms'\n".to_string();
     net.ending = "[plugin.words]\nwords = ['buy now']\n".to_string();
