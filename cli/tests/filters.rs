@@ -7,6 +7,7 @@ use common::irc::{Irc, message};
 use common::library::{bundled, from_c};
 use common::network::{Network, Node};
 use common::redis::{Redis, Value, frame};
+use common::{soon, within};
 use serde_json::Value as Json;
 use std::io::Write;
 use std::path::PathBuf;
@@ -49,12 +50,13 @@ fn hears(irc: &mut Irc, group: &str, count: usize) -> Vec<String> {
     texts
 }
 
-/// The lines of the archive.
+/// The lines of the archive, as far as they are whole.
 fn archive(net: &Network) -> Vec<Json> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(net.dir.path().join("archive")).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// People in a group whose node has all three.
@@ -88,6 +90,12 @@ fn they_filter(net: &Network, node: &mut Node) {
     ann.send("TOPIC #chat :darn good");
     joe.wait(" TOPIC #chat :**** good");
 
+    // It is written down while it happens, a second later.
+    within(soon(), "the topic is in the archive", || {
+        assert_eq!(pat.ask(&["PING"]), Value::Status("PONG".into()));
+        archive(net).iter().any(|line| line["what"] == "topic").then_some(())
+    });
+
     // What someone says in one go stays in order, whatever becomes of each.
     let said = |number: usize| if number.is_multiple_of(3) { format!("darn {number}") } else { format!("line {number}") };
     let heard = |number: usize| said(number).replace("darn", "****");
@@ -118,7 +126,7 @@ fn they_filter(net: &Network, node: &mut Node) {
     // Joining is another matter; so is a group that the archive does not have.
     joe.join("#other");
 
-    // In the archive is what was heard, once the node has ended if not before.
+    // In the archive is what was heard, all of it once the node has ended.
     node.process.signal("TERM");
     let (status, rest) = node.process.ended();
     assert!(status.success(), "{rest}");
