@@ -39,7 +39,11 @@ fn a_transport_is_swapped_under_people_who_chat() {
     let broken = net.dir.path().join("broken.so");
     std::fs::write(&broken, "no library").unwrap();
     let (done, said) = swap(&net, "irc", &broken);
-    assert!(!done && said.contains("broken.so: not a shared library this system can load"), "{said}");
+    assert!(!done && said.contains("does not keep the contract, and nothing is changed: "), "{said}");
+    // Nor by itself would the node take it.
+    let output = net.chatctl(&["plugin", "swap", "irc", broken.to_str().unwrap(), "--node", "node1", "--unverified"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("broken.so: not a shared library this system can load"), "{said}");
     let (done, said) = swap(&net, "irc", &bundled("chatring-auth-password"));
     assert!(!done && said.contains("its name is password; one named irc was wanted"), "{said}");
     let (done, said) = swap(&net, "irk", &irc);

@@ -13,7 +13,6 @@ mod directory;
 mod group;
 mod handoff;
 mod lines;
-mod live_plugins;
 mod net;
 mod node;
 mod passwd;
@@ -131,7 +130,7 @@ enum Verb {
     /// The network's certificates: its CA, and what that signs for nodes
     #[command(subcommand)]
     Pki(pki::PkiCommand),
-    /// Plugins of super nodes
+    /// Plugins: those of super nodes, and for whoever writes one, or is about to trust one
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     /// Measure a server
@@ -262,6 +261,13 @@ mod tests {
         check("account password", Err(ErrorKind::MissingRequiredArgument));
         check("plugin list --node alpha", Ok(KNOWN));
         check("plugin swap irc", Err(ErrorKind::MissingRequiredArgument));
+        check("plugin new x --kind auth --lang c --dir d", Ok(KNOWN));
+        check("plugin new X --kind auth --lang c", Err(ErrorKind::ValueValidation));
+        check("plugin new x --kind codec --lang c", Err(ErrorKind::InvalidValue));
+        check("plugin new x --kind auth", Err(ErrorKind::MissingRequiredArgument));
+        check("plugin verify", Err(ErrorKind::MissingRequiredArgument));
+        check("plugin verify x.so --patience 0", Err(ErrorKind::ValueValidation));
+        check("plugin verify x.so --config a=1 --seed 7 --sample s --only auth --only stop", Ok(KNOWN));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }
 }

@@ -23,11 +23,11 @@ mod registry;
 mod services;
 mod timers;
 mod transport;
-mod vet;
+pub mod vet;
 
 pub use auth::{Authenticator, Verdict, judge};
 pub use chatring_sdk::{Arg, Ask, ChatEntry, Deed, Flow, Kept, Kind, Person, Record, Role, What};
-pub use error::{Misdeed, PluginError, PluginFault};
+pub use error::{AFTER_STOP_MAX, Misdeed, PluginError, PluginFault};
 pub use filter::{FilterCounts, Filterer, Judgment};
 pub use late::OnLate;
 pub use metrics::{Metric, MetricValue};

@@ -8,12 +8,10 @@ use crate::metrics::Metric;
 use crate::services::Hooks;
 use crate::transport::Transport;
 use crate::vet;
-use chatring_abi::{ChatEntry, ChatEntryFn, ENTRY_SYMBOL};
+use chatring_abi::ChatEntry;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The plugins that are started, by name.
 pub struct Plugins {
@@ -74,14 +72,14 @@ impl Plugins {
     pub fn load_with<'c>(&mut self, path: &Path, config_of: impl FnOnce(&str) -> &'c str) -> Result<(), PluginError> {
         let origin = path.display().to_string();
         // SAFETY: what a plugin's library promises with the symbol's name: null or an entry that stays.
-        self.take(unsafe { open(path)?() }, &origin, config_of).map(drop)
+        self.take(unsafe { vet::open(path)?() }, &origin, config_of).map(drop)
     }
 
     /// As [`Plugins::load_with`], while everything goes on: the library is copied first, so that its file may be replaced, or written to, meanwhile. Gives its name.
     pub fn load_live<'c>(&mut self, path: &Path, config_of: impl FnOnce(&str) -> &'c str) -> Result<String, PluginError> {
         let origin = path.display().to_string();
         // SAFETY: what a plugin's library promises with the symbol's name: null or an entry that stays.
-        self.take(unsafe { open_copy(path)?() }, &origin, config_of)
+        self.take(unsafe { vet::open_copy(path)?() }, &origin, config_of)
     }
 
     /// Starts the plugin in a file beside the one of the same name. Once it has started, and is all that the other one is, it takes its place; else the other one stays as it is. What uses the other one has to be told, and goes on with it until then.
@@ -89,7 +87,7 @@ impl Plugins {
         let before = self.find(name)?;
         let origin = path.display().to_string();
         // SAFETY: as above.
-        let entry = unsafe { vet::entry(open_copy(path)?(), &origin)? };
+        let entry = unsafe { vet::entry(vet::open_copy(path)?(), &origin)? };
         // SAFETY: null or a C string, by the word of its symbol.
         let found = unsafe { vet::name(entry.name, &origin)? };
         if found != name {
@@ -216,61 +214,4 @@ impl std::fmt::Debug for Plugins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.list()).finish()
     }
-}
-
-fn open(path: &Path) -> Result<ChatEntryFn, PluginError> {
-    let unreadable = |source| PluginError::Unreadable { path: path.to_path_buf(), source };
-    // The loader's own words for a missing file are poor, and a name without a slash it would look up elsewhere.
-    let absolute = path.canonicalize().map_err(unreadable)?;
-    File::open(&absolute).map_err(unreadable)?;
-    let library = map(&absolute).map_err(|why| not_a_library(path, &why))?;
-    // SAFETY: whoever exports this name promises this type.
-    let symbol = unsafe { library.get::<ChatEntryFn>(ENTRY_SYMBOL.as_bytes()) };
-    let entry = symbol.map(|entry| *entry).map_err(|_| PluginError::NoEntry { path: path.to_path_buf() });
-    std::mem::forget(library);
-    entry
-}
-
-/// Maps a copy of it, which has no name afterwards.
-fn open_copy(path: &Path) -> Result<ChatEntryFn, PluginError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let unreadable = |source| PluginError::Unreadable { path: path.to_path_buf(), source };
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let copy = std::env::temp_dir().join(format!("chatring-plugin-{}-{number}", std::process::id()));
-    let copied = File::open(path).and_then(|mut from| {
-        // Nobody else's, whatever lies there.
-        let mut to = File::options().write(true).create_new(true).open(&copy)?;
-        std::io::copy(&mut from, &mut to)
-    });
-    let result = copied.map_err(unreadable).and_then(|_| open(&copy));
-    let _ = std::fs::remove_file(&copy);
-    // What is wrong is wrong with the file that was named.
-    result.map_err(|error| match error {
-        PluginError::Unreadable { source, .. } => unreadable(source),
-        PluginError::NotALibrary { why, .. } => {
-            PluginError::NotALibrary { path: path.to_path_buf(), why: why.replace(&*copy.to_string_lossy(), &path.to_string_lossy()) }
-        }
-        PluginError::NoEntry { .. } => PluginError::NoEntry { path: path.to_path_buf() },
-        error => error,
-    })
-}
-
-fn not_a_library(path: &Path, why: &libloading::Error) -> PluginError {
-    // libloading's own text hides the loader's behind a source.
-    let why = std::error::Error::source(why).map_or_else(|| why.to_string(), |source| source.to_string());
-    PluginError::NotALibrary { path: PathBuf::from(path), why }
-}
-
-/// Every symbol is resolved at once: what a library lacks is told now, not by a crash in its first call.
-#[cfg(unix)]
-fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
-    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-    // SAFETY: the library's initialisers run; the operator named this file to be run.
-    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
-}
-
-#[cfg(not(unix))]
-fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
-    // SAFETY: the library's initialisers run; the operator named this file to be run.
-    unsafe { libloading::Library::new(path) }
 }

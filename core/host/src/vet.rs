@@ -2,14 +2,20 @@
 //!
 //! A plugin may have been built for another version, or by someone in a hurry: sizes are checked before fields are read, and
 //! functions for null before they become Rust function pointers, which can't be null.
+//!
+//! For whoever has to call a plugin's functions by hand. chatd does it through [`Plugins`](crate::Plugins).
 
 use crate::error::PluginError;
-use chatring_abi::{ChatAuth, ChatEntry, ChatFilter, ChatTimed, ChatTransport, MAJOR};
+use chatring_abi::{ChatAuth, ChatEntry, ChatEntryFn, ChatFilter, ChatTimed, ChatTransport, ENTRY_SYMBOL, MAJOR};
 use std::ffi::{CStr, c_char, c_void};
+use std::fs::File;
 use std::mem::offset_of;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A struct of the C edge, as far as it has to be checked.
-pub(crate) trait Table {
+pub trait Table {
+    /// What it is called.
     const WHAT: &'static str;
     /// Names and places of the functions that must be there.
     const FUNCTIONS: &'static [(&'static str, usize)];
@@ -48,7 +54,7 @@ impl Table for ChatTimed {
 ///
 /// # Safety
 /// `raw` is not null, stays readable and unchanged for the whole run, and begins with its own size in bytes.
-pub(crate) unsafe fn table<T: Table>(raw: *const c_void, origin: &str) -> Result<&'static T, PluginError> {
+pub unsafe fn table<T: Table>(raw: *const c_void, origin: &str) -> Result<&'static T, PluginError> {
     // SAFETY: it begins with its size, says the caller.
     let size = unsafe { raw.cast::<u32>().read() };
     let needed = size_of::<T>() as u32;
@@ -70,7 +76,7 @@ pub(crate) unsafe fn table<T: Table>(raw: *const c_void, origin: &str) -> Result
 ///
 /// # Safety
 /// `raw` is null, or stays readable and unchanged for the whole run and begins with its own size in bytes.
-pub(crate) unsafe fn entry(raw: *const ChatEntry, origin: &str) -> Result<&'static ChatEntry, PluginError> {
+pub unsafe fn entry(raw: *const ChatEntry, origin: &str) -> Result<&'static ChatEntry, PluginError> {
     if raw.is_null() {
         return Err(PluginError::NullEntry { origin: origin.to_string() });
     }
@@ -93,7 +99,7 @@ pub(crate) unsafe fn entry(raw: *const ChatEntry, origin: &str) -> Result<&'stat
 ///
 /// # Safety
 /// `raw` is null or a C string.
-pub(crate) unsafe fn name(raw: *const c_char, origin: &str) -> Result<String, PluginError> {
+pub unsafe fn name(raw: *const c_char, origin: &str) -> Result<String, PluginError> {
     // SAFETY: as the caller says.
     let name = unsafe { text(raw) }.filter(|name| !name.is_empty() && name.len() <= NAME_MAX);
     let is_word = |name: &String| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
@@ -103,12 +109,72 @@ pub(crate) unsafe fn name(raw: *const c_char, origin: &str) -> Result<String, Pl
 /// A longer name is none.
 const NAME_MAX: usize = 64;
 
+/// A text of a plugin, if it is one.
+///
 /// # Safety
 /// `raw` is null or a C string.
-pub(crate) unsafe fn text(raw: *const c_char) -> Option<String> {
+pub unsafe fn text(raw: *const c_char) -> Option<String> {
     if raw.is_null() {
         return None;
     }
     // SAFETY: not null, so a C string.
     unsafe { CStr::from_ptr(raw) }.to_str().ok().map(str::to_string)
+}
+
+/// Maps a library, for good, and finds its entry function. Its initialisers run.
+pub fn open(path: &Path) -> Result<ChatEntryFn, PluginError> {
+    let unreadable = |source| PluginError::Unreadable { path: path.to_path_buf(), source };
+    // The loader's own words for a missing file are poor, and a name without a slash it would look up elsewhere.
+    let absolute = path.canonicalize().map_err(unreadable)?;
+    File::open(&absolute).map_err(unreadable)?;
+    let library = map(&absolute).map_err(|why| not_a_library(path, &why))?;
+    // SAFETY: whoever exports this name promises this type.
+    let symbol = unsafe { library.get::<ChatEntryFn>(ENTRY_SYMBOL.as_bytes()) };
+    let entry = symbol.map(|entry| *entry).map_err(|_| PluginError::NoEntry { path: path.to_path_buf() });
+    std::mem::forget(library);
+    entry
+}
+
+/// The same of a copy of it, which has no name afterwards: the file may be replaced, or written to, while the plugin runs.
+pub fn open_copy(path: &Path) -> Result<ChatEntryFn, PluginError> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let unreadable = |source| PluginError::Unreadable { path: path.to_path_buf(), source };
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let copy = std::env::temp_dir().join(format!("chatring-plugin-{}-{number}", std::process::id()));
+    let copied = File::open(path).and_then(|mut from| {
+        // Nobody else's, whatever lies there.
+        let mut to = File::options().write(true).create_new(true).open(&copy)?;
+        std::io::copy(&mut from, &mut to)
+    });
+    let result = copied.map_err(unreadable).and_then(|_| open(&copy));
+    let _ = std::fs::remove_file(&copy);
+    // What is wrong is wrong with the file that was named.
+    result.map_err(|error| match error {
+        PluginError::Unreadable { source, .. } => unreadable(source),
+        PluginError::NotALibrary { why, .. } => {
+            PluginError::NotALibrary { path: path.to_path_buf(), why: why.replace(&*copy.to_string_lossy(), &path.to_string_lossy()) }
+        }
+        PluginError::NoEntry { .. } => PluginError::NoEntry { path: path.to_path_buf() },
+        error => error,
+    })
+}
+
+fn not_a_library(path: &Path, why: &libloading::Error) -> PluginError {
+    // libloading's own text hides the loader's behind a source.
+    let why = std::error::Error::source(why).map_or_else(|| why.to_string(), |source| source.to_string());
+    PluginError::NotALibrary { path: PathBuf::from(path), why }
+}
+
+/// Every symbol is resolved at once: what a library lacks is told now, not by a crash in its first call.
+#[cfg(unix)]
+fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: the library's initialisers run; the operator named this file to be run.
+    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
+}
+
+#[cfg(not(unix))]
+fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    // SAFETY: the library's initialisers run; the operator named this file to be run.
+    unsafe { libloading::Library::new(path) }
 }

@@ -15,7 +15,7 @@
 mod conformance;
 mod samples;
 
-pub use conformance::{UNREAD_MAX, check_codec};
+pub use conformance::{UNREAD_MAX, check_codec, check_cuts, check_encoding, check_noise, check_unread, hostile_records};
 pub use samples::events;
 
 use crate::{Arg, Decoded, Flow, Kind, Record, Role, Transport};

@@ -8,7 +8,8 @@ use chatring_machines::wire::Text;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-use super::{Global, net};
+use super::super::{Global, net};
+use super::verify;
 
 /// At which super node. From its own machine only.
 #[derive(Clone, Debug, Args)]
@@ -27,11 +28,30 @@ pub struct Named {
     at: At,
 }
 
+/// How a file is looked at before it is used.
+#[derive(Clone, Debug, Args)]
+pub struct Trust {
+    /// Take it as it is, without verifying it first
+    #[arg(long)]
+    unverified: bool,
+    /// What it is verified with: its table as TOML text, or @FILE. The node goes by its own configuration
+    #[arg(long, value_name = "TEXT|@FILE", default_value = "")]
+    config: String,
+}
+
+impl Trust {
+    fn verify(&self, file: &Path) -> Result<(), Failure> {
+        if self.unverified { Ok(()) } else { verify::before_use(file, &self.config) }
+    }
+}
+
 /// Which file, and where.
 #[derive(Clone, Debug, Args)]
 pub struct FromFile {
     /// The shared library, on this machine
     file: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
     #[command(flatten)]
     at: At,
 }
@@ -43,6 +63,8 @@ pub struct Swap {
     name: String,
     /// The shared library with the other one, on this machine
     file: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
     #[command(flatten)]
     at: At,
 }
@@ -63,11 +85,13 @@ pub fn show(named: &Named, global: &Global) -> Result<(), Failure> {
 
 /// Starts one from a file.
 pub fn load(from: &FromFile, global: &Global) -> Result<(), Failure> {
+    from.trust.verify(&from.file)?;
     show_pairs(ask(PluginAsk::Load, None, Some(&from.file), &from.at, global)?, global)
 }
 
 /// Puts one in the place of another one of its name.
 pub fn swap(swap: &Swap, global: &Global) -> Result<(), Failure> {
+    swap.trust.verify(&swap.file)?;
     show_pairs(ask(PluginAsk::Swap, Some(&swap.name), Some(&swap.file), &swap.at, global)?, global)
 }
 

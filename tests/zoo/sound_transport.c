@@ -1,0 +1,3 @@
+/* verify: passes */
+#include "zoo.h"
+ZOO_TRANSPORT
