@@ -29,11 +29,12 @@ impl Kind {
     }
 }
 
-const BUNDLED: [Bundled; 4] = [
+const BUNDLED: [Bundled; 5] = [
     Bundled { name: NATIVE, kind: Kind::Transport, entry: chatring_resp::entry },
     Bundled { name: "irc", kind: Kind::Transport, entry: chatring_irc::entry },
     Bundled { name: "open", kind: Kind::Auth, entry: chatring_auth_open::entry },
     Bundled { name: "password", kind: Kind::Auth, entry: chatring_auth_password::entry },
+    Bundled { name: "token", kind: Kind::Auth, entry: chatring_auth_token::entry },
 ];
 
 /// The transport of native ports, and of what nodes say to each other.
@@ -160,14 +161,23 @@ mod tests {
     }
 
     #[test]
+    fn tokens_need_a_file() {
+        let missing = "file is missing: it names the file with the keys, see `chatctl token key`";
+        check("auth = ['token']", Err(&format!("c:7:9: [plugin.token]: plugin token did not start: {missing}")));
+    }
+
+    #[test]
     fn what_nobody_has_is_refused() {
         check(
             "[[listener]]\naddress = '127.0.0.1:1'\ntransport = 'irk'",
             Err(r#"c:9:13: listener.transport: found "irk", expected "irc" or "resp""#),
         );
-        check("auth = ['open', 'opem']", Err(r#"c:7:17: super_node.auth: found "opem", expected "open" or "password""#));
-        check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "open" or "password""#));
-        check("[[listener]]\ntransport = 'irc'\nauth = ['x']", Err(r#"c:9:9: listener.auth: found "x", expected "open" or "password""#));
+        check("auth = ['open', 'opem']", Err(r#"c:7:17: super_node.auth: found "opem", expected "open" or "password" or "token""#));
+        check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "open" or "password" or "token""#));
+        check(
+            "[[listener]]\ntransport = 'irc'\nauth = ['x']",
+            Err(r#"c:9:9: listener.auth: found "x", expected "open" or "password" or "token""#),
+        );
         check(
             "[plugin.resp]\nfrob = 1",
             Err(
