@@ -29,12 +29,14 @@ impl Kind {
     }
 }
 
-const BUNDLED: [Bundled; 5] = [
+const BUNDLED: [Bundled; 7] = [
     Bundled { name: NATIVE, kind: Kind::Transport, entry: chatring_resp::entry },
     Bundled { name: "irc", kind: Kind::Transport, entry: chatring_irc::entry },
     Bundled { name: "open", kind: Kind::Auth, entry: chatring_auth_open::entry },
     Bundled { name: "password", kind: Kind::Auth, entry: chatring_auth_password::entry },
     Bundled { name: "token", kind: Kind::Auth, entry: chatring_auth_token::entry },
+    Bundled { name: "exec", kind: Kind::Auth, entry: chatring_auth_exec::entry },
+    Bundled { name: "exec-filter", kind: Kind::Filter, entry: chatring_filter_exec::entry },
 ];
 
 /// The transport of native ports, and of what nodes say to each other.
@@ -167,16 +169,27 @@ mod tests {
     }
 
     #[test]
+    fn programs_are_named() {
+        let missing = "command: must name a program, and then its arguments, like [\"/usr/local/bin/check\", \"-v\"]";
+        check("auth = ['exec']", Err(&format!("c:7:9: [plugin.exec]: plugin exec did not start: {missing}")));
+        check("filters = ['exec-filter']", Err(&format!("c:7:12: [plugin.exec-filter]: plugin exec-filter did not start: {missing}")));
+        check("filters = ['exec-filter']\n[plugin.exec-filter]\ncommand = ['cat']", Ok(&["exec-filter", "open", "resp"]));
+    }
+
+    #[test]
     fn what_nobody_has_is_refused() {
         check(
             "[[listener]]\naddress = '127.0.0.1:1'\ntransport = 'irk'",
             Err(r#"c:9:13: listener.transport: found "irk", expected "irc" or "resp""#),
         );
-        check("auth = ['open', 'opem']", Err(r#"c:7:17: super_node.auth: found "opem", expected "open" or "password" or "token""#));
-        check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "open" or "password" or "token""#));
+        check(
+            "auth = ['open', 'opem']",
+            Err(r#"c:7:17: super_node.auth: found "opem", expected "exec" or "open" or "password" or "token""#),
+        );
+        check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "exec" or "open" or "password" or "token""#));
         check(
             "[[listener]]\ntransport = 'irc'\nauth = ['x']",
-            Err(r#"c:9:9: listener.auth: found "x", expected "open" or "password" or "token""#),
+            Err(r#"c:9:9: listener.auth: found "x", expected "exec" or "open" or "password" or "token""#),
         );
         check(
             "[plugin.resp]\nfrob = 1",
