@@ -5,6 +5,7 @@ mod common;
 
 use common::irc::Irc;
 use common::network::Network;
+use common::plugins::library;
 use common::redis::{Redis, Value};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,19 +14,6 @@ use std::process::{Command, Stdio};
 /// `\0ann\0horse battery` and `\0ann\0donkey` as SASL PLAIN wants them.
 const ANN: &str = "AGFubgBob3JzZSBiYXR0ZXJ5";
 const NOT_ANN: &str = "AGFubgBkb25rZXk=";
-
-/// A bundled plugin as a shared library. Built beside the workspace's own target directory: there, the same file without its entry point
-/// lies where this one would.
-fn library(package: &str) -> PathBuf {
-    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("plugins");
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
-    let mut build = Command::new(cargo);
-    build.args(["build", "-q", "--features", "export", "-p", package, "--target-dir"]).arg(&target);
-    let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    target.join("debug").join(format!("{prefix}{}{suffix}", package.replace('-', "_")))
-}
 
 /// A line of the accounts file, made as its owner would.
 fn account(name: &str, password: &str) -> String {

@@ -13,10 +13,12 @@ mod directory;
 mod group;
 mod handoff;
 mod lines;
+mod live_plugins;
 mod net;
 mod node;
 mod passwd;
 mod pki;
+mod plugin;
 mod ring;
 mod send;
 mod tail;
@@ -133,6 +135,9 @@ enum Verb {
     /// The network's certificates: its CA, and what that signs for nodes
     #[command(subcommand)]
     Pki(pki::PkiCommand),
+    /// Plugins of super nodes
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Measure a server
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -175,6 +180,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Passwd(args) => passwd::run(args),
         Verb::Token(command) => token::run(command),
         Verb::Pki(command) => pki::run(command, global),
+        Verb::Plugin(command) => plugin::run(command, global),
         Verb::Bench(command) => bench::run(command, global.output, |groups| ring::bench_target(groups, global)),
     }
 }
@@ -266,6 +272,8 @@ mod tests {
         check("token make joe --key keys --for 0s", Err(ErrorKind::ValueValidation));
         check("token key --alg hs256 --kid k", Ok(KNOWN));
         check("token key --alg none", Err(ErrorKind::ValueValidation));
+        check("plugin list --node alpha", Ok(KNOWN));
+        check("plugin swap irc", Err(ErrorKind::MissingRequiredArgument));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }
 }

@@ -29,7 +29,7 @@ impl Kind {
     }
 }
 
-const BUNDLED: [Bundled; 7] = [
+const BUNDLED: [Bundled; 10] = [
     Bundled { name: NATIVE, kind: Kind::Transport, entry: chatring_resp::entry },
     Bundled { name: "irc", kind: Kind::Transport, entry: chatring_irc::entry },
     Bundled { name: "open", kind: Kind::Auth, entry: chatring_auth_open::entry },
@@ -37,7 +37,16 @@ const BUNDLED: [Bundled; 7] = [
     Bundled { name: "token", kind: Kind::Auth, entry: chatring_auth_token::entry },
     Bundled { name: "exec", kind: Kind::Auth, entry: chatring_auth_exec::entry },
     Bundled { name: "exec-filter", kind: Kind::Filter, entry: chatring_filter_exec::entry },
+    Bundled { name: "flood", kind: Kind::Filter, entry: chatring_filter_flood::entry },
+    Bundled { name: "words", kind: Kind::Filter, entry: chatring_filter_words::entry },
+    Bundled { name: "log", kind: Kind::Filter, entry: chatring_filter_log::entry },
 ];
+
+/// What a plugin is, in the words of operators.
+pub fn kinds(info: &PluginInfo) -> Vec<&'static str> {
+    let all = [(Kind::Transport, "transport"), (Kind::Auth, "authenticator"), (Kind::Filter, "filter")];
+    all.into_iter().filter(|(kind, _)| kind.is_of(info)).map(|(_, word)| word).collect()
+}
 
 /// The transport of native ports, and of what nodes say to each other.
 pub const NATIVE: &str = "resp";
@@ -177,6 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn filters_are_told_what_stands_in_their_tables() {
+        check("filters = ['flood', 'words']", Ok(&["flood", "open", "resp", "words"]));
+        check(
+            "filters = ['flood']\n[plugin.flood]\nburst = 0",
+            Err("c:8:1: [plugin.flood]: plugin flood did not start: burst = 0: expected a number from 1 to 100000"),
+        );
+        check("filters = ['log']", Err("c:7:12: [plugin.log]: plugin log did not start: directory: expected the directory for its files"));
+    }
+
+    #[test]
     fn what_nobody_has_is_refused() {
         check(
             "[[listener]]\naddress = '127.0.0.1:1'\ntransport = 'irk'",
@@ -187,6 +206,14 @@ mod tests {
             Err(r#"c:7:17: super_node.auth: found "opem", expected "exec" or "open" or "password" or "token""#),
         );
         check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "exec" or "open" or "password" or "token""#));
+        check(
+            "filters = ['floods']",
+            Err(r#"c:7:12: super_node.filters: found "floods", expected "exec-filter" or "flood" or "log" or "words""#),
+        );
+        check(
+            "filters = ['open']",
+            Err(r#"c:7:12: super_node.filters: found "open", expected "exec-filter" or "flood" or "log" or "words""#),
+        );
         check(
             "[[listener]]\ntransport = 'irc'\nauth = ['x']",
             Err(r#"c:9:9: listener.auth: found "x", expected "exec" or "open" or "password" or "token""#),

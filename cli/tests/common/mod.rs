@@ -8,6 +8,7 @@
 pub mod irc;
 pub mod member;
 pub mod network;
+pub mod plugins;
 pub mod process;
 pub mod redis;
 

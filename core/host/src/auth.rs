@@ -5,6 +5,7 @@ use crate::instance::{Gather, Instance};
 use chatring_abi::{ChatAuth, ChatStatus, DECLINE, DENY, INTERNAL, OK, PENDING, id, kind};
 use chatring_sdk::{Arg, Ask, Kept, raw};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What an authenticator says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,9 @@ pub enum Verdict {
 /// Of a chain in which nobody decided.
 pub(crate) const NOBODY_VOUCHES: &str = "nobody here vouches for you";
 
+/// Of an authenticator that is disabled.
+const SWITCHED_OFF: &str = "nobody can log in this way at the moment";
+
 /// A longer account name or reason is a fault.
 const WHO_MAX: usize = 1024;
 
@@ -31,12 +35,13 @@ const WHO_MAX: usize = 1024;
 pub struct Authenticator {
     table: &'static ChatAuth,
     instance: Arc<Instance>,
+    disabled: AtomicBool,
 }
 
 impl Authenticator {
     pub(crate) fn of(instance: &Arc<Instance>) -> Result<Option<Authenticator>, PluginError> {
         let table = instance.interface::<ChatAuth>(id::AUTH)?;
-        Ok(table.map(|table| Authenticator { table, instance: instance.clone() }))
+        Ok(table.map(|table| Authenticator { table, instance: instance.clone(), disabled: AtomicBool::new(false) }))
     }
 
     /// The plugin's name.
@@ -44,9 +49,22 @@ impl Authenticator {
         &self.instance.name
     }
 
+    /// It lets nobody in, for as long as it is so: the next one may well be an open door.
+    pub fn disable(&self, disabled: bool) {
+        self.disabled.store(disabled, Ordering::Relaxed);
+    }
+
+    /// Whether it lets nobody in.
+    pub fn is_disabled(&self) -> bool {
+        self.disabled.load(Ordering::Relaxed)
+    }
+
     /// Asks. May take long, so not on a loop's thread. `ticket` names the question: it must not be asked again before its answer
     /// is there or it was cancelled.
     pub fn check(&self, ticket: u64, ask: &Ask<'_>) -> Verdict {
+        if self.is_disabled() {
+            return Verdict::Deny(SWITCHED_OFF.to_string());
+        }
         let late = &self.instance.services.late;
         if let Err(what) = late.asked(ticket) {
             return self.fault(what);

@@ -96,6 +96,7 @@ impl<M: Machine> Reactor<M> {
             mailbox,
             judges: setup.judges,
             sifter,
+            plugins: setup.plugins,
             store,
             keeper,
             notes: setup.notes,
@@ -216,6 +217,9 @@ impl<M: Machine> Reactor<M> {
                 Arrival::Input(input) => self.feed(input),
                 Arrival::Resolved(ticket, addresses) => self.driver.resolved(ticket, addresses),
                 Arrival::StoreBroken(error) => self.driver.fail(error),
+                Arrival::Exchange(exchange) => self.driver.exchange(exchange),
+                // Whoever asked may have given up.
+                Arrival::Census(tell) => drop(tell.send(self.driver.census())),
             }
         }
     }

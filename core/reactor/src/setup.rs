@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use chatring_host::{Authenticator, Filterer, Transport};
-use chatring_machines::machine::{Note, Store, StoreError};
+use chatring_machines::machine::{Note, PluginWish, Store, StoreError};
+use chatring_machines::wire::Text;
 
 use crate::fanout::Retention;
 use crate::judges::JudgePool;
@@ -93,6 +94,12 @@ impl Default for Tuning {
     }
 }
 
+/// What is called once with what became of a wish.
+pub type PluginAnswer = Box<dyn FnOnce(Result<Vec<Text>, Text>) + Send>;
+
+/// Hears what operators want of the plugins, on the loop's thread: it must not block, and calls the answer from wherever it likes.
+pub type OnPlugin = Arc<dyn Fn(PluginWish, PluginAnswer) + Send + Sync>;
+
 /// All of it.
 pub struct Setup {
     /// Where connections come in.
@@ -109,6 +116,8 @@ pub struct Setup {
     pub judges: Arc<JudgePool>,
     /// Whom `Sift` asks, in order.
     pub filters: Vec<Arc<Filterer>>,
+    /// Whom `Plugin` asks.
+    pub plugins: Option<OnPlugin>,
     /// Hears the machine's notes, on the loop's thread: it must not block.
     pub notes: Box<dyn FnMut(Note) + Send>,
     /// The rest.

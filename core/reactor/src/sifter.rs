@@ -28,13 +28,14 @@ pub(crate) struct Sifter {
 struct Shared {
     state: Mutex<State>,
     ready: Condvar,
-    filters: Vec<Arc<Filterer>>,
     listeners: Vec<Arc<str>>,
     mailbox: Arc<Mailbox>,
 }
 
 #[derive(Default)]
 struct State {
+    /// In the order in which they are asked.
+    filters: Vec<Arc<Filterer>>,
     queue: VecDeque<(Ticket, Box<Deed>)>,
     /// Which filter is at work, and on what.
     at: Option<(usize, Ticket)>,
@@ -48,8 +49,8 @@ struct State {
 impl Sifter {
     /// Starts the thread. `listeners` are their names, as the machine numbers them.
     pub fn start(filters: Vec<Arc<Filterer>>, listeners: Vec<Arc<str>>, mailbox: Arc<Mailbox>) -> std::io::Result<Sifter> {
-        let state = State { overruns: vec![(0, None); filters.len()], ..State::default() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), ready: Condvar::new(), filters, listeners, mailbox });
+        let state = State { overruns: vec![(0, None); filters.len()], filters, ..State::default() };
+        let shared = Arc::new(Shared { state: Mutex::new(state), ready: Condvar::new(), listeners, mailbox });
         shared.clone().spawn(0)?;
         Ok(Sifter { shared })
     }
@@ -65,6 +66,15 @@ impl Sifter {
         true
     }
 
+    /// From here on another one is asked in the place of this.
+    pub fn exchange(&self, old: &Arc<Filterer>, new: &Arc<Filterer>) {
+        let mut state = self.shared.lock();
+        let State { filters, overruns, .. } = &mut *state;
+        for (filter, overruns) in filters.iter_mut().zip(overruns).filter(|(filter, _)| Arc::ptr_eq(filter, old)) {
+            (*filter, *overruns) = (new.clone(), (0, None));
+        }
+    }
+
     /// Nobody waits for this one any more.
     pub fn give_up(&self, ticket: Ticket) {
         let shared = &self.shared;
@@ -76,12 +86,13 @@ impl Sifter {
             (*count, *since) = (0, Some(Instant::now()));
         }
         *count += 1;
-        let filter = &shared.filters[at];
+        let count = *count;
+        let filter = state.filters[at].clone();
         filter.note_overrun();
-        if *count < OVERRUNS_MAX || filter.is_disabled() {
+        if count < OVERRUNS_MAX || filter.is_disabled() {
             return;
         }
-        filter.disable();
+        filter.disable(true);
         tracing::error!(plugin = filter.name(), "filter {} took too long {count} times in a minute, and is disabled", filter.name());
         // It may come back or not: nobody waits for that.
         state.at = None;
@@ -130,17 +141,16 @@ impl Shared {
     /// One filter after the other, each with what the one before has made of it.
     fn judge(&self, generation: u64, ticket: Ticket, deed: &Deed) -> Judgment {
         let mut rewritten: Option<String> = None;
-        for (ix, filter) in self.filters.iter().enumerate() {
-            if filter.is_disabled() {
-                continue;
-            }
-            {
+        for ix in 0.. {
+            let filter = {
                 let mut state = self.lock();
-                if state.generation != generation {
-                    break;
+                let Some(filter) = state.filters.get(ix).cloned().filter(|_| state.generation == generation) else { break };
+                if filter.is_disabled() {
+                    continue;
                 }
                 state.at = Some((ix, ticket));
-            }
+                filter
+            };
             let text = rewritten.as_deref().unwrap_or(&deed.text);
             match filter.judge(&self.as_seen(deed, text)) {
                 Said::Pass | Said::Fault(_) => {}

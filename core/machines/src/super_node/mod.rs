@@ -464,6 +464,7 @@ impl Machine for SuperNode {
                 self.link_changed(now, change, effects);
             }
             Input::Sifted { ticket, judgment } => self.edge.sifted(ctx!(self, now, effects), ticket, judgment),
+            Input::Plugged { ticket, result } => self.edge.plugged(ctx!(self, now, effects), ticket, result),
             Input::Bot { nick, group, text } => self.edge.bot_says(ctx!(self, now, effects), nick, group, text),
             Input::Judged { ticket, verdict } => self.edge.judged(ctx!(self, now, effects), ticket, verdict),
             Input::Fell { conn, list, next, lost } => self.fell(now, conn, list, next, lost, effects),

@@ -273,6 +273,7 @@ impl Edge {
                 None => self.say(ctx, conn, Event::error(Code::TryAgain, "this node has not heard from a directory server yet")),
             },
             ClientCommand::Check { group } => self.check_now(ctx, conn, group),
+            ClientCommand::Plugin { what, name, file } => self.wish_of_plugins(ctx, conn, what, name, file),
             // Handled before, or refused by the table.
             ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Alive {} => {}
             ClientCommand::Nodes {}
