@@ -7,7 +7,7 @@ use common::irc::Irc;
 use common::network::{Network, Node};
 use common::process::Process;
 use common::redis::{Redis, Value};
-use common::soon;
+use common::{soon, within};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -120,6 +120,16 @@ fn kill(pid: u32) {
     assert!(Command::new("sh").arg("-c").arg(format!("kill -9 {pid}")).status().unwrap().success());
 }
 
+#[track_caller]
+fn wait_until_gone(pid: u32) {
+    let proc = format!("/proc/{pid}");
+    within(soon(), "the program is gone", || {
+        // To wait for something: it costs a process.
+        Command::new("true").status().unwrap();
+        (!Path::new(&proc).exists()).then_some(())
+    });
+}
+
 #[test]
 fn a_killed_one_is_started_again_and_chat_goes_on() {
     let net = network(&["sh", "-c", SAYS_YES], &["sh", "-c", HAS_SEEN]);
@@ -187,4 +197,25 @@ fn the_log_says_why() {
     let both: Vec<String> = lines.by_ref().take(10).collect();
     assert!(both.iter().any(|line| line.contains("sh: a line of its is no answer: expected value at line 1 column 1")), "{both:#?}");
     assert!(both.iter().any(|line| line.contains("sh: it has ended (exit status: 3), and is started again")), "{both:#?}");
+}
+
+#[test]
+fn they_end_with_chatd() {
+    const HANGS: &str = "echo \"mine is $$.\" >&2; read -r line; echo \"this was asked: $line\" >&2; exec sleep 1000";
+    let net = network(&["sh", "-c", HANGS], &["sh", "-c", HANGS]);
+    let (mut directory, mut node) = (net.directory(), net.node(1));
+    let pids = [pid(&mut node), pid(&mut node)];
+    node.process.err.wait("with 1 super nodes");
+    // With something that it was asked and has not answered.
+    let mut joe = Redis::connect(node.native);
+    joe.send(&["AUTH", "joe", "sesame"]);
+    node.process.err.wait("this was asked: ");
+    node.process.signal("TERM");
+    assert!(node.process.ended().0.success());
+    for pid in pids {
+        wait_until_gone(pid);
+    }
+    // Its own, too: a process that is killed leaves what does not look at its standard input.
+    directory.signal("TERM");
+    assert!(directory.ended().0.success());
 }

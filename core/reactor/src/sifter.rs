@@ -107,8 +107,13 @@ impl Sifter {
 
 impl Drop for Sifter {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
+        let mut state = self.shared.lock();
+        state.closed = true;
+        // They stop when nobody holds them any more, and the thread may take its time.
+        let filters = std::mem::take(&mut state.filters);
+        drop(state);
         self.shared.ready.notify_all();
+        drop(filters);
     }
 }
 
