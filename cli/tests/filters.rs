@@ -4,12 +4,13 @@
 mod common;
 
 use common::irc::{Irc, message};
+use common::library::{bundled, from_c};
 use common::network::{Network, Node};
 use common::redis::{Redis, Value, frame};
+use common::{soon, within};
 use serde_json::Value as Json;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// What the filters are told: so much at once that only who floods is stopped, by whoever is on this machine.
@@ -49,12 +50,13 @@ fn hears(irc: &mut Irc, group: &str, count: usize) -> Vec<String> {
     texts
 }
 
-/// The lines of the archive.
+/// The lines of the archive, as far as they are whole.
 fn archive(net: &Network) -> Vec<Json> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(net.dir.path().join("archive")).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// People in a group whose node has all three.
@@ -88,6 +90,12 @@ fn they_filter(net: &Network, node: &mut Node) {
     ann.send("TOPIC #chat :darn good");
     joe.wait(" TOPIC #chat :**** good");
 
+    // It is written down while it happens, a second later.
+    within(soon(), "the topic is in the archive", || {
+        assert_eq!(pat.ask(&["PING"]), Value::Status("PONG".into()));
+        archive(net).iter().any(|line| line["what"] == "topic").then_some(())
+    });
+
     // What someone says in one go stays in order, whatever becomes of each.
     let said = |number: usize| if number.is_multiple_of(3) { format!("darn {number}") } else { format!("line {number}") };
     let heard = |number: usize| said(number).replace("darn", "****");
@@ -118,7 +126,7 @@ fn they_filter(net: &Network, node: &mut Node) {
     // Joining is another matter; so is a group that the archive does not have.
     joe.join("#other");
 
-    // In the archive is what was heard, once the node has ended if not before.
+    // In the archive is what was heard, all of it once the node has ended.
     node.process.signal("TERM");
     let (status, rest) = node.process.ended();
     assert!(status.success(), "{rest}");
@@ -149,23 +157,10 @@ fn what_is_refused_and_what_is_rewritten() {
     they_filter(&net, &mut node);
 }
 
-/// A bundled plugin as a shared library. Built beside the workspace's own target directory: there, the same file without its entry point
-/// lies where this one would.
-fn library(package: &str) -> PathBuf {
-    let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("plugins");
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
-    let mut build = Command::new(cargo);
-    build.args(["build", "-q", "--features", "export", "-p", package, "--target-dir"]).arg(&target);
-    let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    target.join("debug").join(format!("{prefix}{}{suffix}", package.replace('-', "_")))
-}
-
 #[test]
 fn loaded_they_do_the_same() {
     let names = ["flood", "words", "log"];
-    let libraries = names.map(|name| library(&format!("chatring-filter-{name}")));
+    let libraries = names.map(|name| bundled(&format!("chatring-filter-{name}")));
     let mut net = network();
     let quoted: Vec<String> = libraries.iter().map(|path| format!("'{}'", path.display())).collect();
     net.preamble = format!("plugins = [{}]\n", quoted.join(", "));
@@ -211,22 +206,10 @@ static const chat_entry entry = {sizeof(chat_entry), CHAT_MAJOR, CHAT_MINOR, "ha
 const chat_entry *chat_entry_v1(void) { return &entry; }
 "#;
 
-/// A shared library from C.
-fn c_library(dir: &Path, name: &str, source: &str) -> PathBuf {
-    let (from, to) = (dir.join(format!("{name}.c")), dir.join(format!("{name}.so")));
-    std::fs::write(&from, source).unwrap();
-    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/abi");
-    let mut compile = Command::new("cc");
-    compile.args(["-std=gnu99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I"]).arg(header);
-    let output = compile.arg(&from).arg("-o").arg(&to).output().expect("a C compiler named cc is needed to build chatring");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    to
-}
-
 #[test]
 fn one_that_hangs_is_gone_on_without() {
     let mut net = Network::new();
-    net.preamble = format!("plugins = ['{}']\n", c_library(net.dir.path(), "hang", HANGS).display());
+    net.preamble = format!("plugins = ['{}']\n", from_c(net.dir.path(), "hang", HANGS).display());
     net.node_settings = "filters = ['hang', 'words']\n".to_string();
     net.node_timing = "filter_budget = '50ms'\n".to_string();
     net.ending = "[plugin.words]\nwords = ['buy now']\n".to_string();

@@ -4,6 +4,7 @@
 mod common;
 
 use common::irc::Irc;
+use common::library::bundled;
 use common::network::Network;
 use common::plugins::library;
 use common::redis::{Redis, Value};
@@ -42,7 +43,7 @@ fn registers(irc: &mut Irc, nick: &str) {
 
 #[test]
 fn people_log_in_and_chat_through_them() {
-    let libraries = ["chatring-irc", "chatring-auth-password"].map(library);
+    let libraries = ["chatring-irc", "chatring-auth-password"].map(bundled);
     let net = network(&libraries);
     // The directory asks nobody for a password, and needs neither.
     let _directory = net.directory();

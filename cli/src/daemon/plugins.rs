@@ -29,9 +29,10 @@ impl Kind {
     }
 }
 
-const BUNDLED: [Bundled; 10] = [
+const BUNDLED: [Bundled; 11] = [
     Bundled { name: NATIVE, kind: Kind::Transport, entry: chatring_resp::entry },
     Bundled { name: "irc", kind: Kind::Transport, entry: chatring_irc::entry },
+    Bundled { name: "json", kind: Kind::Transport, entry: chatring_json::entry },
     Bundled { name: "open", kind: Kind::Auth, entry: chatring_auth_open::entry },
     Bundled { name: "password", kind: Kind::Auth, entry: chatring_auth_password::entry },
     Bundled { name: "token", kind: Kind::Auth, entry: chatring_auth_token::entry },
@@ -160,6 +161,7 @@ mod tests {
         check("", Ok(&["open", "resp"]));
         check("[[listener]]\ntransport = 'irc'", Ok(&["irc", "open", "resp"]));
         check("[plugin.irc]", Ok(&["irc", "open", "resp"]));
+        check("[plugin.json]", Ok(&["json", "open", "resp"]));
     }
 
     #[test]
@@ -199,7 +201,7 @@ mod tests {
     fn what_nobody_has_is_refused() {
         check(
             "[[listener]]\naddress = '127.0.0.1:1'\ntransport = 'irk'",
-            Err(r#"c:9:13: listener.transport: found "irk", expected "irc" or "resp""#),
+            Err(r#"c:9:13: listener.transport: found "irk", expected "irc" or "json" or "resp""#),
         );
         check(
             "auth = ['open', 'opem']",

@@ -449,7 +449,7 @@ impl Machine for SuperNode {
             Input::Certified { conn, certificate } => self.certified(conn, certificate),
             Input::Heard { conn, command: Ok(command) } => self.heard(now, conn, command, effects),
             Input::Heard { conn, command: Err(bad) } if self.links.is_peer(conn) => self.misunderstood(now, conn, &bad, effects),
-            Input::Heard { conn, command: Err(bad) } => self.edge.bad(ctx!(self, now, effects), conn, &bad),
+            Input::Heard { conn, command: Err(bad) } => self.edge.bad(ctx!(self, now, effects), conn, bad),
             Input::Told { conn, event: Ok(event) } => self.told(now, conn, event, effects),
             Input::Told { conn, event: Err(bad) } => self.misunderstood(now, conn, &bad, effects),
             Input::Lost { conn } => self.lost(now, conn, effects),

@@ -101,6 +101,35 @@ fn what_comes_behind_waits_and_each_keeps_its_place() {
 }
 
 #[test]
+fn everything_is_answered_in_its_turn_also_what_is_no_command() {
+    let (mut bench, joe) = bench();
+    for line in ["MSG #a one", "FROB", "ENTER no-group", "NODES", "HELLO 9", "MSG #a two", "PING"] {
+        bench.says(joe, line);
+    }
+    assert_eq!(heard(&mut bench, joe), (vec![], vec![]));
+    judge(&mut bench, |_| Judgment::Pass);
+    let words: Vec<String> = heard(&mut bench, joe).1.into_iter().map(|text| text.split(' ').next().unwrap().to_string()).collect();
+    assert_eq!(words, ["sent", "UNKNOWN", "BADGROUP", "ERR", "NOPROTO", "sent", "pong"]);
+}
+
+#[test]
+fn who_logs_in_behind_something_is_let_in_in_their_turn() {
+    let (mut bench, joe) = bench();
+    bench.says(joe, "MSG #a one");
+    // Another account: what comes behind it is said as that one.
+    let words: Vec<&[u8]> = vec![b"AUTH", b"joe", b"secret"];
+    bench.give(Input::Heard { conn: joe, command: Command::parse(&words) });
+    bench.says(joe, "MSG #a two");
+    bench.says(joe, "PING");
+    judge(&mut bench, |_| Judgment::Pass);
+    assert_eq!(heard(&mut bench, joe), (vec!["one".into()], vec!["sent".into()]));
+    let asked = |effect: &Effect| if let Effect::Judge { ticket, .. } = effect { Some(*ticket) } else { None };
+    let ticket = bench.effects.iter().find_map(asked).unwrap();
+    bench.give(Input::Judged { ticket, verdict: crate::machine::Verdict::Accept(Some("joe".into())) });
+    assert_eq!(heard(&mut bench, joe), (vec!["two".into()], vec!["ok".into(), "sent".into(), "pong".into()]));
+}
+
+#[test]
 fn joins_are_looked_at_each_by_itself() {
     let (mut bench, joe) = bench();
     bench.says(joe, "SUBSCRIBE #b #c");
