@@ -6,7 +6,6 @@ mod common;
 use common::irc::Irc;
 use common::library::bundled;
 use common::network::Network;
-use common::plugins::library;
 use common::redis::{Redis, Value};
 use std::io::Write;
 use std::path::{Path, PathBuf};

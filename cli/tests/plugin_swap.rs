@@ -6,8 +6,8 @@
 mod common;
 
 use common::irc::Irc;
+use common::library::bundled;
 use common::network::Network;
-use common::plugins::library;
 use common::{soon, within};
 use serde_json::json;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn swap(net: &Network, name: &str, file: &Path) -> (bool, String) {
 #[test]
 fn a_transport_is_swapped_under_people_who_chat() {
     let clients: usize = std::env::var("PLUGIN_SWAP_CLIENTS").map_or(40, |count| count.parse().unwrap());
-    let irc = library("chatring-irc");
+    let irc = bundled("chatring-irc");
     let net = Network::new();
     let _directory = net.directory();
     let [node] = net.nodes([1]);
@@ -40,7 +40,7 @@ fn a_transport_is_swapped_under_people_who_chat() {
     std::fs::write(&broken, "no library").unwrap();
     let (done, said) = swap(&net, "irc", &broken);
     assert!(!done && said.contains("broken.so: not a shared library this system can load"), "{said}");
-    let (done, said) = swap(&net, "irc", &library("chatring-auth-password"));
+    let (done, said) = swap(&net, "irc", &bundled("chatring-auth-password"));
     assert!(!done && said.contains("its name is password; one named irc was wanted"), "{said}");
     let (done, said) = swap(&net, "irk", &irc);
     assert!(!done && said.contains("there is no plugin irk; there are irc, open, resp"), "{said}");

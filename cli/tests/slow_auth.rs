@@ -6,8 +6,8 @@
 mod common;
 
 use common::irc::Irc;
+use common::library::from_c;
 use common::network::Network;
-use common::plugins::c_library;
 use common::redis::Redis;
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ fn latencies(joe: &mut Irc, ann: &mut Irc, round: &str) -> (Duration, Duration) 
 fn a_crowd_before_a_slow_authenticator_holds_up_nobody_who_is_in() {
     let ms: u64 = std::env::var("SLOW_AUTH_MS").map_or(2_000, |ms| ms.parse().unwrap());
     let mut net = Network::new();
-    let library = c_library(net.dir.path(), "slow", SOURCE);
+    let library = from_c(net.dir.path(), "slow", SOURCE);
     net.preamble = format!("plugins = ['{}']\n", library.display());
     net.node_settings = "auth = ['slow']\n".into();
     net.node_tables = "auth = ['open']\n".into();

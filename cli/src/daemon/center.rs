@@ -44,11 +44,20 @@ impl Center {
         Center { wishes, waiting, roles: Arc::default() }
     }
 
-    /// Begins to look after the plugins, once all roles are set up.
-    pub fn start(self, plugins: Plugins, config: &Config) -> std::io::Result<()> {
+    /// Begins to look after the plugins, once all roles are set up. The channel ends when they have stopped, after all roles have ended.
+    pub fn start(self, plugins: Plugins, config: &Config) -> std::io::Result<Receiver<()>> {
+        let (alive, ended) = std::sync::mpsc::channel();
+        let Center { wishes, waiting, roles } = self;
+        // The roles have theirs.
+        drop(wishes);
         let settings = config.plugin_settings.iter().map(|(name, settings)| (name.clone(), settings.as_str().to_string())).collect();
-        let keeper = Keeper { plugins, settings, roles: self.roles, draining: Vec::new() };
-        std::thread::Builder::new().name("plugins".into()).spawn(move || keeper.work(self.waiting)).map(drop)
+        let keeper = Keeper { plugins, settings, roles, draining: Vec::new() };
+        let work = move || {
+            keeper.work(waiting);
+            drop(alive);
+        };
+        std::thread::Builder::new().name("plugins".into()).spawn(work)?;
+        Ok(ended)
     }
 
     /// For a role's driver.

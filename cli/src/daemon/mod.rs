@@ -47,6 +47,9 @@ const JUDGES: usize = 4;
 /// Log-ins that wait for an answer; past it one hears that nobody has time.
 const JUDGE_QUEUE_MAX: usize = 1024;
 
+/// How long plugins may take to stop.
+const PLUGINS_END_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Open files beside the clients: other nodes, dials, the database, libraries.
 const OTHER_FILES: u64 = 1_024;
 
@@ -107,8 +110,12 @@ fn serve(
     for plugin in plugins.list() {
         tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
     }
-    center.start(plugins, config)?;
+    let stopped = center.start(plugins, config)?;
     lifecycle::run(roles, &tell, &news)?;
+    // One that hangs is not waited for.
+    if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(PLUGINS_END_MAX) {
+        tracing::warn!("a plugin does not stop; it is left alone");
+    }
     tracing::info!("ended in good order");
     Ok(())
 }

@@ -140,6 +140,7 @@ impl Roles<'_> {
         }
         let mut setup = self.setup(listening)?;
         setup.filters = plugins::filters(self.plugins, &node.filters)?;
+        setup.tuning.filter_ms = node.timing.filter_ms;
         if let Some((keep, kept)) = span.in_scope(|| self.keep(node))? {
             machine.restore(kept);
             setup.keep = Some(keep);

@@ -9,7 +9,6 @@ pub mod irc;
 pub mod library;
 pub mod member;
 pub mod network;
-pub mod plugins;
 pub mod process;
 pub mod redis;
 

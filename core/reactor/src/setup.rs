@@ -70,6 +70,8 @@ pub struct Tuning {
     pub handshake_ms_min: u64,
     /// How long a TLS handshake may take.
     pub handshake_ms: u64,
+    /// How long the machine waits for filters.
+    pub filter_ms: u64,
     /// How much group traffic is kept for the slow.
     pub retention: Retention,
     /// Bounds of connections we dialled, and of those that proved to be a peer's.
@@ -88,6 +90,7 @@ impl Default for Tuning {
             handshakes_max: 256,
             handshake_ms_min: 1_000,
             handshake_ms: 10_000,
+            filter_ms: 250,
             retention: Retention::default(),
             peers: Limits::PEERS,
         }
