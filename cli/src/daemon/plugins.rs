@@ -29,12 +29,15 @@ impl Kind {
     }
 }
 
-const BUNDLED: [Bundled; 8] = [
+const BUNDLED: [Bundled; 11] = [
     Bundled { name: NATIVE, kind: Kind::Transport, entry: chatring_resp::entry },
     Bundled { name: "irc", kind: Kind::Transport, entry: chatring_irc::entry },
     Bundled { name: "json", kind: Kind::Transport, entry: chatring_json::entry },
     Bundled { name: "open", kind: Kind::Auth, entry: chatring_auth_open::entry },
     Bundled { name: "password", kind: Kind::Auth, entry: chatring_auth_password::entry },
+    Bundled { name: "token", kind: Kind::Auth, entry: chatring_auth_token::entry },
+    Bundled { name: "exec", kind: Kind::Auth, entry: chatring_auth_exec::entry },
+    Bundled { name: "exec-filter", kind: Kind::Filter, entry: chatring_filter_exec::entry },
     Bundled { name: "flood", kind: Kind::Filter, entry: chatring_filter_flood::entry },
     Bundled { name: "words", kind: Kind::Filter, entry: chatring_filter_words::entry },
     Bundled { name: "log", kind: Kind::Filter, entry: chatring_filter_log::entry },
@@ -171,6 +174,20 @@ mod tests {
     }
 
     #[test]
+    fn tokens_need_a_file() {
+        let missing = "file is missing: it names the file with the keys, see `chatctl token key`";
+        check("auth = ['token']", Err(&format!("c:7:9: [plugin.token]: plugin token did not start: {missing}")));
+    }
+
+    #[test]
+    fn programs_are_named() {
+        let missing = "command: must name a program, and then its arguments, like [\"/usr/local/bin/check\", \"-v\"]";
+        check("auth = ['exec']", Err(&format!("c:7:9: [plugin.exec]: plugin exec did not start: {missing}")));
+        check("filters = ['exec-filter']", Err(&format!("c:7:12: [plugin.exec-filter]: plugin exec-filter did not start: {missing}")));
+        check("filters = ['exec-filter']\n[plugin.exec-filter]\ncommand = ['cat']", Ok(&["exec-filter", "open", "resp"]));
+    }
+
+    #[test]
     fn filters_are_told_what_stands_in_their_tables() {
         check("filters = ['flood', 'words']", Ok(&["flood", "open", "resp", "words"]));
         check(
@@ -186,11 +203,23 @@ mod tests {
             "[[listener]]\naddress = '127.0.0.1:1'\ntransport = 'irk'",
             Err(r#"c:9:13: listener.transport: found "irk", expected "irc" or "json" or "resp""#),
         );
-        check("auth = ['open', 'opem']", Err(r#"c:7:17: super_node.auth: found "opem", expected "open" or "password""#));
-        check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "open" or "password""#));
-        check("filters = ['floods']", Err(r#"c:7:12: super_node.filters: found "floods", expected "flood" or "log" or "words""#));
-        check("filters = ['open']", Err(r#"c:7:12: super_node.filters: found "open", expected "flood" or "log" or "words""#));
-        check("[[listener]]\ntransport = 'irc'\nauth = ['x']", Err(r#"c:9:9: listener.auth: found "x", expected "open" or "password""#));
+        check(
+            "auth = ['open', 'opem']",
+            Err(r#"c:7:17: super_node.auth: found "opem", expected "exec" or "open" or "password" or "token""#),
+        );
+        check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "exec" or "open" or "password" or "token""#));
+        check(
+            "filters = ['floods']",
+            Err(r#"c:7:12: super_node.filters: found "floods", expected "exec-filter" or "flood" or "log" or "words""#),
+        );
+        check(
+            "filters = ['open']",
+            Err(r#"c:7:12: super_node.filters: found "open", expected "exec-filter" or "flood" or "log" or "words""#),
+        );
+        check(
+            "[[listener]]\ntransport = 'irc'\nauth = ['x']",
+            Err(r#"c:9:9: listener.auth: found "x", expected "exec" or "open" or "password" or "token""#),
+        );
         check(
             "[plugin.resp]\nfrob = 1",
             Err(
