@@ -4,8 +4,8 @@
 mod common;
 
 use common::irc::{Irc, message};
-use common::library::{bundled, from_c};
 use common::network::{Network, Node};
+use common::plugins::{bundled, from_c};
 use common::redis::{Redis, Value, frame};
 use common::{soon, within};
 use serde_json::Value as Json;

@@ -4,8 +4,8 @@
 mod common;
 
 use common::irc::Irc;
-use common::library::bundled;
 use common::network::Network;
+use common::plugins::bundled;
 use common::redis::{Redis, Value};
 use std::io::Write;
 use std::path::{Path, PathBuf};

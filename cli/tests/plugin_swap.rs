@@ -6,8 +6,8 @@
 mod common;
 
 use common::irc::Irc;
-use common::library::bundled;
 use common::network::Network;
+use common::plugins::bundled;
 use common::{soon, within};
 use serde_json::json;
 use std::path::Path;

@@ -6,8 +6,8 @@
 mod common;
 
 use common::irc::Irc;
-use common::library::from_c;
 use common::network::Network;
+use common::plugins::from_c;
 use common::redis::Redis;
 use std::time::{Duration, Instant};
 

@@ -6,7 +6,6 @@
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 pub mod irc;
-pub mod library;
 pub mod member;
 pub mod network;
 pub mod plugins;

@@ -30,6 +30,8 @@ const SWITCHED_OFF: &str = "nobody can log in this way at the moment";
 
 /// A longer account name or reason is a fault.
 const WHO_MAX: usize = 1024;
+/// The same of an account's name alone.
+const ACCOUNT_MAX: usize = 64;
 
 /// An authenticator, linked in or loaded. It may be asked from several threads at a time.
 pub struct Authenticator {
@@ -128,12 +130,18 @@ pub(crate) fn verdict(status: ChatStatus, who: &[u8]) -> Result<Verdict, Misdeed
     };
     match status {
         OK if who.is_empty() => Ok(Verdict::Accept(None)),
-        OK => Ok(Verdict::Accept(Some(text()?))),
+        OK => Ok(Verdict::Accept(Some(text().and_then(account)?))),
         DENY => Ok(Verdict::Deny(text()?)),
         DECLINE => Ok(Verdict::Decline),
         INTERNAL => Err(Misdeed::Internal),
         unknown => Err(Misdeed::Status(unknown)),
     }
+}
+
+/// Others see it, and ranks are remembered by it: it has to be one word.
+fn account(name: String) -> Result<String, Misdeed> {
+    let is_word = name.len() <= ACCOUNT_MAX && !name.contains(|c: char| c.is_whitespace() || c.is_control());
+    if is_word { Ok(name) } else { Err(Misdeed::NotAName) }
 }
 
 /// Asks one after another until someone decides. Nobody deciding means no, and so does a failure: the next one may well be an
@@ -149,4 +157,27 @@ pub fn judge(chain: &[Arc<Authenticator>], ticket: u64, ask: &Ask<'_>) -> Verdic
         }
     }
     Verdict::Deny(NOBODY_VOUCHES.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(status: ChatStatus, who: &[u8], expect: Result<Verdict, Misdeed>) {
+        assert_eq!(verdict(status, who), expect);
+    }
+
+    #[test]
+    fn what_a_status_and_its_bytes_mean() {
+        check(OK, b"", Ok(Verdict::Accept(None)));
+        check(OK, "zoë".as_bytes(), Ok(Verdict::Accept(Some("zoë".into()))));
+        check(DENY, b"not today", Ok(Verdict::Deny("not today".into())));
+        check(DECLINE, b"", Ok(Verdict::Decline));
+        check(99, b"", Err(Misdeed::Status(99)));
+        check(OK, b"\xff", Err(Misdeed::NotText));
+        for name in ["a b", "joe\r\n", "\u{7}", &"a".repeat(65)] {
+            check(OK, name.as_bytes(), Err(Misdeed::NotAName));
+        }
+    }
 }

@@ -182,6 +182,9 @@ pub enum Misdeed {
     /// An account name or a reason that is not UTF-8.
     #[error("gave a text that is not UTF-8")]
     NotText,
+    /// An account's name that is no word of at most 64 bytes.
+    #[error("gave an account's name that is no word of at most 64 bytes")]
+    NotAName,
     /// A ticket was asked again while its first answer is still owed. The caller's mistake, not the plugin's.
     #[error("was asked a ticket twice")]
     TicketInUse,
