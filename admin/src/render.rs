@@ -285,6 +285,28 @@ pub fn pending_nodes(reply: &[Text]) -> Sheet {
     if reply.is_empty() { sheet.titled("nobody waits for a place in the ring") } else { sheet }
 }
 
+/// Plugins.
+pub fn plugins(reply: &[Text]) -> Sheet {
+    use Cell::*;
+    let columns = [
+        ("name", "plugin", Text),
+        ("version", "version", Text),
+        ("kinds", "is", Text),
+        ("from", "from", Text),
+        ("state", "state", Text),
+        ("doing", "at the moment", Text),
+    ];
+    cells(&columns, reply)
+}
+
+/// One of them: names and values.
+pub fn plugin(pairs: &[Text]) -> Sheet {
+    let pairs = pairs.chunks_exact(2).map(|pair| (&*pair[0], &*pair[1]));
+    let value = |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
+    let object = pairs.clone().map(|(key, text)| (key.replace(' ', "_"), value(text))).collect();
+    Sheet::facts(pairs.map(|(key, text)| (key, clean(text))).collect(), Value::Object(object))
+}
+
 /// Accounts.
 pub fn accounts(reply: &[Text]) -> Sheet {
     use Cell::*;

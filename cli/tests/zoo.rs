@@ -135,8 +135,20 @@ fn a_start_that_panics_is_a_refusal_without_a_word() {
 
 #[test]
 fn bundled_plugins_pass() {
-    for package in ["chatring-resp", "chatring-irc", "chatring-auth-open", "chatring-auth-password"] {
-        let (code, report) = verify(&bundled(package), &["--seed", "7", "--patience", "30"]);
+    let dir = tempfile::tempdir().unwrap();
+    let archive = format!("directory = '{}'", dir.path().display());
+    let plugins = [
+        ("chatring-resp", ""),
+        ("chatring-irc", ""),
+        ("chatring-json", ""),
+        ("chatring-auth-open", ""),
+        ("chatring-auth-password", ""),
+        ("chatring-filter-flood", ""),
+        ("chatring-filter-words", "words = ['darn']"),
+        ("chatring-filter-log", &archive),
+    ];
+    for (package, config) in plugins {
+        let (code, report) = verify(&bundled(package), &["--seed", "7", "--patience", "30", "--config", config]);
         assert_eq!((code, &report["passed"]), (0, &true.into()), "{package}: {report:#}");
     }
 }

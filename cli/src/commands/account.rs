@@ -29,7 +29,8 @@ pub struct Name {
     name: Nick,
 }
 
-fn nick(text: &str) -> Result<Nick, String> {
+/// The name of an account, for clap.
+pub fn nick(text: &str) -> Result<Nick, String> {
     Nick::new(text).map_err(|bad| bad.to_string())
 }
 

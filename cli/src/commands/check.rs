@@ -49,7 +49,7 @@ fn check(node: &NodeKey, args: &CheckArgs, global: &Global) -> Result<Vec<Text>,
     let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?;
     let ask = ClientCommand::Check { group: args.group.clone() };
     // A node checks once in a second at most: who comes too early is told when to come again.
-    match net::ask_patiently(global.at(address.to_string()), ask.into())? {
+    match net::ask_one(global.at(address.to_string()), ask.into())? {
         Some(Reply::Checked { cells }) => Ok(cells.0),
         _ => Err(Failure::refused(format!("{node} does not say what it checked"))),
     }

@@ -42,7 +42,7 @@ pub fn run(command: ClientCommands, global: &Global) -> Result<(), Failure> {
 fn ask(node: &NodeKey, global: &Global) -> Result<Vec<Text>, Failure> {
     let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?;
     let ask = ClientCommand::Client { words: Rest(vec!["LIST".into(), "SLOW".into()]) };
-    match net::ask_patiently(global.at(address.to_string()), ask.into())? {
+    match net::ask_one(global.at(address.to_string()), ask.into())? {
         Some(Reply::Slow { cells }) => Ok(cells.0),
         _ => Err(Failure::refused(format!("{node} does not say who is slow"))),
     }

@@ -123,7 +123,7 @@ fn until(
         }
         if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_millis(AGAIN_MS)) {
             let command = ClientCommand::Directory { what, address: address.cloned() };
-            net::ask_patiently(global.servers(), command.into())?;
+            net::ask_one(global.servers(), command.into())?;
             asked = Some(Instant::now());
         }
         std::thread::sleep(Duration::from_millis(LOOK_MS));

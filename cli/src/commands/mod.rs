@@ -22,6 +22,7 @@ mod ring;
 mod send;
 mod tail;
 mod talk;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -127,10 +128,13 @@ enum Verb {
     Check(check::CheckArgs),
     /// Make a line for the file of the authenticator `password`
     Passwd(passwd::PasswdArgs),
+    /// Keys and tokens for the authenticator `token`
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// The network's certificates: its CA, and what that signs for nodes
     #[command(subcommand)]
     Pki(pki::PkiCommand),
-    /// Plugins: for whoever writes one, or is about to trust one
+    /// Plugins: those of super nodes, and for whoever writes one, or is about to trust one
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
     /// Measure a server
@@ -175,6 +179,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Who(args) => group::who(args, global),
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
+        Verb::Token(command) => token::run(command),
         Verb::Pki(command) => pki::run(command, global),
         Verb::Plugin(command) => plugin::run(command, global),
         Verb::Bench(command) => bench::run(command, global.output, |groups| ring::bench_target(groups, global)),
@@ -261,6 +266,15 @@ mod tests {
         check("account add joe", Ok(KNOWN));
         check("account add 9joe", Err(ErrorKind::ValueValidation));
         check("account password", Err(ErrorKind::MissingRequiredArgument));
+        check("token make joe --key keys --kid k --for 12h", Ok(KNOWN));
+        check("token make joe", Err(ErrorKind::MissingRequiredArgument));
+        check("token make 9joe --key keys", Err(ErrorKind::ValueValidation));
+        check("token make joe --key keys --for 12", Err(ErrorKind::ValueValidation));
+        check("token make joe --key keys --for 0s", Err(ErrorKind::ValueValidation));
+        check("token key --alg hs256 --kid k", Ok(KNOWN));
+        check("token key --alg none", Err(ErrorKind::ValueValidation));
+        check("plugin list --node alpha", Ok(KNOWN));
+        check("plugin swap irc", Err(ErrorKind::MissingRequiredArgument));
         check("plugin new x --kind auth --lang c --dir d", Ok(KNOWN));
         check("plugin new X --kind auth --lang c", Err(ErrorKind::ValueValidation));
         check("plugin new x --kind codec --lang c", Err(ErrorKind::InvalidValue));

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chatring_admin::Failure;
 use chatring_host::{Hooks, Plugins, Transport};
@@ -19,6 +19,8 @@ use super::Global;
 
 /// For all servers that are asked together.
 const PATIENCE_MS: u64 = 6_000;
+/// What a look that begins late may take all the same.
+const LAST_LOOK_MS: u64 = 500;
 
 /// Servers, the first of which that answers is asked.
 #[derive(Clone, Debug)]
@@ -50,6 +52,7 @@ pub fn reactor<M: Machine>(machine: M, ca: Option<&Path>, notes: impl FnMut(Note
         keep: None,
         judges,
         filters: Vec::new(),
+        plugins: None,
         notes: Box::new(notes),
         tuning: Tuning::default(),
     };
@@ -67,27 +70,26 @@ pub fn ask(servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failu
     ask_within(PATIENCE_MS, servers, commands)
 }
 
-/// As [`ask`], with so much patience for all servers together.
-pub fn ask_within(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
-    let asked = servers.names();
-    let replies = answers(patience_ms, servers, commands)?;
-    match replies.iter().find(|reply| is_refusal(reply)) {
-        Some(Reply::Error { code, text, .. }) => Err(refusal(&asked, *code, text)),
-        _ => Ok(replies),
+/// As [`ask`], with so much patience for all servers together. One that wants to be asked again later has not done it: the next one is asked then, which may know better, as a server that was let go, or was just started, knows of no leader.
+pub fn ask_within(patience_ms: u64, mut servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+    let (asked, until) = (servers.names(), Instant::now() + Duration::from_millis(patience_ms));
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(patience_ms).max(LAST_LOOK_MS);
+        let replies = answers(left_ms, servers.clone(), commands.clone())?;
+        let Some(Reply::Error { code, text, .. }) = replies.iter().find(|reply| is_refusal(reply)) else { return Ok(replies) };
+        let pause = pause(text);
+        if *code != Code::TryAgain || Instant::now() + pause >= until {
+            return Err(refusal(&asked, *code, text));
+        }
+        std::thread::sleep(pause);
+        servers.addresses.rotate_left(1);
     }
 }
 
-/// Asks one thing. A server that wants it asked later is asked once more then.
-pub fn ask_patiently(servers: Servers, command: Command) -> Result<Option<Reply>, Failure> {
-    let first = answers(PATIENCE_MS, servers.clone(), vec![command.clone()])?.pop();
-    match first {
-        Some(Reply::Error { code: Code::TryAgain, text, .. }) => {
-            std::thread::sleep(pause(&text));
-            ask(servers, vec![command]).map(|mut replies| replies.pop())
-        }
-        Some(Reply::Error { code, text, .. }) => Err(refusal(&servers.names(), code, &text)),
-        other => Ok(other),
-    }
+/// Asks one thing.
+pub fn ask_one(servers: Servers, command: Command) -> Result<Option<Reply>, Failure> {
+    ask(servers, vec![command]).map(|mut replies| replies.pop())
 }
 
 /// How long a server wants us to wait: the last number in its text. Not more than it may.
@@ -138,7 +140,7 @@ pub fn view(global: &Global) -> Result<SharedView, Failure> {
 
 /// The same, if wanted as of now and not of a moment ago.
 pub fn view_as(global: &Global, how: Option<RingAsk>) -> Result<SharedView, Failure> {
-    match ask_patiently(global.servers(), ClientCommand::Ring { how: Given(how) }.into())? {
+    match ask_one(global.servers(), ClientCommand::Ring { how: Given(how) }.into())? {
         Some(Reply::Ring { view }) => Ok(view),
         _ => Err(Failure::refused(format!("{} does not answer with the ring", global.directories.join(", ")))
             .advise("Is it a directory server of chatring?")),

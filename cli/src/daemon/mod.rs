@@ -4,6 +4,7 @@
 //! has a thread with a reactor of its own, and this one waits: for a signal, or for one of them to fail, which ends them all.
 
 mod bots;
+mod center;
 mod identities;
 mod lifecycle;
 mod plugins;
@@ -13,6 +14,7 @@ mod words;
 
 use crate::logging;
 use bots::Bots;
+use center::Center;
 use chatring_config::{Config, LoadError, LogFormat};
 use chatring_host::{Hooks, Plugins};
 use chatring_reactor::JudgePool;
@@ -45,6 +47,9 @@ const JUDGES: usize = 4;
 /// Log-ins that wait for an answer; past it one hears that nobody has time.
 const JUDGE_QUEUE_MAX: usize = 1024;
 
+/// How long plugins may take to stop.
+const PLUGINS_END_MAX: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Open files beside the clients: other nodes, dials, the database, libraries.
 const OTHER_FILES: u64 = 1_024;
 
@@ -67,7 +72,7 @@ pub fn run(args: DaemonArgs) -> ExitCode {
             println!("{}: nothing wrong", file.display());
             ExitCode::SUCCESS
         }
-        Ok((config, plugins, identities)) => match serve(&config, &plugins, &identities, &judges, &bots, args.exit_with_stdin) {
+        Ok((config, plugins, identities)) => match serve(&config, plugins, &identities, &judges, &bots, args.exit_with_stdin) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         },
@@ -89,7 +94,7 @@ fn load(file: &Path, log: Option<LogFormat>, hooks: Hooks) -> Result<(Config, Pl
 
 fn serve(
     config: &Config,
-    plugins: &Plugins,
+    plugins: Plugins,
     identities: &Identities,
     judges: &Arc<JudgePool>,
     bots: &Bots,
@@ -100,11 +105,17 @@ fn serve(
     words::listen(&tell, exit_with_stdin, move || renewed.read_again())?;
     allow_connections(config);
     let ports = ports::Ports::bind(config)?;
-    let roles = roles::all(config, plugins, identities, ports, judges, bots)?;
+    let center = Center::new();
+    let roles = roles::all(config, &plugins, identities, ports, judges, bots, &center)?;
     for plugin in plugins.list() {
         tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
     }
+    let stopped = center.start(plugins, config)?;
     lifecycle::run(roles, &tell, &news)?;
+    // One that hangs is not waited for.
+    if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(PLUGINS_END_MAX) {
+        tracing::warn!("a plugin does not stop; it is left alone");
+    }
     tracing::info!("ended in good order");
     Ok(())
 }

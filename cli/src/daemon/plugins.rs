@@ -29,12 +29,25 @@ impl Kind {
     }
 }
 
-const BUNDLED: [Bundled; 4] = [
+const BUNDLED: [Bundled; 11] = [
     Bundled { name: NATIVE, kind: Kind::Transport, entry: chatring_resp::entry },
     Bundled { name: "irc", kind: Kind::Transport, entry: chatring_irc::entry },
+    Bundled { name: "json", kind: Kind::Transport, entry: chatring_json::entry },
     Bundled { name: "open", kind: Kind::Auth, entry: chatring_auth_open::entry },
     Bundled { name: "password", kind: Kind::Auth, entry: chatring_auth_password::entry },
+    Bundled { name: "token", kind: Kind::Auth, entry: chatring_auth_token::entry },
+    Bundled { name: "exec", kind: Kind::Auth, entry: chatring_auth_exec::entry },
+    Bundled { name: "exec-filter", kind: Kind::Filter, entry: chatring_filter_exec::entry },
+    Bundled { name: "flood", kind: Kind::Filter, entry: chatring_filter_flood::entry },
+    Bundled { name: "words", kind: Kind::Filter, entry: chatring_filter_words::entry },
+    Bundled { name: "log", kind: Kind::Filter, entry: chatring_filter_log::entry },
 ];
+
+/// What a plugin is, in the words of operators.
+pub fn kinds(info: &PluginInfo) -> Vec<&'static str> {
+    let all = [(Kind::Transport, "transport"), (Kind::Auth, "authenticator"), (Kind::Filter, "filter")];
+    all.into_iter().filter(|(kind, _)| kind.is_of(info)).map(|(_, word)| word).collect()
+}
 
 /// The transport of native ports, and of what nodes say to each other.
 pub const NATIVE: &str = "resp";
@@ -148,6 +161,7 @@ mod tests {
         check("", Ok(&["open", "resp"]));
         check("[[listener]]\ntransport = 'irc'", Ok(&["irc", "open", "resp"]));
         check("[plugin.irc]", Ok(&["irc", "open", "resp"]));
+        check("[plugin.json]", Ok(&["json", "open", "resp"]));
     }
 
     #[test]
@@ -160,14 +174,52 @@ mod tests {
     }
 
     #[test]
+    fn tokens_need_a_file() {
+        let missing = "file is missing: it names the file with the keys, see `chatctl token key`";
+        check("auth = ['token']", Err(&format!("c:7:9: [plugin.token]: plugin token did not start: {missing}")));
+    }
+
+    #[test]
+    fn programs_are_named() {
+        let missing = "command: must name a program, and then its arguments, like [\"/usr/local/bin/check\", \"-v\"]";
+        check("auth = ['exec']", Err(&format!("c:7:9: [plugin.exec]: plugin exec did not start: {missing}")));
+        check("filters = ['exec-filter']", Err(&format!("c:7:12: [plugin.exec-filter]: plugin exec-filter did not start: {missing}")));
+        check("filters = ['exec-filter']\n[plugin.exec-filter]\ncommand = ['cat']", Ok(&["exec-filter", "open", "resp"]));
+    }
+
+    #[test]
+    fn filters_are_told_what_stands_in_their_tables() {
+        check("filters = ['flood', 'words']", Ok(&["flood", "open", "resp", "words"]));
+        check(
+            "filters = ['flood']\n[plugin.flood]\nburst = 0",
+            Err("c:8:1: [plugin.flood]: plugin flood did not start: burst = 0: expected a number from 1 to 100000"),
+        );
+        check("filters = ['log']", Err("c:7:12: [plugin.log]: plugin log did not start: directory: expected the directory for its files"));
+    }
+
+    #[test]
     fn what_nobody_has_is_refused() {
         check(
             "[[listener]]\naddress = '127.0.0.1:1'\ntransport = 'irk'",
-            Err(r#"c:9:13: listener.transport: found "irk", expected "irc" or "resp""#),
+            Err(r#"c:9:13: listener.transport: found "irk", expected "irc" or "json" or "resp""#),
         );
-        check("auth = ['open', 'opem']", Err(r#"c:7:17: super_node.auth: found "opem", expected "open" or "password""#));
-        check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "open" or "password""#));
-        check("[[listener]]\ntransport = 'irc'\nauth = ['x']", Err(r#"c:9:9: listener.auth: found "x", expected "open" or "password""#));
+        check(
+            "auth = ['open', 'opem']",
+            Err(r#"c:7:17: super_node.auth: found "opem", expected "exec" or "open" or "password" or "token""#),
+        );
+        check("auth = ['irc']", Err(r#"c:7:9: super_node.auth: found "irc", expected "exec" or "open" or "password" or "token""#));
+        check(
+            "filters = ['floods']",
+            Err(r#"c:7:12: super_node.filters: found "floods", expected "exec-filter" or "flood" or "log" or "words""#),
+        );
+        check(
+            "filters = ['open']",
+            Err(r#"c:7:12: super_node.filters: found "open", expected "exec-filter" or "flood" or "log" or "words""#),
+        );
+        check(
+            "[[listener]]\ntransport = 'irc'\nauth = ['x']",
+            Err(r#"c:9:9: listener.auth: found "x", expected "exec" or "open" or "password" or "token""#),
+        );
         check(
             "[plugin.resp]\nfrob = 1",
             Err(

@@ -1,6 +1,7 @@
 //! From the configuration to machines, each with its reactor: one for the directory, one for each super node.
 
 use super::bots::Bots;
+use super::center::Center;
 use super::identities::Identities;
 use super::lifecycle::Role;
 use super::plugins;
@@ -30,8 +31,9 @@ pub fn all(
     ports: Ports,
     judges: &Arc<JudgePool>,
     bots: &Bots,
+    center: &Center,
 ) -> anyhow::Result<Vec<Role>> {
-    let roles = Roles { config, plugins, identities, judges, bots };
+    let roles = Roles { config, plugins, identities, judges, bots, center };
     let mut all = Vec::new();
     if let (Some(directory), Some(port)) = (&config.directory, ports.directory) {
         all.push(roles.directory(directory, port)?);
@@ -48,6 +50,7 @@ struct Roles<'a> {
     identities: &'a Identities,
     judges: &'a Arc<JudgePool>,
     bots: &'a Bots,
+    center: &'a Center,
 }
 
 impl Roles<'_> {
@@ -137,6 +140,7 @@ impl Roles<'_> {
         }
         let mut setup = self.setup(listening)?;
         setup.filters = plugins::filters(self.plugins, &node.filters)?;
+        setup.tuning.filter_ms = node.timing.filter_ms;
         if let Some((keep, kept)) = span.in_scope(|| self.keep(node))? {
             machine.restore(kept);
             setup.keep = Some(keep);
@@ -184,6 +188,7 @@ impl Roles<'_> {
             keep: None,
             judges: self.judges.clone(),
             filters: Vec::new(),
+            plugins: Some(self.center.hook()),
             notes: Box::new(write_down),
             tuning: Tuning::default(),
         })
@@ -205,6 +210,7 @@ impl Roles<'_> {
         let reactor = Reactor::new(machine, setup).with_context(|| format!("setting up {name}"))?;
         let handle = reactor.handle();
         let speaks = handle.clone();
+        self.center.reach(handle.clone());
         let run = move || span.in_scope(|| reactor.run()).map(drop).map_err(anyhow::Error::from);
         let stop = move || {
             // Its mailbox is full only if it doesn't run any more, or not in time: then the wait for it ends otherwise.

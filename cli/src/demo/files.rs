@@ -177,7 +177,7 @@ fn directory(DirectoryPlan { name, address }: &DirectoryPlan) -> String {
 fn super_node(node: &NodePlan) -> String {
     let NodePlan { name, native, irc } = node;
     format!(
-        "[[super_node]]\nname = \"{name}\"\naddress = \"{native}\"\nmotd = \"This is {name} of the demo network.\"\n\n\
+        "[[super_node]]\nname = \"{name}\"\naddress = \"{native}\"\nauth = [\"password\", \"open\"]\nmotd = \"This is {name} of the demo network.\"\n\n\
          [[listener]]\nname = \"irc\"\naddress = \"{irc}\"\ntransport = \"irc\"\n"
     )
 }

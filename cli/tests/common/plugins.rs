@@ -36,11 +36,18 @@ pub fn library(name: &str) -> String {
     format!("{prefix}{}{suffix}", name.replace('-', "_"))
 }
 
+/// A shared library from a text in C, which has plugins/abi/chat_plugin.h to include.
+pub fn from_c(dir: &Path, name: &str, source: &str) -> PathBuf {
+    let from = dir.join(name).with_extension("c");
+    std::fs::write(&from, source).unwrap();
+    c_library(dir, &from, dir)
+}
+
 /// A shared library from a file in C, beside which further headers lie.
 pub fn c_library(dir: &Path, source: &Path, headers: &Path) -> PathBuf {
     let to = dir.join(source.file_name().unwrap()).with_extension("so");
     let mut cc = Command::new("cc");
-    cc.args(["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread", "-I"]).arg(headers);
+    cc.args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread", "-I"]).arg(headers);
     cc.arg("-I").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/abi")).arg(source).arg("-o").arg(&to);
     let output = cc.output().expect("a C compiler named cc is needed to build chatring");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

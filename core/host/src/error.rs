@@ -85,6 +85,34 @@ pub enum PluginError {
         /// Where the other one comes from.
         first: String,
     },
+    /// It is to take the place of a plugin of another name.
+    #[error("{origin}: its name is {name}; one named {expected} was wanted")]
+    OtherName {
+        /// Where the plugin comes from.
+        origin: String,
+        /// Its name.
+        name: String,
+        /// Whose place it is to take.
+        expected: String,
+    },
+    /// It is to take the place of a plugin that is something it is not.
+    #[error("{origin}: has no {what}, which the plugin {name} that is there has")]
+    Lacks {
+        /// Where the plugin comes from.
+        origin: String,
+        /// Its name.
+        name: String,
+        /// The interface.
+        what: &'static str,
+    },
+    /// There is no plugin of this name.
+    #[error("there is no plugin {name}; there are {known}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// Those that are there.
+        known: String,
+    },
     /// The plugin itself said no.
     #[error("plugin {name} did not start: {why}")]
     StartFailed {
@@ -154,6 +182,9 @@ pub enum Misdeed {
     /// An account name or a reason that is not UTF-8.
     #[error("gave a text that is not UTF-8")]
     NotText,
+    /// An account's name that is no word of at most 64 bytes.
+    #[error("gave an account's name that is no word of at most 64 bytes")]
+    NotAName,
     /// A ticket was asked again while its first answer is still owed. The caller's mistake, not the plugin's.
     #[error("was asked a ticket twice")]
     TicketInUse,

@@ -67,14 +67,9 @@ impl Filterer {
         &self.instance.name
     }
 
-    /// It is asked no more: it took too long too often, or an operator wants it so.
-    pub fn disable(&self) {
-        self.disabled.store(true, Ordering::Relaxed);
-    }
-
-    /// It is asked again.
-    pub fn enable(&self) {
-        self.disabled.store(false, Ordering::Relaxed);
+    /// It is asked no more, for as long as it is so: it took too long too often, or an operator wants it so.
+    pub fn disable(&self, disabled: bool) {
+        self.disabled.store(disabled, Ordering::Relaxed);
     }
 
     /// Whether it is not to be asked.

@@ -31,6 +31,6 @@ pub use error::{AFTER_STOP_MAX, Misdeed, PluginError, PluginFault};
 pub use filter::{FilterCounts, Filterer, Judgment};
 pub use late::OnLate;
 pub use metrics::{Metric, MetricValue};
-pub use registry::{PluginInfo, Plugins};
+pub use registry::{PluginInfo, Plugins, Swapped};
 pub use services::{Hooks, OnSay};
 pub use transport::{Codec, DecodeEnd, Decoded, ENCODED_MAX, Transport};

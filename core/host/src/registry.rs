@@ -2,7 +2,7 @@
 
 use crate::auth::Authenticator;
 use crate::error::PluginError;
-use crate::filter::Filterer;
+use crate::filter::{FilterCounts, Filterer};
 use crate::instance::Instance;
 use crate::metrics::Metric;
 use crate::services::Hooks;
@@ -41,6 +41,10 @@ pub struct PluginInfo {
     pub auth: bool,
     /// It is a filter.
     pub filter: bool,
+    /// Nothing new goes to it.
+    pub disabled: bool,
+    /// What became of what it was asked, as a filter.
+    pub judged: Option<FilterCounts>,
     /// What it counts.
     pub metrics: Vec<Metric>,
 }
@@ -55,7 +59,7 @@ impl Plugins {
 
     /// Starts a plugin that is part of this program. `config` is its own table as TOML text.
     pub fn link(&mut self, entry: &'static ChatEntry, config: &str) -> Result<(), PluginError> {
-        self.take(entry, LINKED_IN, |_| config)
+        self.take(entry, LINKED_IN, |_| config).map(drop)
     }
 
     /// Loads a shared library and starts the plugin in it. Its code runs from here on with all rights of this process. It stays
@@ -68,7 +72,58 @@ impl Plugins {
     pub fn load_with<'c>(&mut self, path: &Path, config_of: impl FnOnce(&str) -> &'c str) -> Result<(), PluginError> {
         let origin = path.display().to_string();
         // SAFETY: what a plugin's library promises with the symbol's name: null or an entry that stays.
-        self.take(unsafe { vet::open(path)?() }, &origin, config_of)
+        self.take(unsafe { vet::open(path)?() }, &origin, config_of).map(drop)
+    }
+
+    /// As [`Plugins::load_with`], while everything goes on: the library is copied first, so that its file may be replaced, or written to, meanwhile. Gives its name.
+    pub fn load_live<'c>(&mut self, path: &Path, config_of: impl FnOnce(&str) -> &'c str) -> Result<String, PluginError> {
+        let origin = path.display().to_string();
+        // SAFETY: what a plugin's library promises with the symbol's name: null or an entry that stays.
+        self.take(unsafe { vet::open_copy(path)?() }, &origin, config_of)
+    }
+
+    /// Starts the plugin in a file beside the one of the same name. Once it has started, and is all that the other one is, it takes its place; else the other one stays as it is. What uses the other one has to be told, and goes on with it until then.
+    pub fn swap(&mut self, name: &str, path: &Path, config: &str) -> Result<Swapped, PluginError> {
+        let before = self.find(name)?;
+        let origin = path.display().to_string();
+        // SAFETY: as above.
+        let entry = unsafe { vet::entry(vet::open_copy(path)?(), &origin)? };
+        // SAFETY: null or a C string, by the word of its symbol.
+        let found = unsafe { vet::name(entry.name, &origin)? };
+        if found != name {
+            return Err(PluginError::OtherName { origin, name: found, expected: name.to_string() });
+        }
+        let after = Plugin::start(entry, found, &origin, config, self.hooks.clone())?;
+        let lacks = |what| Err(PluginError::Lacks { origin: origin.clone(), name: name.to_string(), what });
+        let swapped = Swapped {
+            transport: before.transport.clone().zip(after.transport.clone()),
+            auth: before.auth.clone().zip(after.auth.clone()),
+            filter: before.filter.clone().zip(after.filter.clone()),
+        };
+        match () {
+            () if before.transport.is_some() != swapped.transport.is_some() => return lacks("chat.transport/1"),
+            () if before.auth.is_some() != swapped.auth.is_some() => return lacks("chat.auth/1"),
+            () if before.filter.is_some() != swapped.filter.is_some() => return lacks("chat.filter/1"),
+            () => {}
+        }
+        self.by_name.insert(name.to_string(), after);
+        Ok(swapped)
+    }
+
+    /// Has nothing new go to a plugin, or takes that back.
+    pub fn disable(&self, name: &str, disabled: bool) -> Result<(), PluginError> {
+        let Plugin { transport, auth, filter, .. } = self.find(name)?;
+        transport.iter().for_each(|transport| transport.disable(disabled));
+        auth.iter().for_each(|auth| auth.disable(disabled));
+        filter.iter().for_each(|filter| filter.disable(disabled));
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Result<&Plugin, PluginError> {
+        self.by_name.get(name).ok_or_else(|| {
+            let known = self.by_name.keys().cloned().collect::<Vec<_>>().join(", ");
+            PluginError::Unknown { name: name.to_string(), known }
+        })
     }
 
     /// Whether there is a plugin of this name.
@@ -100,12 +155,14 @@ impl Plugins {
             transport: plugin.transport.is_some(),
             auth: plugin.auth.is_some(),
             filter: plugin.filter.is_some(),
+            disabled: plugin.is_disabled(),
+            judged: plugin.filter.as_ref().map(|filter| filter.counts()),
             metrics: plugin.instance.services.metrics.now(),
         };
         self.by_name.iter().map(info).collect()
     }
 
-    fn take<'c>(&mut self, raw: *const ChatEntry, origin: &str, config_of: impl FnOnce(&str) -> &'c str) -> Result<(), PluginError> {
+    fn take<'c>(&mut self, raw: *const ChatEntry, origin: &str, config_of: impl FnOnce(&str) -> &'c str) -> Result<String, PluginError> {
         // SAFETY: a linked entry is vouched for by whoever made it (`ChatEntry::new`), a library's by its symbol.
         let entry = unsafe { vet::entry(raw, origin)? };
         // SAFETY: null or a C string, by the same word.
@@ -115,15 +172,41 @@ impl Plugins {
             return Err(PluginError::NameTaken { origin: origin.to_string(), name, first });
         }
         let config = config_of(&name);
-        let instance = Instance::start(entry, name.clone(), origin, config, self.hooks.clone())?;
+        let plugin = Plugin::start(entry, name.clone(), origin, config, self.hooks.clone())?;
+        self.by_name.insert(name.clone(), plugin);
+        Ok(name)
+    }
+}
+
+/// What takes the place of what.
+#[derive(Debug)]
+pub struct Swapped {
+    /// The transport that was, and the one that is.
+    pub transport: Option<(Arc<Transport>, Arc<Transport>)>,
+    /// The authenticator that was, and the one that is.
+    pub auth: Option<(Arc<Authenticator>, Arc<Authenticator>)>,
+    /// The filter that was, and the one that is.
+    pub filter: Option<(Arc<Filterer>, Arc<Filterer>)>,
+}
+
+impl Plugin {
+    /// Starts a plugin whose entry and name were vetted.
+    fn start(entry: &'static ChatEntry, name: String, origin: &str, config: &str, hooks: Hooks) -> Result<Plugin, PluginError> {
+        let instance = Instance::start(entry, name.clone(), origin, config, hooks)?;
         let transport = Transport::of(&instance)?.map(Arc::new);
         let auth = Authenticator::of(&instance)?.map(Arc::new);
         let filter = Filterer::of(&instance)?.map(Arc::new);
         if transport.is_none() && auth.is_none() && filter.is_none() {
             return Err(PluginError::NoInterface { name });
         }
-        self.by_name.insert(name, Plugin { instance, transport, auth, filter });
-        Ok(())
+        Ok(Plugin { instance, transport, auth, filter })
+    }
+
+    fn is_disabled(&self) -> bool {
+        let Plugin { transport, auth, filter, .. } = self;
+        transport.as_ref().is_some_and(|transport| transport.is_disabled())
+            || auth.as_ref().is_some_and(|auth| auth.is_disabled())
+            || filter.as_ref().is_some_and(|filter| filter.is_disabled())
     }
 }
 

@@ -12,6 +12,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// No event has more bytes; a plugin that gives more is at fault.
 pub const ENCODED_MAX: usize = 64 << 20;
@@ -20,17 +21,28 @@ pub const ENCODED_MAX: usize = 64 << 20;
 pub struct Transport {
     table: &'static ChatTransport,
     instance: Arc<Instance>,
+    disabled: AtomicBool,
 }
 
 impl Transport {
     pub(crate) fn of(instance: &Arc<Instance>) -> Result<Option<Transport>, PluginError> {
         let table = instance.interface::<ChatTransport>(id::TRANSPORT)?;
-        Ok(table.map(|table| Transport { table, instance: instance.clone() }))
+        Ok(table.map(|table| Transport { table, instance: instance.clone(), disabled: AtomicBool::new(false) }))
     }
 
     /// The plugin's name.
     pub fn name(&self) -> &str {
         &self.instance.name
+    }
+
+    /// No new connection speaks by it, for as long as it is so.
+    pub fn disable(&self, disabled: bool) {
+        self.disabled.store(disabled, Ordering::Relaxed);
+    }
+
+    /// Whether new connections are turned away.
+    pub fn is_disabled(&self) -> bool {
+        self.disabled.load(Ordering::Relaxed)
     }
 
     /// A codec for a new connection.
@@ -130,7 +142,7 @@ unsafe impl Send for Codec {}
 impl Codec {
     /// Hands `input` to the codec, and to `out` what it finds there. A fault of the plugin is logged and ends the stream.
     pub fn decode(&mut self, input: &[u8], out: &mut dyn FnMut(Decoded<'_>) -> Flow) -> DecodeEnd {
-        let Transport { table, instance } = &*self.transport;
+        let Transport { table, instance, .. } = &*self.transport;
         let mut turn = Turn { out, records: 0, stopped: false, after_stop: 0, misdeed: None, panic: None };
         let sink = ChatDecodeSink { ctx: std::ptr::from_mut(&mut turn).cast(), record: take_record, wire: take_wire };
         let mut used = 0;
@@ -151,7 +163,7 @@ impl Codec {
 
     /// Connections of one class get the same bytes for the same push. May change with every decode and encode_private.
     pub fn class(&self) -> u32 {
-        let Transport { table, instance } = &*self.transport;
+        let Transport { table, instance, .. } = &*self.transport;
         // SAFETY: a vetted table, its plugin and its connection, which nobody changes meanwhile: Codec is not Sync.
         unsafe { (table.class_of)(instance.plugin, self.conn.as_ptr()) }
     }
@@ -173,7 +185,7 @@ impl Codec {
 
 impl Drop for Codec {
     fn drop(&mut self) {
-        let Transport { table, instance } = &*self.transport;
+        let Transport { table, instance, .. } = &*self.transport;
         // SAFETY: opened by this plugin, closed once, and not used after.
         unsafe { (table.close)(instance.plugin, self.conn.as_ptr()) };
     }

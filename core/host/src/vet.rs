@@ -11,6 +11,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::fs::File;
 use std::mem::offset_of;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A struct of the C edge, as far as it has to be checked.
 pub trait Table {
@@ -132,6 +133,30 @@ pub fn open(path: &Path) -> Result<ChatEntryFn, PluginError> {
     let entry = symbol.map(|entry| *entry).map_err(|_| PluginError::NoEntry { path: path.to_path_buf() });
     std::mem::forget(library);
     entry
+}
+
+/// The same of a copy of it, which has no name afterwards: the file may be replaced, or written to, while the plugin runs.
+pub fn open_copy(path: &Path) -> Result<ChatEntryFn, PluginError> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let unreadable = |source| PluginError::Unreadable { path: path.to_path_buf(), source };
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let copy = std::env::temp_dir().join(format!("chatring-plugin-{}-{number}", std::process::id()));
+    let copied = File::open(path).and_then(|mut from| {
+        // Nobody else's, whatever lies there.
+        let mut to = File::options().write(true).create_new(true).open(&copy)?;
+        std::io::copy(&mut from, &mut to)
+    });
+    let result = copied.map_err(unreadable).and_then(|_| open(&copy));
+    let _ = std::fs::remove_file(&copy);
+    // What is wrong is wrong with the file that was named.
+    result.map_err(|error| match error {
+        PluginError::Unreadable { source, .. } => unreadable(source),
+        PluginError::NotALibrary { why, .. } => {
+            PluginError::NotALibrary { path: path.to_path_buf(), why: why.replace(&*copy.to_string_lossy(), &path.to_string_lossy()) }
+        }
+        PluginError::NoEntry { .. } => PluginError::NoEntry { path: path.to_path_buf() },
+        error => error,
+    })
 }
 
 fn not_a_library(path: &Path, why: &libloading::Error) -> PluginError {

@@ -216,6 +216,11 @@ wire_enum! {
         [Anyone Both "0.1"]
         "RING" Ring { how: Given<RingAsk> },
 
+        /// Plugins of the process that this super node is in: LIST shows them, SHOW one of them with what it counts. LOAD starts one from a file; SWAP starts another one of the same name beside it, gives new connections to that and
+        /// lets those go on that are there; DISABLE has nothing new go to one, ENABLE takes that back. All over loopback only.
+        [Session SuperNode "0.1"]
+        "PLUGIN" Plugin { what: PluginAsk, name: Option<Text>, file: Option<Text> },
+
         /// Makes the node check now which groups it still owns; one row per group: kept, moved or blocked.
         /// At most once in a second.
         [Session SuperNode "0.1"]
@@ -310,6 +315,24 @@ wire_words! {
         "FORGET" Forget,
         /// Out with it, and it may not come back.
         "REMOVE" Remove,
+    }
+}
+
+wire_words! {
+    /// What follows `PLUGIN`.
+    pub enum PluginAsk {
+        /// Which are there?
+        "LIST" List,
+        /// What about this one?
+        "SHOW" Show,
+        /// Start the one in this file.
+        "LOAD" Load,
+        /// Put the one in this file in the place of the one of this name.
+        "SWAP" Swap,
+        /// Nothing new goes to this one.
+        "DISABLE" Disable,
+        /// It is as before.
+        "ENABLE" Enable,
     }
 }
 

@@ -287,6 +287,10 @@ wire_enum! {
         "nodes" Nodes { cells: Rest<Text> },
         /// Answers NODE PENDING: key, name, state (waits, dialled, watched, turned away, admitted, refused), since, why.
         "pending-nodes" PendingNodes { cells: Rest<Text> },
+        /// Answers PLUGIN LIST: name, version, kinds, file, state, what it does at the moment.
+        "plugins" Plugins { cells: Rest<Text> },
+        /// Answers PLUGIN SHOW: names and values, alternating.
+        "plugin-is" PluginIs { pairs: Rest<Text> },
         /// Answers ACCOUNT LIST: name, since when, password since when.
         "accounts" Accounts { cells: Rest<Text> },
         /// Answers GROUPS: name, members, master, topic.

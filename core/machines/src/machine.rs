@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::certificate::Certificate;
-use crate::command::Command;
+use crate::command::{Command, PluginAsk};
 use crate::directory::LogWrite;
 use crate::entry::{MemberRow, Person};
 use crate::event::Event;
@@ -83,6 +83,13 @@ pub enum Input {
         ticket: Ticket,
         /// What the filters say.
         judgment: Judgment,
+    },
+    /// What became of a `Plugin`.
+    Plugged {
+        /// Of which.
+        ticket: Ticket,
+        /// What there is to say, in the shape that the wish asks for; or why it can't be.
+        result: Result<Vec<Text>, Text>,
     },
     /// A bot of a plugin says something.
     Bot {
@@ -243,6 +250,13 @@ pub enum Effect {
         /// What someone wants to do.
         deed: Box<Deed>,
     },
+    /// An operator wants something of the plugins. Answered by `Plugged`.
+    Plugin {
+        /// For the answer.
+        ticket: Ticket,
+        /// What.
+        wish: PluginWish,
+    },
     /// Nobody waits for this one any more: they were not quick enough.
     Unsift {
         /// Which.
@@ -308,6 +322,17 @@ pub struct Ask {
     pub kept: Kept,
     /// From where.
     pub peer: IpAddr,
+}
+
+/// What an operator wants of the plugins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginWish {
+    /// What is to be done.
+    pub what: PluginAsk,
+    /// With which plugin; of `Load` nothing.
+    pub name: Text,
+    /// From which file, on the node's machine; of others than `Load` and `Swap` nothing.
+    pub file: Text,
 }
 
 /// What someone wants to do, as filters see it.

@@ -411,7 +411,7 @@ wire_enum! {
         "stored" Stored { ticket: Ticket },
         /// The directory servers have agreed on the charters.
         "chartered" Chartered { ticket: Ticket },
-        /// What is known of the account.
+        /// What is known of the account. To a gateway without what its password is checked with.
         "account" Account { ticket: Ticket, account: Option<Box<Account>> },
         /// What is remembered of the group.
         "record" Record { ticket: Ticket, record: Option<Box<GroupRecord>> },

@@ -96,6 +96,7 @@ fn run_reactor(shape: Shape, frame: &[u8]) -> u64 {
         keep: None,
         judges,
         filters: Vec::new(),
+        plugins: None,
         notes: Box::new(|_| ()),
         tuning: Tuning::default(),
     };

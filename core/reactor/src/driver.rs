@@ -25,7 +25,7 @@ use crate::judges::JudgePool;
 use crate::keeper::KeeperThread;
 use crate::mailbox::Mailbox;
 use crate::reading::Reading;
-use crate::setup::{Limits, ReactorError, Tuning};
+use crate::setup::{Limits, OnPlugin, ReactorError, Tuning};
 use crate::sifter::Sifter;
 use crate::store::StoreThread;
 use crate::tls::{Beneath, Membership};
@@ -62,6 +62,7 @@ pub(crate) struct Driver {
     pub mailbox: Arc<Mailbox>,
     pub judges: Arc<JudgePool>,
     pub sifter: Option<Sifter>,
+    pub plugins: Option<OnPlugin>,
     pub store: Option<StoreThread>,
     pub keeper: Option<KeeperThread>,
     pub notes: Box<dyn FnMut(Note) + Send>,

@@ -9,13 +9,14 @@ use chatring_machines::Input;
 use chatring_machines::event::Event;
 use chatring_machines::ids::{Conn, ListId, ListenerId, Ticket};
 use chatring_machines::keeping::Keeping;
-use chatring_machines::machine::{Ask, Deed, Effect, Judgment, Verdict};
+use chatring_machines::machine::{Ask, Deed, Effect, Judgment, PluginWish, Verdict};
 use chatring_machines::wire::Argv;
 use smallvec::SmallVec;
 
 use crate::connections::{AWAITED, PAUSED, READABLE, SHUT, TRUSTED};
 use crate::driver::Driver;
 use crate::fanout::Class;
+use crate::mailbox::Arrival;
 use crate::setup::ReactorError;
 use crate::store::Job;
 
@@ -67,6 +68,7 @@ impl Driver {
                 }
             }
             Effect::Dial { ticket, address } => self.dial(ticket, address),
+            Effect::Plugin { ticket, wish } => self.wish_of_plugins(ticket, wish),
             Effect::Sift { ticket, deed } => self.sift(ticket, deed),
             Effect::Unsift { ticket } => {
                 if let Some(sifter) = &self.sifter {
@@ -128,6 +130,15 @@ impl Driver {
         if let Some(slot) = skip {
             self.bound_skips(slot);
         }
+    }
+
+    fn wish_of_plugins(&mut self, ticket: Ticket, wish: PluginWish) {
+        let Some(plugins) = &self.plugins else {
+            let result = Err("nobody here looks after plugins".into());
+            return self.inbox.push_back(Input::Plugged { ticket, result });
+        };
+        let mailbox = self.mailbox.clone();
+        plugins(wish, Box::new(move |result| mailbox.answer(Arrival::Input(Input::Plugged { ticket, result }))));
     }
 
     fn sift(&mut self, ticket: Ticket, deed: Box<Deed>) {

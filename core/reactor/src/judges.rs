@@ -96,8 +96,13 @@ impl JudgePool {
 
 impl Drop for JudgePool {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
+        let mut state = self.shared.lock();
+        state.closed = true;
+        // Nobody waits for what was asked, and it holds the plugins, which stop when nobody does any more.
+        let asked = std::mem::take(&mut state.asked);
+        drop(state);
         self.shared.ready.notify_all();
+        drop(asked);
     }
 }
 

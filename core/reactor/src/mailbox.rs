@@ -5,8 +5,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chatring_host::{Authenticator, Filterer, Transport};
 use chatring_machines::Input;
 use chatring_machines::ids::Ticket;
 use chatring_machines::machine::StoreError;
@@ -25,6 +27,36 @@ pub(crate) enum Arrival {
     Resolved(Ticket, Vec<SocketAddr>),
     /// The store can't be relied on any more.
     StoreBroken(StoreError),
+    /// A plugin takes the place of another one.
+    Exchange(Exchange),
+    /// Who uses which transport is asked.
+    Census(Sender<Vec<(Arc<Transport>, usize)>>),
+}
+
+/// A plugin that takes the place of another one.
+#[derive(Clone, Debug)]
+pub enum Exchange {
+    /// New connections speak by it; those that are there go on as they are.
+    Transport {
+        /// The one that was.
+        old: Arc<Transport>,
+        /// The one that is from here on.
+        new: Arc<Transport>,
+    },
+    /// Whoever logs in from here on is asked about by it.
+    Auth {
+        /// The one that was.
+        old: Arc<Authenticator>,
+        /// The one that is from here on.
+        new: Arc<Authenticator>,
+    },
+    /// What is wanted from here on goes past it.
+    Filter {
+        /// The one that was.
+        old: Arc<Filterer>,
+        /// The one that is from here on.
+        new: Arc<Filterer>,
+    },
 }
 
 #[derive(Debug)]
@@ -102,6 +134,16 @@ impl Handle {
             self.mailbox.wake();
         }
         Ok(())
+    }
+
+    /// Has a plugin take the place of another one, for all that is new.
+    pub fn exchange(&self, exchange: Exchange) {
+        self.mailbox.answer(Arrival::Exchange(exchange));
+    }
+
+    /// Asks how many connections each transport has; one that was exchanged is let go when it has none. Nobody answers if the reactor has ended.
+    pub fn census(&self, tell: Sender<Vec<(Arc<Transport>, usize)>>) {
+        self.mailbox.answer(Arrival::Census(tell));
     }
 
     /// What the reactor counted, as of its last turn.

@@ -80,7 +80,8 @@ impl<M: Machine> Reactor<M> {
         let keeper = setup.keep.map(|keep| KeeperThread::start(keep, mailbox.clone()));
         let keeper = keeper.transpose().map_err(ReactorError::os("start a thread"))?;
         let names = listeners.iter().map(|listener| listener.name.clone()).collect();
-        let sifter = (!setup.filters.is_empty()).then(|| Sifter::start(setup.filters, names, mailbox.clone()));
+        let sifter = (!setup.filters.is_empty())
+            .then(|| Sifter::start(setup.filters, names, Duration::from_millis(setup.tuning.filter_ms), mailbox.clone()));
         let sifter = sifter.transpose().map_err(ReactorError::os("start a thread"))?;
         let clock = Clock::start();
         let driver = Driver {
@@ -96,6 +97,7 @@ impl<M: Machine> Reactor<M> {
             mailbox,
             judges: setup.judges,
             sifter,
+            plugins: setup.plugins,
             store,
             keeper,
             notes: setup.notes,
@@ -216,6 +218,9 @@ impl<M: Machine> Reactor<M> {
                 Arrival::Input(input) => self.feed(input),
                 Arrival::Resolved(ticket, addresses) => self.driver.resolved(ticket, addresses),
                 Arrival::StoreBroken(error) => self.driver.fail(error),
+                Arrival::Exchange(exchange) => self.driver.exchange(exchange),
+                // Whoever asked may have given up.
+                Arrival::Census(tell) => drop(tell.send(self.driver.census())),
             }
         }
     }

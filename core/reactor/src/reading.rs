@@ -76,6 +76,10 @@ impl Driver {
             Beneath::TlsOffered(_) => (None, true),
         };
         let listener = &mut self.listeners[id];
+        if self.transports[listener.codec as usize].is_disabled() {
+            self.counters.refused += 1;
+            return None;
+        }
         let Ok(codec) = self.transports[listener.codec as usize].open(Role::Server) else {
             self.counters.broken += 1;
             return None;

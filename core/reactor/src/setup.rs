@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use chatring_host::{Authenticator, Filterer, Transport};
-use chatring_machines::machine::{Note, Store, StoreError};
+use chatring_machines::machine::{Note, PluginWish, Store, StoreError};
+use chatring_machines::wire::Text;
 
 use crate::fanout::Retention;
 use crate::judges::JudgePool;
@@ -69,6 +70,8 @@ pub struct Tuning {
     pub handshake_ms_min: u64,
     /// How long a TLS handshake may take.
     pub handshake_ms: u64,
+    /// How long the machine waits for filters.
+    pub filter_ms: u64,
     /// How much group traffic is kept for the slow.
     pub retention: Retention,
     /// Bounds of connections we dialled, and of those that proved to be a peer's.
@@ -87,11 +90,18 @@ impl Default for Tuning {
             handshakes_max: 256,
             handshake_ms_min: 1_000,
             handshake_ms: 10_000,
+            filter_ms: 250,
             retention: Retention::default(),
             peers: Limits::PEERS,
         }
     }
 }
+
+/// What is called once with what became of a wish.
+pub type PluginAnswer = Box<dyn FnOnce(Result<Vec<Text>, Text>) + Send>;
+
+/// Hears what operators want of the plugins, on the loop's thread: it must not block, and calls the answer from wherever it likes.
+pub type OnPlugin = Arc<dyn Fn(PluginWish, PluginAnswer) + Send + Sync>;
 
 /// All of it.
 pub struct Setup {
@@ -109,6 +119,8 @@ pub struct Setup {
     pub judges: Arc<JudgePool>,
     /// Whom `Sift` asks, in order.
     pub filters: Vec<Arc<Filterer>>,
+    /// Whom `Plugin` asks.
+    pub plugins: Option<OnPlugin>,
     /// Hears the machine's notes, on the loop's thread: it must not block.
     pub notes: Box<dyn FnMut(Note) + Send>,
     /// The rest.

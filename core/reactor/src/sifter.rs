@@ -19,6 +19,8 @@ const QUEUE_MAX: usize = 16_384;
 /// Overruns within [`WINDOW`] after which a filter is disabled.
 const OVERRUNS_MAX: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
+/// How long the end waits for a filter that is at work.
+const END_MAX: Duration = Duration::from_secs(2);
 
 /// The filters of a node, at work.
 pub(crate) struct Sifter {
@@ -28,16 +30,23 @@ pub(crate) struct Sifter {
 struct Shared {
     state: Mutex<State>,
     ready: Condvar,
-    filters: Vec<Arc<Filterer>>,
     listeners: Vec<Arc<str>>,
     mailbox: Arc<Mailbox>,
+    /// How long things are waited for.
+    budget: Duration,
+    /// The thread has ended.
+    ended: Condvar,
 }
 
 #[derive(Default)]
 struct State {
+    /// In the order in which they are asked.
+    filters: Vec<Arc<Filterer>>,
     queue: VecDeque<(Ticket, Box<Deed>)>,
-    /// Which filter is at work, and on what.
-    at: Option<(usize, Ticket)>,
+    /// Which filter is at work, and since when; later, when that was last counted against it.
+    at: Option<(usize, Instant)>,
+    /// A thread works for the present generation.
+    works: bool,
     /// A thread of an earlier one ends when its filter comes back.
     generation: u64,
     /// For each filter, how often it has overrun its budget since when.
@@ -46,10 +55,16 @@ struct State {
 }
 
 impl Sifter {
-    /// Starts the thread. `listeners` are their names, as the machine numbers them.
-    pub fn start(filters: Vec<Arc<Filterer>>, listeners: Vec<Arc<str>>, mailbox: Arc<Mailbox>) -> std::io::Result<Sifter> {
-        let state = State { overruns: vec![(0, None); filters.len()], ..State::default() };
-        let shared = Arc::new(Shared { state: Mutex::new(state), ready: Condvar::new(), filters, listeners, mailbox });
+    /// Starts the thread. `listeners` are their names, as the machine numbers them; `budget` is what the machine waits for a thing.
+    pub fn start(
+        filters: Vec<Arc<Filterer>>,
+        listeners: Vec<Arc<str>>,
+        budget: Duration,
+        mailbox: Arc<Mailbox>,
+    ) -> std::io::Result<Sifter> {
+        let state = State { overruns: vec![(0, None); filters.len()], filters, works: true, ..State::default() };
+        let (ready, ended) = (Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { state: Mutex::new(state), ready, listeners, mailbox, budget, ended });
         shared.clone().spawn(0)?;
         Ok(Sifter { shared })
     }
@@ -65,23 +80,39 @@ impl Sifter {
         true
     }
 
+    /// From here on another one is asked in the place of this.
+    pub fn exchange(&self, old: &Arc<Filterer>, new: &Arc<Filterer>) {
+        let mut state = self.shared.lock();
+        let State { filters, overruns, .. } = &mut *state;
+        for (filter, overruns) in filters.iter_mut().zip(overruns).filter(|(filter, _)| Arc::ptr_eq(filter, old)) {
+            (*filter, *overruns) = (new.clone(), (0, None));
+        }
+    }
+
     /// Nobody waits for this one any more.
     pub fn give_up(&self, ticket: Ticket) {
         let shared = &self.shared;
         let mut state = shared.lock();
         state.queue.retain(|(waiting, _)| *waiting != ticket);
-        let Some((at, _)) = state.at else { return };
+        // However much waits behind it: it took so long once.
+        let Some((at, since)) = &mut state.at else { return };
+        if since.elapsed() < shared.budget.mul_f64(0.9) {
+            return;
+        }
+        *since = Instant::now();
+        let at = *at;
         let (count, since) = &mut state.overruns[at];
         if since.is_none_or(|since| since.elapsed() > WINDOW) {
             (*count, *since) = (0, Some(Instant::now()));
         }
         *count += 1;
-        let filter = &shared.filters[at];
+        let count = *count;
+        let filter = state.filters[at].clone();
         filter.note_overrun();
-        if *count < OVERRUNS_MAX || filter.is_disabled() {
+        if count < OVERRUNS_MAX || filter.is_disabled() {
             return;
         }
-        filter.disable();
+        filter.disable(true);
         tracing::error!(plugin = filter.name(), "filter {} took too long {count} times in a minute, and is disabled", filter.name());
         // It may come back or not: nobody waits for that.
         state.at = None;
@@ -89,6 +120,7 @@ impl Sifter {
         let generation = state.generation;
         drop(state);
         if let Err(error) = shared.clone().spawn(generation) {
+            shared.lock().works = false;
             tracing::error!("no thread for the filters: {error}");
         }
     }
@@ -96,8 +128,12 @@ impl Sifter {
 
 impl Drop for Sifter {
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
+        let mut state = self.shared.lock();
+        state.closed = true;
         self.shared.ready.notify_all();
+        // So that a plugin whose last user this is has stopped before the process ends; one that hangs is not waited for.
+        let is_over = |state: &mut State| state.works;
+        drop(self.shared.ended.wait_timeout_while(state, END_MAX, is_over));
     }
 }
 
@@ -106,10 +142,19 @@ impl Shared {
         std::thread::Builder::new().name("filters".into()).spawn(move || self.work(generation)).map(drop)
     }
 
-    fn work(&self, generation: u64) {
+    fn work(self: &Arc<Self>, generation: u64) {
         let mut state = self.lock();
         loop {
-            if state.closed || state.generation != generation {
+            if state.generation != generation {
+                return;
+            }
+            if state.closed {
+                // They may stop by that, which may take a while.
+                let filters = std::mem::take(&mut state.filters);
+                drop(state);
+                drop(filters);
+                self.lock().works = false;
+                self.ended.notify_all();
                 return;
             }
             let Some((ticket, deed)) = state.queue.pop_front() else {
@@ -117,7 +162,7 @@ impl Shared {
                 continue;
             };
             drop(state);
-            let judgment = self.judge(generation, ticket, &deed);
+            let judgment = self.judge(generation, &deed);
             state = self.lock();
             if state.generation != generation {
                 return;
@@ -128,19 +173,18 @@ impl Shared {
     }
 
     /// One filter after the other, each with what the one before has made of it.
-    fn judge(&self, generation: u64, ticket: Ticket, deed: &Deed) -> Judgment {
+    fn judge(&self, generation: u64, deed: &Deed) -> Judgment {
         let mut rewritten: Option<String> = None;
-        for (ix, filter) in self.filters.iter().enumerate() {
-            if filter.is_disabled() {
-                continue;
-            }
-            {
+        for ix in 0.. {
+            let filter = {
                 let mut state = self.lock();
-                if state.generation != generation {
-                    break;
+                let Some(filter) = state.filters.get(ix).cloned().filter(|_| state.generation == generation) else { break };
+                if filter.is_disabled() {
+                    continue;
                 }
-                state.at = Some((ix, ticket));
-            }
+                state.at = Some((ix, Instant::now()));
+                filter
+            };
             let text = rewritten.as_deref().unwrap_or(&deed.text);
             match filter.judge(&self.as_seen(deed, text)) {
                 Said::Pass | Said::Fault(_) => {}

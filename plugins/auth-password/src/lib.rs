@@ -3,6 +3,8 @@
 //! ```toml
 //! file = "/etc/chatring/passwords"   # lines of name:hash, see hash_line; `#` begins a comment line. Without it, only the directory's
 //! parallel = 2                       # how many passwords are hashed at a time (1 to 64); the others wait
+//! failures_per_address = 20          # wrong passwords a minute from one address; then it has to wait for the next
+//! failures_per_account = 60          # and for one account, from wherever
 //! ```
 //!
 //! - A name that stands in the file goes by it; every other one is the directory's.
@@ -14,16 +16,18 @@
 //! - Who shows no password is none of its business: the next authenticator is asked.
 
 mod accounts;
+mod tries;
 mod width;
 
 use accounts::{Accounts, Stamp};
 use argon2::{Argon2, PasswordHasher};
-use chatring_sdk::{Ask, Auth, ChatEntry, Kept, Log, Verdict};
+use chatring_sdk::{Ask, Auth, ChatEntry, Clock, Counter, Kept, Log, Metrics, Verdict};
 use serde::Deserialize;
 use std::ffi::CStr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use thiserror::Error;
+use tries::Tries;
 use width::Width;
 
 pub use accounts::{MEMORY_KIB_MAX, NAME_MAX};
@@ -33,6 +37,10 @@ pub struct Password {
     file: Option<PathBuf>,
     known: Mutex<Known>,
     width: Width,
+    tries: Mutex<[Tries; 2]>,
+    clock: Clock,
+    denied: Counter,
+    held: Counter,
     log: Log,
 }
 
@@ -48,10 +56,24 @@ struct Config {
     file: Option<PathBuf>,
     #[serde(default = "parallel_default")]
     parallel: usize,
+    #[serde(default = "per_address_default")]
+    failures_per_address: u32,
+    #[serde(default = "per_account_default")]
+    failures_per_account: u32,
 }
 
 fn parallel_default() -> usize {
     2
+}
+
+/// Several people may come from one address.
+fn per_address_default() -> u32 {
+    20
+}
+
+/// So much that its owner is seldom kept out by others' guessing, and so little that nobody guesses it.
+fn per_account_default() -> u32 {
+    60
 }
 
 const PARALLEL_MAX: usize = 64;
@@ -77,6 +99,13 @@ impl Auth for Password {
         if !(1..=PARALLEL_MAX).contains(&config.parallel) {
             return Err(format!("parallel = {}: must be 1 to {PARALLEL_MAX}", config.parallel));
         }
+        for (key, failures) in
+            [("failures_per_address", config.failures_per_address), ("failures_per_account", config.failures_per_account)]
+        {
+            if failures == 0 {
+                return Err(format!("{key} = 0: must be 1 or more: nobody could log in"));
+            }
+        }
         let stamp = config.file.as_deref().and_then(Stamp::of);
         let accounts = match &config.file {
             Some(file) => Accounts::read(file).map_err(|bad| bad.to_string())?,
@@ -84,7 +113,17 @@ impl Auth for Password {
         };
         let accounts = Arc::new(accounts);
         let known = Mutex::new(Known { accounts, stamp });
-        Ok(Password { file: config.file, known, width: Width::new(config.parallel), log: Log::here() })
+        let metrics = Metrics::here();
+        Ok(Password {
+            file: config.file,
+            known,
+            width: Width::new(config.parallel),
+            tries: Mutex::new([Tries::new(config.failures_per_address), Tries::new(config.failures_per_account)]),
+            clock: Clock::here(),
+            denied: metrics.counter("denied", "wrong names or passwords"),
+            held: metrics.counter("held", "tries that were not looked at, after too many wrong ones"),
+            log: Log::here(),
+        })
     }
 
     fn check(&self, ask: &Ask<'_>) -> Verdict {
@@ -93,6 +132,9 @@ impl Auth for Password {
         }
         if ask.secret.len() > SECRET_MAX {
             return Verdict::Deny(WRONG.to_string());
+        }
+        if let Some(verdict) = self.hold(ask) {
+            return verdict;
         }
         let accounts = self.accounts();
         let kept = match (accounts.find(ask.name), ask.kept) {
@@ -112,6 +154,7 @@ impl Auth for Password {
         let slot = self.width.enter();
         let is_right = hash.is_some_and(|hash| accounts::is_right(&hash, ask.secret));
         drop(slot);
+        self.note(ask, is_right && kept.is_some());
         match kept {
             Some((name, _)) if is_right => Verdict::Accept(Some(name.to_string())),
             _ => Verdict::Deny(WRONG.to_string()),
@@ -120,6 +163,32 @@ impl Auth for Password {
 }
 
 impl Password {
+    /// Who has failed too often is not even looked at.
+    fn hold(&self, ask: &Ask<'_>) -> Option<Verdict> {
+        let [addresses, accounts] = &*self.tries();
+        let now = self.clock.steady_ms();
+        let wait_ms = addresses.wait_ms(now, ask.peer).max(accounts.wait_ms(now, &ask.name.to_ascii_lowercase()))?;
+        self.held.add(1);
+        Some(Verdict::Deny(format!("too many wrong passwords: try again in {} s", wait_ms.div_ceil(1_000))))
+    }
+
+    fn note(&self, ask: &Ask<'_>, is_right: bool) {
+        let [addresses, accounts] = &mut *self.tries();
+        let (now, account) = (self.clock.steady_ms(), ask.name.to_ascii_lowercase());
+        if is_right {
+            // Not the address: else whoever has one account could try at others for ever.
+            accounts.forget(&account);
+        } else {
+            addresses.failed(now, ask.peer);
+            accounts.failed(now, &account);
+            self.denied.add(1);
+        }
+    }
+
+    fn tries(&self) -> std::sync::MutexGuard<'_, [Tries; 2]> {
+        self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The accounts as the file has them now.
     fn accounts(&self) -> Arc<Accounts> {
         // What is behind the lock is whole at every step, so a panic under it spoils nothing.

@@ -68,6 +68,23 @@ fn only_passwords_are_its_business() {
 }
 
 #[test]
+fn guessing_is_slowed_down() {
+    let (_dir, file) = with_file(&format!("{}\n{}", cheap("joe", "sesame"), cheap("ann", "apple")));
+    let config = format!("file = '{}'\nfailures_per_address = 3\nfailures_per_account = 4", file.display());
+    let plugin = Password::start(&config).unwrap();
+    let held = |verdict: Verdict| matches!(&verdict, Verdict::Deny(why) if why.starts_with("too many wrong passwords: try again in "));
+    let from = |peer, name, secret| Ask { peer, ..ask(name, secret) };
+    for _ in 0..3 {
+        assert_eq!(plugin.check(&from("192.0.2.1", "joe", "guess")), wrong());
+    }
+    // That address waits, whoever it says it is; others do not.
+    assert!(held(plugin.check(&from("192.0.2.1", "joe", "sesame"))) && held(plugin.check(&from("192.0.2.1", "ann", "apple"))));
+    assert_eq!(plugin.check(&from("192.0.2.2", "JOE", "guess")), wrong());
+    assert!(held(plugin.check(&from("192.0.2.3", "joe", "sesame"))), "the account had its four");
+    assert_eq!(plugin.check(&from("192.0.2.3", "ann", "apple")), Verdict::Accept(Some("ann".into())));
+}
+
+#[test]
 fn accounts_of_the_directory() {
     let hash = |password: &str| cheap("x", password)["x:".len()..].to_string();
     let (sesame, other) = (hash("sesame"), hash("other"));
@@ -127,6 +144,7 @@ fn a_bad_config_is_refused() {
     }
     check("file = 7", "invalid type");
     check("file = '/x'\nwidth = 3", "unknown field `width`");
+    check("failures_per_account = 0", "failures_per_account = 0: must be 1 or more");
     check("file = '/x'\nparallel = 0", "parallel = 0: must be 1 to 64");
     check("file = '/nowhere/at/all'", "/nowhere/at/all: No such file");
 }

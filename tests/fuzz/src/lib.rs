@@ -4,6 +4,9 @@
 //! cut and however often the host says stop; and whatever came in can be encoded, twice the same. Where the cuts are is taken
 //! from the data itself.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chatring_auth_token::Keys;
 use chatring_sdk::testing::{Feed, Heard, OwnedRecord, decode_all, encode, encode_private};
 use chatring_sdk::{Role, Transport};
 
@@ -30,4 +33,12 @@ fn check_encoding<T: Transport>(codec: &T, role: Role, record: &OwnedRecord) {
         assert_eq!(encode(codec, class, record), encode(codec, class, record), "encode is not pure");
     }
     encode_private(codec, &mut codec.open(role), record);
+}
+
+/// A token with these claims, whatever they are.
+pub fn signed_by(keys: &Keys, kid: &str, header: &str, claims: &[u8]) -> String {
+    let (_, key) = keys.find(kid).expect("a key of this name");
+    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signature = key.sign(text.as_bytes()).expect("a key that signs");
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
 }

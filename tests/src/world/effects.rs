@@ -72,7 +72,7 @@ impl World {
                 let input = Input::Sifted { ticket, judgment: Judgment::Pass };
                 self.schedule(self.now, Happening::Input { to: of, life, input: Box::new(input) });
             }
-            Effect::Unsift { .. } => {}
+            Effect::Unsift { .. } | Effect::Plugin { .. } => {}
             // Everyone knows their password.
             Effect::Judge { ticket, ask, .. } => {
                 let at = self.now + self.rng.below(self.options.judge_ms + 1);

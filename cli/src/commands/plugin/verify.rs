@@ -41,12 +41,8 @@ pub fn run(args: VerifyArgs, output: Output) -> Result<(), Failure> {
         samples: samples.collect::<Result<_, _>>()?,
         patience_ms: args.patience * 1000,
     };
-    let program = std::env::current_exe().map_err(|error| Failure::refused(format!("this program can't start itself: {error}")))?;
-    let command = || {
-        let mut command = Command::new(&program);
-        command.args(["plugin", "try"]);
-        command
-    };
+    let program = this_program()?;
+    let command = || trying(&program);
     let seed = case.seed;
     let watch = Watch { case, command: &command };
     let mut shown = Shown { human: output == Output::Table, colour: std::io::stdout().is_terminal(), headed: false };
@@ -66,6 +62,39 @@ pub fn run(args: VerifyArgs, output: Output) -> Result<(), Failure> {
     let bad: Vec<&str> = report.checks.iter().filter(|outcome| outcome.is_bad()).map(|outcome| outcome.check).collect();
     let again = format!("That one again: the same command with --seed {seed} --only {}", bad[0]);
     Err(Failure::refused(format!("{} did not pass", bad.join(", "))).advise(again))
+}
+
+/// Verifies a plugin that is about to be used, and only says what is wrong with it. `config` is its table, as for [`VerifyArgs`].
+pub fn before_use(file: &Path, config: &str) -> Result<(), Failure> {
+    let program = this_program()?;
+    let command = || trying(&program);
+    let seed = u64::from(getrandom::u32().unwrap_or_default());
+    let case = Case { file: file.to_path_buf(), config: self::config(config)?, seed, samples: Vec::new(), patience_ms: 10_000 };
+    let watch = Watch { case, command: &command };
+    let mut wrong = Vec::new();
+    let heard = |_: &Report, outcome: &Outcome| {
+        if outcome.is_bad() {
+            wrong.push(format!("{}: {}", outcome.check, clean(&outcome.said)));
+        }
+    };
+    let report = watch.run(&[], heard).map_err(|error| Failure::refused(format!("this program can't start itself: {error}")))?;
+    if report.is_good() {
+        return Ok(());
+    }
+    let file = file.display();
+    Err(Failure::refused(format!("{file} does not keep the contract, and nothing is changed: {}", wrong.join("; "))).advise(format!(
+        "`chatctl plugin verify {file} --seed {seed}` shows all of it; --config gives it its table, --unverified takes it as it is."
+    )))
+}
+
+fn this_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| Failure::refused(format!("this program can't start itself: {error}")))
+}
+
+fn trying(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.args(["plugin", "try"]);
+    command
 }
 
 fn config(text: &str) -> Result<String, Failure> {

@@ -21,13 +21,25 @@ pub fn plugins() -> (Plugins, Receiver<(u64, Verdict)>) {
 
 /// A shared library from a line or two of C after `#include "chat_plugin.h"`.
 pub fn c_library(dir: &Path, name: &str, source: &str) -> PathBuf {
-    let (from, to) = (dir.join(format!("{name}.c")), dir.join(format!("{name}.so")));
+    let from = dir.join(format!("{name}.c"));
     std::fs::write(&from, format!("#include \"chat_plugin.h\"\n#include <string.h>\n{source}")).unwrap();
+    compiled(&from, dir, &[])
+}
+
+/// A shared library from one of plugins/examples/c, with the flags of its Makefile.
+pub fn c_example(dir: &Path, name: &str) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/examples/c").join(name).with_extension("c");
+    compiled(&from, dir, &["-pedantic", "-O2"])
+}
+
+fn compiled(from: &Path, dir: &Path, flags: &[&str]) -> PathBuf {
+    let to = dir.join(from.file_stem().unwrap()).with_extension("so");
     let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/abi");
     let output = Command::new("cc")
         .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-pthread"])
+        .args(flags)
         .arg("-I")
-        .args([&header, &from])
+        .args([&header, from])
         .arg("-o")
         .arg(&to)
         .output()

@@ -155,10 +155,14 @@ impl Directory {
         self.visit_over(now, outcome, effects);
     }
 
-    /// The server that was asked, where that is another one; else any other that is there.
+    /// The server that was asked, where that is another one; else any other that is there. One that was let go, and is there all the same, has no say.
     fn other_visitor(&self, conn: Conn) -> Option<Text> {
         let asked = self.vias.server_of(conn).and_then(|server| self.colleagues.at(server));
-        let there = |address: &&Text| self.colleagues.link_of(address).is_some() && self.colleagues.introduced(address).is_some();
+        let roster = self.replica.roster();
+        let there = |address: &&Text| {
+            let is_seated = roster.seats.iter().any(|seat| seat.address == **address);
+            is_seated && self.colleagues.link_of(address).is_some() && self.colleagues.introduced(address).is_some()
+        };
         asked.filter(there).or_else(|| self.colleagues.addresses().find(there)).cloned()
     }
 

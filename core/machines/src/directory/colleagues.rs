@@ -1,6 +1,6 @@
 //! The links to the other directory servers: one dialled to each, over which all goes that this server has to say to it. What they have to say comes over theirs.
 //!
-//! A link is kept up as long as the server is one of ours or is configured. What can't be sent is dropped: the log's protocol says everything again. A link that is up is asked whether someone is there, and is
+//! A link is kept up as long as the server is one of ours, is configured, or keeps one to us. What can't be sent is dropped: the log's protocol says everything again. A link that is up is asked whether someone is there, and is
 //! taken for broken when nobody has answered for a while.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,16 +95,25 @@ impl Colleagues {
         self.all.keys()
     }
 
-    /// A server said this of itself. False: it is none of ours, so far.
-    pub(super) fn introduce(&mut self, address: &Text, introduced: Introduced, over: Conn) -> bool {
-        self.gone(over);
-        self.introduced.insert(address.clone(), (introduced, over));
+    /// Whether it is one of ours.
+    pub(super) fn has(&self, address: &Text) -> bool {
         self.all.contains_key(address)
     }
 
-    /// A link that others dialled is gone.
-    pub(super) fn gone(&mut self, conn: Conn) {
-        self.introduced.retain(|_, (_, over)| *over != conn);
+    /// Who keeps a link to us, and knows of a network.
+    pub(super) fn callers(&self) -> impl Iterator<Item = &Text> {
+        self.introduced.iter().filter(|(_, (there, _))| there.founded).map(|(address, _)| address)
+    }
+
+    /// A server said this of itself.
+    pub(super) fn introduce(&mut self, address: &Text, introduced: Introduced, over: Conn) {
+        self.gone(over);
+        self.introduced.insert(address.clone(), (introduced, over));
+    }
+
+    /// A link that others dialled is gone. Says whether a server had introduced itself over it.
+    pub(super) fn gone(&mut self, conn: Conn) -> bool {
+        self.introduced.extract_if(.., |_, (_, over)| *over == conn).count() > 0
     }
 
     /// Which server of ours introduced itself over this link of its own.

@@ -235,7 +235,7 @@ impl Machine for Directory {
                 self.stop_when_idle(effects);
             }
             Input::Deadline => self.attend(now, effects),
-            Input::Sifted { .. } | Input::Bot { .. } => {}
+            Input::Sifted { .. } | Input::Bot { .. } | Input::Plugged { .. } => {}
             Input::Told { .. } | Input::Judged { .. } | Input::Wish(_) | Input::Drained { .. } | Input::Surveyed { .. } => {}
             Input::Kept { .. } | Input::DiskTrouble { .. } | Input::DiskWell { .. } => {}
         }
@@ -368,7 +368,7 @@ impl Directory {
             return self.visit_over(now, outcome, effects);
         }
         let Some(link) = self.links.remove(conn) else { return };
-        self.colleagues.gone(conn);
+        self.caller_gone(now, conn, effects);
         let vias = self.vias.of(conn);
         self.forget_vias(vias, effects);
         self.forget_asker(conn, effects);
@@ -385,7 +385,7 @@ impl Directory {
     /// Forgets a connection and has it closed. Its node, if it has one, is not suspected: we did this.
     fn close(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
         let link = self.links.remove(conn);
-        self.colleagues.gone(conn);
+        self.caller_gone(now, conn, effects);
         if let Some(peer) = link.as_ref().and_then(links::Link::peer) {
             self.pulses.disconnect(&peer.key, conn);
         }

@@ -106,7 +106,11 @@ impl Directory {
             PeerCommand::Report { ticket, reports } => self.report(now, conn, &peer.key, ticket, reports, effects),
             PeerCommand::Charter { ticket, charters } => self.chartered(now, conn, &peer.key, (ticket, charters), effects),
             PeerCommand::AccountOf { ticket, name } => {
-                let account = self.state.ledger().account(&name).map(|account| Box::new((**account).clone()));
+                let mut account = self.state.ledger().account(&name).map(|account| Box::new((**account).clone()));
+                // A gateway stands on somebody's desk: it hears that there is one, and nothing to guess passwords by.
+                if let (Some(account), None) = (&mut account, peer.key.address()) {
+                    account.secret = "".into();
+                }
                 effects.push(tell(conn, LinkEvent::Account { ticket, account }));
             }
             PeerCommand::Record { ticket, group } => self.ask(now, conn, Query::Record(group), Shape::Peer(ticket), effects),

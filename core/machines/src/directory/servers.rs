@@ -182,13 +182,21 @@ impl Directory {
         last.is_some_and(|servers| servers == wanted)
     }
 
-    /// Keeps links to all that are configured, or have a seat.
+    /// Keeps links to all that are configured, or have a seat, and to who keeps one to us: who was away knows nothing of those that were taken in meanwhile, and one of them may lead, or need its vote, or take it in.
     pub(super) fn want_colleagues(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let roster = self.replica.roster();
         let seated = roster.seats.iter().map(|seat| seat.address.clone());
-        let mut all: BTreeSet<Text> = seated.chain(self.config.directories.iter().chain(&self.wanted).cloned()).collect();
+        let others = self.config.directories.iter().chain(&self.wanted).chain(self.colleagues.callers());
+        let mut all: BTreeSet<Text> = seated.chain(others.cloned()).collect();
         all.remove(&self.config.address);
         self.colleagues.want(now, all, effects);
+    }
+
+    /// A link that others dialled is gone: nobody counts on our answers to what was said over it.
+    pub(super) fn caller_gone(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
+        if self.colleagues.gone(conn) {
+            self.want_colleagues(now, effects);
+        }
     }
 
     /// Something became of a link to another server.
@@ -264,7 +272,9 @@ impl Directory {
     /// Another server says which it is.
     pub(super) fn introduced(&mut self, now: Time, over: Conn, there: Introduced, address: &Text, effects: &mut Vec<Effect>) {
         let Introduced { server, founded, .. } = there;
-        if !self.colleagues.introduce(address, there, over) {
+        self.colleagues.introduce(address, there, over);
+        self.want_colleagues(now, effects);
+        if !self.colleagues.has(address) {
             return;
         }
         self.replica.meet(server, address.clone());

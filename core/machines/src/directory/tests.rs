@@ -438,6 +438,25 @@ fn what_is_for_the_server_that_was_here_before_is_not_for_this_one() {
     assert_eq!((replica.leader(rig.now), replica.term(), replica.reach()), (Some(ServerId(0xaa)), 0, (0, 0)));
 }
 
+/// A server that was away when others were taken in knows nothing of these: they dial it, and it has to answer them.
+#[test]
+fn who_keeps_a_link_to_us_gets_one_back() {
+    let introduce = |founded: &str| format!("1 SERVER 00000000000000aa 192.0.2.8:7410 {founded} {}", "11".repeat(32));
+    check(&[
+        ("node 1 edge:x 1", "1: proven"),
+        // One that knows of no network wants to be in one, and is wanted by nobody here.
+        (&introduce("0"), ""),
+        ("until 1500", ""),
+        (&introduce("1"), ""),
+        ("until 2000", "dial 192.0.2.8:7410"),
+        ("refused", ""),
+        ("until 2600", "dial 192.0.2.8:7410"),
+        ("refused", ""),
+        ("lost 1", ""),
+        ("until 60000", ""),
+    ]);
+}
+
 #[test]
 fn the_ring_is_not_shown_before_it_is_founded() {
     let mut rig = Rig::new(DirectoryLimits::default());

@@ -449,7 +449,7 @@ impl Machine for SuperNode {
             Input::Certified { conn, certificate } => self.certified(conn, certificate),
             Input::Heard { conn, command: Ok(command) } => self.heard(now, conn, command, effects),
             Input::Heard { conn, command: Err(bad) } if self.links.is_peer(conn) => self.misunderstood(now, conn, &bad, effects),
-            Input::Heard { conn, command: Err(bad) } => self.edge.bad(ctx!(self, now, effects), conn, &bad),
+            Input::Heard { conn, command: Err(bad) } => self.edge.bad(ctx!(self, now, effects), conn, bad),
             Input::Told { conn, event: Ok(event) } => self.told(now, conn, event, effects),
             Input::Told { conn, event: Err(bad) } => self.misunderstood(now, conn, &bad, effects),
             Input::Lost { conn } => self.lost(now, conn, effects),
@@ -464,6 +464,7 @@ impl Machine for SuperNode {
                 self.link_changed(now, change, effects);
             }
             Input::Sifted { ticket, judgment } => self.edge.sifted(ctx!(self, now, effects), ticket, judgment),
+            Input::Plugged { ticket, result } => self.edge.plugged(ctx!(self, now, effects), ticket, result),
             Input::Bot { nick, group, text } => self.edge.bot_says(ctx!(self, now, effects), nick, group, text),
             Input::Judged { ticket, verdict } => self.edge.judged(ctx!(self, now, effects), ticket, verdict),
             Input::Fell { conn, list, next, lost } => self.fell(now, conn, list, next, lost, effects),

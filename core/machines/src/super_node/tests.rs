@@ -13,6 +13,7 @@ mod following;
 mod opening;
 mod orphans;
 mod serving;
+mod sifting;
 mod silence;
 mod slow_readers;
 
@@ -128,6 +129,15 @@ impl Bench {
 
     /// A node that had this on its disk.
     fn started_anew(ring: &[&str], limits: NodeLimits, kept: Vec<KeptGroup>) -> Bench {
+        Bench::made(ring, limits, kept, false)
+    }
+
+    /// A node with filters.
+    fn filtered(ring: &[&str]) -> Bench {
+        Bench::made(ring, NodeLimits::default(), vec![], true)
+    }
+
+    fn made(ring: &[&str], limits: NodeLimits, kept: Vec<KeptGroup>, is_filtered: bool) -> Bench {
         let config = NodeConfig {
             token: None,
             key: key(ME),
@@ -139,7 +149,7 @@ impl Bench {
             seed: 1,
             directories: vec!["10.0.0.9:7410".into()],
             in_ring: true,
-            is_filtered: false,
+            is_filtered,
             process_id: 1,
             motd: vec![],
             durability: crate::keeping::Durability::Memory,

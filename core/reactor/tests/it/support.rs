@@ -182,6 +182,7 @@ impl Server {
             keep: None,
             judges: Arc::new(judges),
             filters: Vec::new(),
+            plugins: None,
             notes: Box::new(move |note| drop(notes.lock().unwrap().send(format!("{note:?}")))),
             tuning,
         };

@@ -66,7 +66,7 @@ const NAMED: &[&str] = &[
     "modes-are #g 1700000000000 +ntk secret",
     "bans-are #g *!*@bad.example joe 1700000000137",
     "bans-are #g",
-    "who-is #g #g joe host.example joe 127.0.0.1 H@ Joe~A",
+    "who-is #g #g joe host.example 127.0.0.1 joe Ho Joe~A",
     "who-is joe",
     "whois-is joe joe host.example Joe 127.0.0.1 joe 5000 1700000000000 _",
     "whois-is joe joe host.example Joe 127.0.0.1 _ 5000 1700000000000 lunch",

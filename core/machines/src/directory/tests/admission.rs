@@ -313,3 +313,26 @@ fn only_a_server_that_has_introduced_itself_may_ask_for_a_visit() {
     // And what nobody asked for changes nothing.
     rig.directory.visited(rig.now, Ticket(99), Found::Word { word: "".into() }, &mut Vec::new());
 }
+
+/// A server that was let go and goes on running dials us, and is dialled back. It may be anywhere by now: who wants in is not lost because that one does not find them.
+#[test]
+fn a_server_without_a_seat_is_not_asked_to_look() {
+    let mut rig = rig(Admission::default());
+    let introduce = format!("1 SERVER 00000000000000aa 192.0.2.8:7410 1 {}", "11".repeat(32));
+    ["start", "durable", "node 1 edge:x 1", &introduce, "until 1500"].iter().for_each(|line| {
+        rig.step(line);
+    });
+    let hello = rig.step("reached").into_iter().find_map(|effect| match effect {
+        Effect::Tell { event: Event::Command(Command::Peer(hello)), .. } => Some(hello),
+        _ => None,
+    });
+    let (_, challenge) = Accepting::start(&identity("edge:x", Incarnation(1), "s"), &hello.unwrap(), None, 5).unwrap();
+    for event in [challenge, LinkEvent::Proven {}] {
+        rig.handle(Input::Told { conn: conn("99"), event: Ok(event.into()) });
+    }
+    assert!(rig.directory.colleagues.link_of(&"192.0.2.8:7410".into()).is_some());
+    rig.hospitable = true;
+    rig.step("node 2 192.0.2.1 1");
+    let registered = ["2 REGISTER 7 alpha", "durable"].map(|line| rig.step(line).iter().filter_map(show).collect::<Vec<_>>().join(" | "));
+    assert_eq!(registered, ["2 watches | 2: view 1.2 | 2: pending 0 - | commit admit", "all: view 1.3 192.0.2.1/1 | 2: registered 7 1.3"]);
+}

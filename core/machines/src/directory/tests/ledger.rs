@@ -87,6 +87,8 @@ fn accounts_are_set_by_operators_and_told_to_nodes() {
         ("9 ACCOUNT LIST k", "9: accounts"),
         ("1 ACCOUNTOF 4 Joe", "1: account 4 joe $argon2id$y 1000 2000"),
         ("1 ACCOUNTOF 4 eve", "1: account 4 "),
+        ("node 3 edge:desk 1", "3: proven"),
+        ("3 ACCOUNTOF 4 joe", "3: account 4 joe  1000 2000"),
         ("9 ACCOUNT REMOVE eve", "9: error ERR there is no account eve; ACCOUNT LIST shows which there are"),
         (
             "8 ACCOUNT LIST",

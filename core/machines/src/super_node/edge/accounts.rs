@@ -122,6 +122,8 @@ impl Edge {
 
     fn go_on(&mut self, ctx: &mut Ctx<'_>, Lookup { conn, then, .. }: Lookup, kept: Kept) {
         match then {
+            // There is one, and what its password is checked with is not for a gateway.
+            Then::Judge(account) if kept == Kept::Secret("".into()) => self.ask_authenticators(ctx, conn, Some(account), Kept::Unknown),
             Then::Judge(account) => self.ask_authenticators(ctx, conn, Some(account), kept),
             Then::Claim(slot, nick, then) => match kept {
                 Kept::Secret(_) => self.claim_is_refused(ctx, conn, slot, &nick),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::answers::{Claim, JoinStyle, Purpose};
 use super::readers::Asker;
 use super::session::{GUEST_PREFIX, Gate};
+use super::sifting::Heard;
 use super::{Asked, Edge, Query};
 use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk, RingAsk};
 use crate::entry::{Person, SayKind};
@@ -47,8 +48,15 @@ impl Said {
 }
 
 impl Edge {
-    /// Something that should have been a command.
-    pub fn bad(&mut self, ctx: &mut Ctx<'_>, conn: Conn, bad: &Bad) {
+    /// Something that should have been a command: answered in its turn, like any other.
+    pub fn bad(&mut self, ctx: &mut Ctx<'_>, conn: Conn, bad: Bad) {
+        if self.waits_for_filters(conn) {
+            return self.wait_behind(ctx, conn, Heard::Bad(bad));
+        }
+        self.complain(ctx, conn, &bad);
+    }
+
+    pub(super) fn complain(&mut self, ctx: &mut Ctx<'_>, conn: Conn, bad: &Bad) {
         let event = match bad {
             Bad::Unknown(word) => {
                 Event::error_about(Code::Unknown, format!("unknown command '{word}'; COMMAND LIST lists them"), [word.as_str().into()])
@@ -69,6 +77,15 @@ impl Edge {
         let now = ctx.now;
         let Some(session) = self.session(conn) else { return };
         (session.heard, session.pinged) = (now, false);
+        if self.waits_for_filters(conn) {
+            return self.wait_behind(ctx, conn, Heard::Command(command));
+        }
+        self.obey(ctx, conn, command, false);
+    }
+
+    /// Does a command whose turn it is. `judged`: the filters have seen it.
+    pub(super) fn obey(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand, judged: bool) {
+        let Some(session) = self.session(conn) else { return };
         let spec = command.spec();
         if spec.at == At::Directory {
             let text = format!("{} is answered by directory servers; this is super node {}", spec.word, ctx.config.key);
@@ -91,6 +108,7 @@ impl Edge {
                 session.registers = true;
                 self.judge(ctx, conn, account, command);
             }
+            command if judged => self.run(ctx, conn, command),
             command => self.sift(ctx, conn, command),
         }
         let pending_max = ctx.config.limits.pending_per_session;
@@ -150,6 +168,7 @@ impl Edge {
                 }
                 self.resume(ctx, conn);
                 self.admitted(ctx, conn, *then);
+                self.do_what_is_judged(ctx, conn);
             }
             Verdict::Deny(reason) => {
                 let shown = matches!(*then, ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Hello { .. });
@@ -160,10 +179,12 @@ impl Edge {
                     return self.close(ctx, conn, "too many wrong passwords");
                 }
                 self.resume(ctx, conn);
+                self.do_what_is_judged(ctx, conn);
             }
             Verdict::Busy => {
                 self.say(ctx, conn, Event::error(Code::Busy, "too many people are logging in: try again in a moment"));
                 self.resume(ctx, conn);
+                self.do_what_is_judged(ctx, conn);
             }
         }
     }
@@ -273,6 +294,7 @@ impl Edge {
                 None => self.say(ctx, conn, Event::error(Code::TryAgain, "this node has not heard from a directory server yet")),
             },
             ClientCommand::Check { group } => self.check_now(ctx, conn, group),
+            ClientCommand::Plugin { what, name, file } => self.wish_of_plugins(ctx, conn, what, name, file),
             // Handled before, or refused by the table.
             ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Alive {} => {}
             ClientCommand::Nodes {}

@@ -12,6 +12,7 @@ mod attachments;
 mod budget;
 mod commands;
 mod history;
+mod plugins;
 mod readers;
 mod session;
 mod sifting;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use super::ctx::{Ctx, Letter};
 use crate::certificate::Certificate;
+use crate::command::PluginAsk;
 use crate::entry::{Content, Entry, Person};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Conn, EntryId, Epoch, ListId, ListenerId, SessionId, Term, Ticket};
@@ -167,6 +169,8 @@ pub(super) struct Edge {
     reattach: BTreeSet<(Time, GroupName)>,
     accounts: accounts::Accounts,
     sieve: sifting::Sieve,
+    /// What operators want of plugins, and who waits for it.
+    wishes: BTreeMap<Ticket, (Conn, u64, PluginAsk)>,
     /// The last counter that something was given that a bot said.
     bots_counter: u64,
     judging: BTreeMap<Ticket, (Conn, Time)>,

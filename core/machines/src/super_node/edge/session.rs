@@ -90,6 +90,7 @@ pub(super) struct Session {
     pub gate: Gate,
     pub slots: Slots,
     /// Commands that are with the filters, and what came behind them.
+    #[allow(clippy::box_collection)] // most sessions have none: a pointer is what they pay for that
     pub sifting: Option<Box<VecDeque<Sifting>>>,
     pub groups: SmallVec<[GroupName; 1]>,
     pub listener: ListenerId,

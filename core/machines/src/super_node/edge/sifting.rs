@@ -19,7 +19,7 @@ use crate::machine::{Deed, DeedKind, Effect, Judgment};
 use crate::names::GroupName;
 use crate::super_node::ctx::Ctx;
 use crate::time::Time;
-use crate::wire::{Given, Rest, Text};
+use crate::wire::{Bad, Given, Rest, Text};
 
 /// Commands of one session that wait; then nothing more is read from it until half are done.
 const WAITING_MAX: usize = 64;
@@ -30,13 +30,22 @@ pub(super) struct Sieve {
     asked: BTreeMap<Ticket, (Conn, Time)>,
 }
 
-/// A command that waits.
+/// What was heard and waits: for the filters, or behind something that does.
 #[derive(Debug)]
 pub(super) struct Sifting {
-    command: ClientCommand,
+    heard: Heard,
     /// Until it is judged.
     ticket: Option<Ticket>,
-    judgment: Judgment,
+    /// What the filters say; `None`: they have not been asked.
+    judgment: Option<Judgment>,
+}
+
+/// What a program sent.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Command(ClientCommand),
+    /// What should have been a command.
+    Bad(Bad),
 }
 
 impl Sieve {
@@ -47,37 +56,52 @@ impl Sieve {
 }
 
 impl Edge {
-    /// Does a command, once the filters have nothing against it.
+    /// Does a command whose turn it is, once the filters have nothing against it: ahead of whatever waits.
     pub(super) fn sift(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand) {
-        if !ctx.config.is_filtered {
-            return self.run(ctx, conn, command);
-        }
-        match command {
-            // One after the other: each may be refused.
-            ClientCommand::Subscribe { groups: Rest(groups) } if groups.len() > 1 && groups.len() <= WAITING_MAX => {
-                for group in groups {
-                    self.sift_one(ctx, conn, ClientCommand::Subscribe { groups: Rest(vec![group]) });
-                }
-            }
-            command => self.sift_one(ctx, conn, command),
+        match ctx.config.is_filtered && deed_of(&command).is_some() {
+            true => self.wait_at(ctx, conn, 0, Heard::Command(command)),
+            false => self.run(ctx, conn, command),
         }
     }
 
-    fn sift_one(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand) {
+    /// Whether something of this session is with the filters: whatever comes then waits behind it.
+    pub(super) fn waits_for_filters(&self, conn: Conn) -> bool {
+        self.peek(conn).is_some_and(|session| session.sifting.is_some())
+    }
+
+    pub(super) fn wait_behind(&mut self, ctx: &mut Ctx<'_>, conn: Conn, heard: Heard) {
+        let last = self.peek(conn).and_then(|session| session.sifting.as_ref()).map_or(0, |waiting| waiting.len());
+        self.wait_at(ctx, conn, last, heard);
+    }
+
+    fn wait_at(&mut self, ctx: &mut Ctx<'_>, conn: Conn, place: usize, heard: Heard) {
+        match heard {
+            // One after the other: each may be refused.
+            Heard::Command(ClientCommand::Subscribe { groups: Rest(groups) }) if groups.len() > 1 && groups.len() <= WAITING_MAX => {
+                for (ix, group) in groups.into_iter().enumerate() {
+                    let one = ClientCommand::Subscribe { groups: Rest(vec![group]) };
+                    self.wait_for(ctx, conn, place + ix, Heard::Command(one));
+                }
+            }
+            heard => self.wait_for(ctx, conn, place, heard),
+        }
+    }
+
+    fn wait_for(&mut self, ctx: &mut Ctx<'_>, conn: Conn, place: usize, heard: Heard) {
         let Some(session) = self.session(conn) else { return };
-        let deed = deed_of(&command).map(|(kind, target, text)| Deed {
+        // What will be refused anyway filters need not see.
+        let may = matches!(session.gate, Gate::Open) && (!session.registers || session.named || session.renamed);
+        let deed = if let (Heard::Command(command), true) = (&heard, may) { deed_of(command) } else { None };
+        let deed = deed.map(|(kind, target, text)| Deed {
             kind,
             target: target.into(),
             text: text.into(),
             person: session.person.clone(),
             listener: session.listener,
         });
-        if deed.is_none() && session.sifting.is_none() {
-            return self.run(ctx, conn, command);
-        }
         let ticket = deed.as_ref().map(|_| ctx.ids.ticket());
         let waiting = session.sifting.get_or_insert_default();
-        waiting.push_back(Sifting { command, ticket, judgment: Judgment::Pass });
+        waiting.insert(place.min(waiting.len()), Sifting { heard, ticket, judgment: None });
         let is_full = waiting.len() >= WAITING_MAX;
         if let (Some(deed), Some(ticket)) = (deed, ticket) {
             self.sieve.asked.insert(ticket, (conn, ctx.now));
@@ -94,7 +118,7 @@ impl Edge {
         let Some(session) = self.session(conn) else { return };
         let waiting = session.sifting.iter_mut().flat_map(|waiting| waiting.iter_mut());
         if let Some(judged) = waiting.into_iter().find(|sifting| sifting.ticket == Some(ticket)) {
-            (judged.ticket, judged.judgment) = (None, judgment);
+            (judged.ticket, judged.judgment) = (None, Some(judgment));
         }
         self.do_what_is_judged(ctx, conn);
     }
@@ -109,24 +133,28 @@ impl Edge {
         }
     }
 
-    fn do_what_is_judged(&mut self, ctx: &mut Ctx<'_>, conn: Conn) {
+    /// Whatever is at the front and has not to wait any more, until something has: for the filters, or for the authenticators.
+    pub(super) fn do_what_is_judged(&mut self, ctx: &mut Ctx<'_>, conn: Conn) {
         while let Some(session) = self.session(conn)
+            && !matches!(session.gate, Gate::Asked(_))
             && let Some(waiting) = &mut session.sifting
-            && let Some(Sifting { command, judgment, .. }) = waiting.pop_front_if(|sifting| sifting.ticket.is_none())
+            && let Some(Sifting { heard, judgment, .. }) = waiting.pop_front_if(|sifting| sifting.ticket.is_none())
         {
             let is_half = waiting.len() <= WAITING_MAX / 2;
             if waiting.is_empty() {
                 session.sifting = None;
             }
-            let is_open = matches!(session.gate, Gate::Open);
-            if is_half && is_open && session.slots.len() < ctx.config.limits.pending_per_session {
+            if is_half && session.slots.len() < ctx.config.limits.pending_per_session {
                 self.resume(ctx, conn);
             }
-            match judgment {
-                Judgment::Pass => self.run(ctx, conn, command),
-                Judgment::Rewrite(text) => self.run(ctx, conn, with_text(command, text)),
-                Judgment::Refuse(reason) => self.refuse_deed(ctx, conn, &command, reason),
-                Judgment::Busy => {
+            match (heard, judgment) {
+                (Heard::Bad(bad), _) => self.complain(ctx, conn, &bad),
+                // It would have been refused when it came. Now it may not be: then it goes to them, ahead of what waits.
+                (Heard::Command(command), None) if deed_of(&command).is_some() => self.obey(ctx, conn, command, false),
+                (Heard::Command(command), None | Some(Judgment::Pass)) => self.obey(ctx, conn, command, true),
+                (Heard::Command(command), Some(Judgment::Rewrite(text))) => self.obey(ctx, conn, with_text(command, text), true),
+                (Heard::Command(command), Some(Judgment::Refuse(reason))) => self.refuse_deed(ctx, conn, &command, reason),
+                (Heard::Command(_), Some(Judgment::Busy)) => {
                     let text = "too much waits for the filters: try again in a moment";
                     self.say(ctx, conn, Event::error(Code::Busy, text));
                 }

@@ -271,12 +271,14 @@ impl Held {
         self.edges.values().filter_map(|edge| edge.lost).min().map(|lost| lost + lapse_ms)
     }
 
-    /// It is served here no more: all edges are told to look where it is now.
+    /// It is served here no more: all edges are told to look where it is now; also those that were to hear until their last member has left, and will not hear that here.
     pub(super) fn send_away(&mut self, ctx: &mut Ctx<'_>) {
+        let attached = self.edges.values().filter(|edge| edge.attached).map(|edge| edge.conn);
+        let all: BTreeSet<Option<Conn>> = attached.chain(self.about_to_leave()).collect();
         self.take_back(ctx);
         let epoch = ctx.placement.epoch();
-        for edge in self.edges.values().filter(|edge| edge.attached) {
-            ctx.tell_edge(edge.conn, LinkEvent::Elsewhere { group: self.group.name.clone(), epoch });
+        for conn in all {
+            ctx.tell_edge(conn, LinkEvent::Elsewhere { group: self.group.name.clone(), epoch });
         }
         self.disband(ctx);
     }

@@ -376,6 +376,16 @@ impl Master {
         }
     }
 
+    /// Whether there may be copies of a group of which nobody has said any: not all have spoken who are in the ring, or had it and were put out.
+    pub(super) fn may_be_elsewhere(&self, ctx: &Ctx<'_>, name: &GroupName) -> bool {
+        let (epoch, within_ms) = (ctx.placement.epoch(), ctx.config.timing.takeover_ms);
+        let has_settled = |node: &NodeKey| self.settled.get(node) == Some(&epoch);
+        let put_out = self.put_out_with(ctx.now, crate::ring::point(name.as_str()), within_ms).map(|(node, _)| node);
+        // Of what was before the first ring that we knew we know nothing.
+        let is_first = self.began.is_some_and(|(began, since)| began == epoch && ctx.now.since_ms(since) < within_ms);
+        is_first || !ctx.others().iter().chain(put_out).all(has_settled)
+    }
+
     fn open_without_copies(&mut self, ctx: &mut Ctx<'_>, name: &GroupName) {
         let Some(Holding::Opening(opening)) = self.groups.get_mut(name) else { return };
         let (record, is_silent) = match std::mem::replace(&mut opening.memory, Memory::Known(None)) {
@@ -385,12 +395,7 @@ impl Master {
         let (birth, now, limits) = (Birth(ctx.ids.jitter.draw()), ctx.now, &ctx.config.limits);
         let wanted = !opening.waiting.is_empty();
         let term = opening.term;
-        let has_settled = |node: &NodeKey| self.settled.get(node) == Some(&ctx.placement.epoch());
-        let point = crate::ring::point(name.as_str());
-        let put_out: Vec<&NodeKey> = self.put_out_with(now, point, ctx.config.timing.takeover_ms).map(|(node, _)| node).collect();
-        // Of what was before the first ring that we knew we know nothing.
-        let is_first = self.began.is_some_and(|(began, since)| began == term && now.since_ms(since) < ctx.config.timing.takeover_ms);
-        let in_doubt = is_silent || is_first || !ctx.others().iter().chain(put_out).all(has_settled);
+        let in_doubt = is_silent || self.may_be_elsewhere(ctx, name);
         let Some(record) = record else {
             let mut group = Group::new(name.clone(), birth, term, now, limits);
             group.in_doubt = in_doubt;

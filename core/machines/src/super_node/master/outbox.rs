@@ -72,6 +72,15 @@ impl Held {
         }
     }
 
+    /// Edges that hear the group no more once what is kept back has gone out.
+    pub(super) fn about_to_leave(&self) -> impl Iterator<Item = Option<Conn>> {
+        self.kept_back.iter().filter_map(|(_, out)| match out {
+            Out::Delist(conn) => Some(Some(*conn)),
+            Out::Here(false) => Some(None),
+            _ => None,
+        })
+    }
+
     /// What waits will not become safe here. Whoever asked asks the next master, who applies once what it knows already.
     pub(super) fn take_back(&mut self, ctx: &mut Ctx<'_>) {
         for (_, out) in std::mem::take(&mut self.kept_back) {

@@ -82,7 +82,8 @@ impl Master {
         let unsent = self.farewells.iter().skip(self.farewells_sent).position(|report| report.group == *name);
         let Some(report) = unsent.and_then(|ix| self.farewells.remove(self.farewells_sent + ix)) else { return false };
         let birth = Birth(ctx.ids.jitter.draw());
-        let group = Group::emptied(name.clone(), birth, report.seq, ctx.placement.epoch(), ctx.now, &ctx.config.limits);
+        let mut group = Group::emptied(name.clone(), birth, report.seq, ctx.placement.epoch(), ctx.now, &ctx.config.limits);
+        group.in_doubt = self.may_be_elsewhere(ctx, name);
         let now = ctx.now;
         self.begin(ctx, group, |held| held.begin_in_two_places(now));
         true

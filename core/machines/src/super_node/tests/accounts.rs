@@ -68,6 +68,8 @@ fn what_was_answered_last_counts_while_nobody_answers() {
     let story = [
         (Some(Some("hash")), Kept::Secret("hash".into())),
         (None, Kept::Secret("hash".into())),
+        // Not for a gateway to know.
+        (Some(Some("")), Kept::Unknown),
         (Some(None), Kept::Nothing),
         (None, Kept::Unknown),
     ];

@@ -335,3 +335,31 @@ fn a_copy_that_was_fetched_is_worth_as_much_as_ours_was() {
     bench.ring(last);
     assert_eq!(ends(&bench), [(true, more.last())]);
 }
+
+/// Someone asks for a group whose former master is out of reach, and nobody is in it; before the directory has heard that it is gone, someone enters. What the former master has may still be all there is.
+#[test]
+fn a_group_that_is_entered_as_it_goes_is_in_doubt_as_it_was() {
+    let mut bench = Bench::new(WITH_OTHER);
+    let group = ours_without_other();
+    let (other, third) = (bench.peer(OTHER, 1), bench.peer(THIRD, 1));
+    let theirs = Theirs { birth: 7, seq: 3, term: bench.epoch() };
+    bench.give(Input::Lost { conn: other });
+    bench.ring(WITHOUT);
+    bench.settled(third);
+    let say = Op::Say { kind: SayKind::Message, text: "anyone?".into(), counter: 1, birth: None };
+    bench.request(third, 1, &group, 9, "joe", say);
+    bench.no_records();
+    bench.request(third, 2, &group, 9, "joe", join());
+    let link = bench.link(THIRD);
+    bench.follow(link);
+    let answers = bench.answers(third);
+    assert!(matches!(answers[..], [Outcome::Refused { .. }, Outcome::Joined { .. }]), "{answers:?}");
+    // It was out of the ring, and served the group all the while.
+    let other = bench.peer(OTHER, 1);
+    bench.ring_with_newcomer(WITHOUT, OTHER);
+    let present = bench.epoch();
+    offer(&mut bench, other, &group, present, theirs.claim(theirs.term, &[OTHER], present));
+    let back = bench.link(OTHER);
+    let after = Last { seq: 0, term: Term::default(), ..theirs.last() };
+    assert_eq!(bench.posted(back), [PeerCommand::WantRest { group, after }]);
+}

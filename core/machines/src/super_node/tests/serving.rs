@@ -156,6 +156,20 @@ fn a_master_that_is_deposed_acknowledges_nothing_more() {
     assert!(asked.contains(&PeerCommand::Ask { term: served.bench.epoch(), group: served.group.clone() }), "{asked:?}");
 }
 
+/// The last member at an edge has left, and the edge has not heard so when the master ends: it asks the next one.
+#[test]
+fn an_edge_that_everyone_is_leaving_is_sent_to_the_next_master() {
+    let mut served = served();
+    let promised = epoch(served.bench.epoch + 1);
+    served.heard();
+    served.bench.request(served.edge, 2, &served.group, 9, "joe", Op::Part { reason: "".into() });
+    assert_eq!(served.heard(), (vec![], vec![]));
+    served.bench.tell(served.standby, LinkEvent::Deposed { group: served.group.clone(), promised });
+    let told = served.bench.told(served.edge);
+    let elsewhere = LinkEvent::Elsewhere { group: served.group.clone(), epoch: served.bench.epoch() };
+    assert_eq!(told.iter().filter(|event| **event == elsewhere.clone().into()).count(), 1, "{told:?}");
+}
+
 #[test]
 fn the_old_standby_is_needed_until_it_has_gone_and_the_new_one_from_before_it_knows() {
     let group = group_in(&[(PAIR, ME, OTHER), (&[ME, OTHER, FOURTH], ME, FOURTH)]);

@@ -1,0 +1,7 @@
+//! The codec from outside: lines and records in, records and lines out.
+
+mod bad_input;
+mod client;
+mod commands;
+mod events;
+mod schema;
