@@ -9,7 +9,7 @@ use crate::error::PluginError;
 use chatring_abi::{ChatAuth, ChatEntry, ChatEntryFn, ChatFilter, ChatTimed, ChatTransport, ENTRY_SYMBOL, MAJOR};
 use std::ffi::{CStr, c_char, c_void};
 use std::fs::File;
-use std::mem::offset_of;
+use std::mem::{MaybeUninit, offset_of};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub trait Table {
     /// What it is called.
     const WHAT: &'static str;
-    /// Names and places of the functions that must be there.
+    /// Names and places of the functions that must be there: those of version 1.0, the last of which ended the struct then. What a later minor adds behind them is an `Option` or a number, and nothing for a plugin that was
+    /// built before.
     const FUNCTIONS: &'static [(&'static str, usize)];
 }
 
@@ -57,7 +58,8 @@ impl Table for ChatTimed {
 pub unsafe fn table<T: Table>(raw: *const c_void, origin: &str) -> Result<&'static T, PluginError> {
     // SAFETY: it begins with its size, says the caller.
     let size = unsafe { raw.cast::<u32>().read() };
-    let needed = size_of::<T>() as u32;
+    let first_size = T::FUNCTIONS.iter().map(|(_, offset)| offset + size_of::<*const c_void>()).max().unwrap_or(size_of::<u32>());
+    let needed = first_size as u32;
     if size < needed {
         return Err(PluginError::TooSmall { origin: origin.to_string(), what: T::WHAT, size, needed });
     }
@@ -68,8 +70,13 @@ pub unsafe fn table<T: Table>(raw: *const c_void, origin: &str) -> Result<&'stat
             return Err(PluginError::NullFunction { origin: origin.to_string(), what: T::WHAT, function });
         }
     }
-    // SAFETY: large enough, no function is null, and it stays for the whole run.
-    Ok(unsafe { &*raw.cast::<T>() })
+    // As large as we know it, whatever the plugin knows: behind what it has there is nothing.
+    let mut whole = Box::new(MaybeUninit::<T>::zeroed());
+    let known = (size as usize).min(size_of::<T>());
+    // SAFETY: readable for its size, and writable for ours; a Box never overlaps with what a plugin has.
+    unsafe { std::ptr::copy_nonoverlapping(raw.cast::<u8>(), whole.as_mut_ptr().cast::<u8>(), known) };
+    // SAFETY: no function of 1.0 is null, and what is zero behind them may be.
+    Ok(Box::leak(unsafe { whole.assume_init() }))
 }
 
 /// The entry behind the pointer that a library gave.
@@ -177,4 +184,48 @@ fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
 fn map(path: &Path) -> Result<libloading::Library, libloading::Error> {
     // SAFETY: the library's initialisers run; the operator named this file to be run.
     unsafe { libloading::Library::new(path) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chatring_abi::ChatBytesSink;
+
+    /// A struct of ours as the next minor might have it.
+    #[repr(C)]
+    struct Grown {
+        first: ChatTimed,
+        later: Option<unsafe extern "C" fn(sink: ChatBytesSink)>,
+        number: u64,
+    }
+
+    impl Table for Grown {
+        const WHAT: &'static str = "chat.timed/1";
+        const FUNCTIONS: &'static [(&'static str, usize)] = ChatTimed::FUNCTIONS;
+    }
+
+    unsafe extern "C" fn fire(_plugin: *mut c_void, _timer: u64) {}
+
+    #[test]
+    fn who_was_built_for_an_earlier_minor_lacks_what_came_later() {
+        let size = size_of::<ChatTimed>() as u32;
+        let old = ChatTimed { size, fire };
+        // SAFETY: as large as it says, for as long as this test.
+        let grown = unsafe { table::<Grown>(std::ptr::from_ref(&old).cast(), "here") }.unwrap();
+        assert_eq!((grown.first.size, grown.later.is_none(), grown.number), (size, true, 0));
+        let short = ChatTimed { size: size - 1, fire };
+        // SAFETY: as above.
+        let refused = unsafe { table::<Grown>(std::ptr::from_ref(&short).cast(), "here") }.err().unwrap().to_string();
+        assert_eq!(refused, format!("here: its chat.timed/1 says it has {} bytes, at least {size} are needed", size - 1));
+    }
+
+    #[test]
+    fn who_was_built_for_a_later_minor_has_what_there_is() {
+        #[repr(C)]
+        struct Later(ChatTimed, [u8; 64]);
+        let later = Later(ChatTimed { size: size_of::<Later>() as u32, fire }, [0xff; 64]);
+        // SAFETY: as large as it says, for as long as this test.
+        let known = unsafe { table::<ChatTimed>(std::ptr::from_ref(&later).cast(), "here") }.unwrap();
+        assert_eq!(known.size, size_of::<Later>() as u32);
+    }
 }
