@@ -75,8 +75,10 @@ fn what_an_account_founded_outlives_all_super_nodes_and_a_directory_server() {
     });
 
     // No super node is left, nor what any of them had on disk, and one directory server is gone.
-    one.process.kill();
-    two.process.kill();
+    for node in [&mut one, &mut two] {
+        node.process.kill();
+        directories[1].err.wait(&format!("super node {} is out of the ring", node.key));
+    }
     for name in ["node11", "node12"] {
         for end in ["sqlite", "sqlite-wal", "sqlite-shm"] {
             let _ = std::fs::remove_file(net.dir.path().join(name).with_extension(end));
