@@ -65,7 +65,11 @@ fn check_config() {
         2,
         "chatd: FILE:5:9: invalid type: integer `3`, expected a time with its unit (ms, s, m or h), like \"3s\" or \"200ms\"",
     );
-    check(&format!("{good}auth = ['nobody']\n"), 2, "chatd: FILE:5:9: directory.auth: found \"nobody\", expected \"open\" or \"password\"");
+    check(
+        &format!("{good}auth = ['nobody']\n"),
+        2,
+        "chatd: FILE:5:9: directory.auth: found \"nobody\", expected \"exec\" or \"open\" or \"password\" or \"token\"",
+    );
     check(
         &format!("plugins = ['lib.so']\n{good}"),
         2,
