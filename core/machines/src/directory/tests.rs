@@ -249,7 +249,7 @@ fn reports_are_stored_batch_by_batch() {
         ("2 MEMBERS #a", "query Record(#a) | 2 paused"),
         ("durable", "2: memberlist joe 00000000000000aa 192.0.2.1 4 q | 2 resumed"),
         ("2 GROUP #a", "query Record(#a) | 2 paused"),
-        ("durable", "2: group-card #a 192.0.2.1 1.3 9 0000000000000001 5 1 topic joe 5 +nt 1 192.0.2.1 1 joe q 0 | 2 resumed"),
+        ("durable", "2: group-card #a 192.0.2.1 1.3 9 0000000000000001 5 1 topic joe 5 +nt 1 192.0.2.1 1 joe q 0 0 | 2 resumed"),
         ("1 GROUPLIST 3 *", "query Groups { pattern: \"*\", limit: 10000 }"),
         ("durable", "1: groups 3 1 #a 1 192.0.2.1 topic"),
         ("1 SETTLED 1.1", "1: refused ERR SETTLED is answered by super nodes; this is a directory server"),
@@ -269,7 +269,7 @@ fn a_card_tells_everything_but_the_key() {
         ("2 GROUP #A", "query Record(#a) | 2 paused"),
         (
             "durable",
-            "2: group-card #a 192.0.2.1 1.3 9 0000000000000001 5 0   0 +mkl * 12 2 192.0.2.1 192.0.2.2 2 joe q bob ov 1 *!*@spam joe 7 | 2 resumed",
+            "2: group-card #a 192.0.2.1 1.3 9 0000000000000001 5 0   0 +mkl * 12 2 192.0.2.1 192.0.2.2 2 joe q bob ov 1 *!*@spam joe 7 0 | 2 resumed",
         ),
     ]);
 }
