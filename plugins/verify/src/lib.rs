@@ -7,7 +7,7 @@
 //!   Watch ──Errand (JSON, stdin)──▶ child: load, start, exercise ──Word (JSON lines, stdout)──▶ Watch ──▶ Outcome
 //! ```
 //!
-//! What is checked stands in [`catalogue`]: a check has a name, needs others to have passed, and ends with one sentence. Each looks for one kind
+//! What is checked stands in `catalogue`: a check has a name, needs others to have passed, and ends with one sentence. Each looks for one kind
 //! of mistake and forgives the others as chatd does, so that a mistake is named by the check it belongs to. Of codecs, what
 //! `chatring_sdk::testing` asks of those in Rust is asked of any, through the C table.
 #![warn(missing_docs)]
