@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use chatring_irc::Irc;
-use chatring_sdk::testing::{OwnedRecord, check_codec, encode, encode_private, events};
+use chatring_sdk::testing::{OwnedRecord, check_codec, check_noise, encode, encode_private, events};
 use chatring_sdk::{Kind, Role, Transport};
 use proptest::prelude::*;
 
@@ -128,4 +128,11 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
     let word = "(CAP|LS|REQ|END|sasl|NICK|USER|PASS|AUTHENTICATE|PLAIN|JOIN|PRIVMSG|MODE|#a|#b,c|joe|\\+b|:|::|@t|[ -~é]{0,20})";
     let line = prop::collection::vec(word, 1..8).prop_map(|words| (words.join(" ") + "\r\n").into_bytes());
     prop_oneof![8 => line, 1 => prop::collection::vec(any::<u8>(), 0..1200)]
+}
+
+/// A codec that refuses a role does so with the first byte; whatever the seed, the noise has one.
+#[test]
+fn nobody_dials_out_in_irc() {
+    let irc = Irc::start("").expect("no config is fine");
+    (0..20).for_each(|seed| check_noise(&irc, Role::Client, &[], seed));
 }
