@@ -93,7 +93,10 @@ impl Sifter {
     pub fn give_up(&self, ticket: Ticket) {
         let shared = &self.shared;
         let mut state = shared.lock();
-        state.queue.retain(|(waiting, _)| *waiting != ticket);
+        // The oldest is given up first: this finds it at the front, however many wait.
+        if let Some(place) = state.queue.iter().position(|(waiting, _)| *waiting == ticket) {
+            state.queue.remove(place);
+        }
         // However much waits behind it: it took so long once.
         let Some((at, since)) = &mut state.at else { return };
         if since.elapsed() < shared.budget.mul_f64(0.9) {
