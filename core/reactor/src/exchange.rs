@@ -29,9 +29,13 @@ impl Driver {
 
     fn exchange_transport(&mut self, old: &Arc<Transport>, new: &Arc<Transport>) {
         let Some(before) = self.transports.iter().position(|known| Arc::ptr_eq(known, old)) else { return };
-        // As many numbers as there are: past it the old ones have to drain first.
+        // Numbers are never given out again: blocks that are shared may have been encoded under an old one.
         if self.transports.len() > usize::from(u16::MAX) {
-            self.census();
+            tracing::error!(
+                "transport {}: 65,536 have been in use since this node was started; start it anew to swap another in",
+                new.name()
+            );
+            return;
         }
         let after = codec_of(&mut self.transports, new);
         let codecs = self.listeners.iter_mut().map(|listener| &mut listener.codec).chain([&mut self.dial_codec]);
