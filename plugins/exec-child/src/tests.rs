@@ -3,6 +3,7 @@
 use crate::desk::{Bounds, Desk, Effect};
 use crate::{Answer, Child, LINE_MAX, QUEUE_MAX, Settings, Trouble, milliseconds, reason};
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -279,12 +280,20 @@ fn its_own_children_go_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = dir.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    // The grandchild has the only writing end, so reading ends with it.
     let child = child(&format!("sh -c 'exec sleep 1000 9> {}' & {ECHO}", fifo.display()), 20_000, 2);
-    let reader = std::thread::spawn(move || std::fs::read(fifo).unwrap());
+    let (tell, told_of) = channel();
+    // The grandchild has the only writing end: opening waits for it, and reading ends with it.
+    std::thread::spawn(move || {
+        let mut fifo = std::fs::File::open(fifo).unwrap();
+        tell.send("it is there").unwrap();
+        assert_eq!(fifo.read_to_end(&mut Vec::new()).unwrap(), 0);
+        tell.send("it is gone").unwrap();
+    });
+    let patience = Duration::from_secs(20);
+    assert_eq!(told_of.recv_timeout(patience), Ok("it is there"));
     assert_eq!(told(&ask(&child, 0, "a")), yes("a"));
     drop(child);
-    assert_eq!(reader.join().unwrap(), b"");
+    assert_eq!(told_of.recv_timeout(patience), Ok("it is gone"));
 }
 
 #[test]
