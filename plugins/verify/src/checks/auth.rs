@@ -110,8 +110,15 @@ impl Asked {
         Ok(asked)
     }
 
-    /// Waits for what is owed; what does not come is cancelled. How many came, and how many did not.
+    /// Waits for what is owed, and then until nothing more comes. How many came, and how many did not.
     fn settle(&self) -> (usize, usize) {
+        let (came, missing) = self.await_owed();
+        self.plugin.host.quiet(Duration::from_millis(100));
+        (came, missing)
+    }
+
+    /// Waits for what is owed; what does not come is cancelled. How many came, and how many did not.
+    fn await_owed(&self) -> (usize, usize) {
         let pending: Vec<u64> = {
             let ended = self.ended.lock().expect("nobody panics with it");
             ended.iter().filter(|(_, (_, status))| *status == PENDING).map(|(ticket, _)| *ticket).collect()
@@ -119,7 +126,6 @@ impl Asked {
         say(&Word::Doing("waiting for answers that come later".into()));
         let missing = self.plugin.host.wait(&pending, self.patience, &self.plugin.firing());
         missing.iter().for_each(|ticket| self.plugin.cancel(self.table, *ticket));
-        self.plugin.host.quiet(Duration::from_millis(100));
         (pending.len() - missing.len(), missing.len())
     }
 
@@ -256,31 +262,41 @@ pub(crate) fn keeps(case: &Case) -> Finding {
 
 pub(crate) fn threads(case: &Case) -> Finding {
     const THREADS: usize = 4;
+    // So many rounds, and so many questions of each thread in one. Between two rounds what is owed is waited for, since chatd has a bounded number of logins waiting, too.
+    const ROUNDS: usize = 12;
+    const EACH: usize = 16;
     let asked = &Asked::start(case)?;
-    say(&Word::Doing(format!("asking from {THREADS} threads")));
     let began = Instant::now();
-    let bad = std::thread::scope(|scope| {
-        let ask = |thread: usize| {
-            let mut questions = questions(case.seed);
-            questions.rotate_left(thread);
-            for (ix, question) in questions.iter().cycle().take(200).enumerate() {
-                if ix >= FEW && began.elapsed() > LONG {
-                    break;
+    for round in 0..ROUNDS {
+        say(&Word::Doing(format!("asking from {THREADS} threads")));
+        let bad = std::thread::scope(|scope| {
+            let ask = |thread: usize| {
+                let mut questions = questions(case.seed);
+                let first = (round * EACH + thread) % questions.len();
+                questions.rotate_left(first);
+                for (ix, question) in questions.iter().cycle().take(EACH).enumerate() {
+                    if ix >= FEW && began.elapsed() > LONG {
+                        break;
+                    }
+                    let (_, status, _) = asked.ask(question);
+                    if !matches!(status, OK | DENY | DECLINE | PENDING) {
+                        return Some(format!("says {} for {question} when several threads ask", status_word(status)));
+                    }
                 }
-                let (_, status, _) = asked.ask(question);
-                if !matches!(status, OK | DENY | DECLINE | PENDING) {
-                    return Some(format!("says {} for {question} when several threads ask", status_word(status)));
-                }
-            }
-            None
-        };
-        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || ask(thread))).collect();
-        threads.into_iter().find_map(|thread| thread.join().unwrap_or_else(|_| Some("a thread failed".into())))
-    });
-    if let Some(bad) = bad {
-        return Err(bad);
+                None
+            };
+            let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || ask(thread))).collect();
+            threads.into_iter().find_map(|thread| thread.join().unwrap_or_else(|_| Some("a thread failed".into())))
+        });
+        if let Some(bad) = bad {
+            return Err(bad);
+        }
+        asked.await_owed();
+        if began.elapsed() > LONG {
+            break;
+        }
     }
-    asked.settle();
+    asked.plugin.host.quiet(Duration::from_millis(100));
     asked.doubles()?;
     let times = asked.ended.lock().expect("nobody panics with it").len();
     Ok(format!("{} from {THREADS} threads at a time", count(times, "question")))
