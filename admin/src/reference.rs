@@ -5,6 +5,7 @@
 use chatring_machines::command::ClientCommand;
 use chatring_machines::entry::Content;
 use chatring_machines::event::{Code, Push, Reply};
+use chatring_machines::operators::Role;
 use chatring_machines::peer::{LinkEvent, PeerCommand};
 use chatring_machines::wire::{At, Caller, Spec};
 
@@ -32,6 +33,7 @@ fn commands(words: &[Spec]) -> String {
         let caller = match spec.caller {
             Caller::Anyone => "anyone",
             Caller::Session => "session",
+            Caller::Viewer | Caller::Operator | Caller::Admin => spec.caller.role().map_or("", Role::as_str),
             Caller::Peer => "peer",
         };
         let at = match spec.at {
@@ -39,7 +41,10 @@ fn commands(words: &[Spec]) -> String {
             At::SuperNode => "super node",
             At::Both => "both",
         };
-        format!("| `{}` | {caller} | {at} | {} | {} |\n", spec.usage(), spec.since, meaning(spec.doc))
+        // Where what is asked for decides who may, those words follow.
+        let more = |(ask, role): &(&str, Role)| (Some(*role) > spec.caller.role()).then(|| format!(", {role}: {ask}"));
+        let more: String = ClientCommand::asks(spec.word).iter().filter_map(more).collect();
+        format!("| `{}` | {caller}{more} | {at} | {} | {} |\n", spec.usage(), spec.since, meaning(spec.doc))
     };
     let head = "| command | caller | answered by | since | what it does |\n|---|---|---|---|---|\n";
     head.to_string() + &words.iter().map(row).collect::<String>()

@@ -79,6 +79,10 @@ fn command_line(global: &Global, words: Vec<String>) -> Vec<String> {
     if let Some(ca) = global.ca.as_ref().filter(|_| !says("--ca")) {
         line.push(format!("--ca={}", ca.display()));
     }
+    if let Some(file) = global.operator_file.as_ref().filter(|_| !says("--operator-file")) {
+        line.push(format!("--operator-file={}", file.path.display()));
+    }
+    line.extend((global.plaintext && !says("--plaintext")).then(|| "--plaintext".to_string()));
     if !says("--output") && global.output != Output::default() {
         let value = global.output.to_possible_value().expect("no output is hidden");
         line.push(format!("--output={}", value.get_name()));
@@ -94,7 +98,13 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, directories: &[&str], output: Output) {
-        let outer = Global { directories: vec!["a:1".into(), "b:2".into()], output: Output::Json, ca: Some("ca.pem".into()) };
+        let outer = Global {
+            directories: vec!["a:1".into(), "b:2".into()],
+            output: Output::Json,
+            ca: Some("ca.pem".into()),
+            operator_file: None,
+            plaintext: false,
+        };
         let words = line.split(' ').map(str::to_string).collect();
         let matches = Console { global: &outer }.definitions().try_get_matches_from(command_line(&outer, words)).unwrap();
         let cli = Cli::from_arg_matches(&matches).unwrap();
@@ -116,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_console_explains_and_goes_on() {
-        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table, ca: None };
+        let global =
+            Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table, ca: None, operator_file: None, plaintext: false };
         let mut console = Console { global: &global };
         let mut run = |line: &str| console.run(line.split(' ').map(str::to_string).collect()).map_err(|failure| failure.kind);
         assert_eq!(run("ring owner #erlang --nodes 192.0.2.1"), Ok(()));
@@ -128,7 +139,8 @@ mod tests {
 
     #[test]
     fn nobody_is_told_to_type_the_name_of_the_program() {
-        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table, ca: None };
+        let global =
+            Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table, ca: None, operator_file: None, plaintext: false };
         let console = Console { global: &global };
         for line in ["", "ring", "ring owner", "help ring owner", "ring owner --help", "help"] {
             let error = console.definitions().try_get_matches_from(line.split_whitespace());

@@ -15,6 +15,7 @@ mod handoff;
 mod lines;
 mod net;
 mod node;
+mod operator;
 mod passwd;
 mod pki;
 mod plugin;
@@ -33,8 +34,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{daemon, demo};
 
-use net::Servers;
 pub use net::reactor;
+use net::{Credential, Servers};
 
 /// Talks to a chat network, and shows what goes on in it
 #[derive(Parser)]
@@ -70,21 +71,36 @@ pub(crate) struct Global {
     /// Talk TLS to directory servers and super nodes, and only to those whose certificate was signed by the CA in this file
     #[arg(long, global = true, env = "CHATCTL_CA", value_name = "CA.PEM")]
     ca: Option<PathBuf>,
+    /// Ask as an operator: the file with their name and secret, which `operator new` makes
+    #[arg(long, global = true, env = "CHATCTL_OPERATOR_FILE", value_name = "FILE", value_parser = operator::file)]
+    operator_file: Option<operator::OperatorFile>,
+    /// Send an operator's secret in the clear, also to other machines: a tunnel protects the way
+    #[arg(long, global = true, env = "CHATCTL_PLAINTEXT", value_parser = clap::builder::FalseyValueParser::new())]
+    plaintext: bool,
 }
 
 impl Global {
+    /// Who asks.
+    fn operator(&self) -> Option<Credential> {
+        self.operator_file.as_ref().map(|file| file.credential.clone())
+    }
+
     fn directories(&self) -> Vec<Text> {
         self.directories.iter().map(|address| Text::from(address.as_str())).collect()
     }
 
     /// The directory servers, to ask one of them.
     fn servers(&self) -> Servers {
-        Servers { addresses: self.directories(), ca: self.ca.clone() }
+        self.among(self.directories())
+    }
+
+    fn among(&self, addresses: Vec<Text>) -> Servers {
+        Servers { addresses, ca: self.ca.clone(), operator: self.operator(), is_way_trusted: self.plaintext }
     }
 
     /// One server.
     fn at(&self, address: impl Into<Text>) -> Servers {
-        Servers { addresses: vec![address.into()], ca: self.ca.clone() }
+        self.among(vec![address.into()])
     }
 }
 
@@ -131,6 +147,9 @@ enum Verb {
     /// Keys and tokens for the authenticator `token`
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Operators: who may steer the network from afar
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
     /// The network's certificates: its CA, and what that signs for nodes
     #[command(subcommand)]
     Pki(pki::PkiCommand),
@@ -180,6 +199,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Check(args) => check::run(args, global),
         Verb::Passwd(args) => passwd::run(args),
         Verb::Token(command) => token::run(command),
+        Verb::Operator(command) => operator::run(command),
         Verb::Pki(command) => pki::run(command, global),
         Verb::Plugin(command) => plugin::run(command, global),
         Verb::Bench(command) => bench::run(command, global.output, |groups| ring::bench_target(groups, global)),

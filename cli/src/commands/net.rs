@@ -29,6 +29,25 @@ pub struct Servers {
     pub addresses: Vec<Text>,
     /// They are asked over TLS, and have to be known to the CA in this file.
     pub ca: Option<PathBuf>,
+    /// Who asks, where that is an operator who says so.
+    pub operator: Option<Credential>,
+    /// Whoever asks says that nobody listens on the way.
+    pub is_way_trusted: bool,
+}
+
+/// What an operator shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Their name.
+    pub name: String,
+    /// What nobody else knows.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credential({})", self.name)
+    }
 }
 
 impl Servers {
@@ -36,6 +55,24 @@ impl Servers {
     fn names(&self) -> String {
         self.addresses.join(", ")
     }
+
+    /// A secret is not said where others can hear it.
+    fn check_secrecy(&self) -> Result<(), Failure> {
+        if self.operator.is_none() || self.ca.is_some() || self.is_way_trusted {
+            return Ok(());
+        }
+        match self.addresses.iter().find(|address| !is_on_this_machine(address)) {
+            None => Ok(()),
+            Some(address) => Err(Failure::usage(format!("an operator's secret is not sent to {address} in the clear"))
+                .advise("Name the network's CA with --ca; or, where a tunnel protects the way, say --plaintext.")),
+        }
+    }
+}
+
+fn is_on_this_machine(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// A reactor around a machine that only dials: over TLS, where there is a CA.
@@ -101,8 +138,14 @@ fn pause(text: &str) -> Duration {
 }
 
 /// What the first of these servers that answers says, refusals and all.
-fn answers(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+fn answers(patience_ms: u64, servers: Servers, mut commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
     let asked = servers.names();
+    servers.check_secrecy()?;
+    let login = servers
+        .operator
+        .map(|Credential { name, secret }| ClientCommand::Operator { name: name.as_str().into(), secret: secret.as_str().into() });
+    let logs_in = login.is_some();
+    commands.splice(0..0, login.map(Command::from));
     let expected = commands.len();
     // Bounded by the number of commands.
     let (tell, heard) = mpsc::channel();
@@ -123,6 +166,9 @@ fn answers(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result
         }
     }
     if replies.len() == expected || replies.iter().any(is_refusal) {
+        if logs_in && !replies.first().is_some_and(is_refusal) {
+            replies.remove(0);
+        }
         Ok(replies)
     } else {
         Err(nobody(&asked, "it answers something that is no answer"))
@@ -179,6 +225,10 @@ pub fn stdin_line() -> Option<std::io::Result<String>> {
 fn refusal(asked: &str, code: Code, text: &str) -> Failure {
     let failure = Failure::refused(format!("{asked} refuses: {}", chatring_admin::text::clean(text)));
     match code {
+        Code::WrongPass => {
+            failure.advise("Each server knows its own operators: `chatctl operator new` shows what goes into its configuration.")
+        }
+        Code::NoPerm => failure.advise("An operator's secret is named with --operator-file; `chatctl operator new` makes one."),
         Code::NoAuth => failure.advise("The server wants an account for that; chatctl asks as a guest."),
         Code::TryAgain | Code::Busy => failure.advise("Try again in a moment."),
         Code::Unknown => failure.advise("Is it another kind of server, or an older one?"),

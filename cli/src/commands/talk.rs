@@ -230,7 +230,8 @@ mod tests {
 
     #[track_caller]
     fn check(away: Option<&str>, gave_up: Option<&str>, expect: Option<FailureKind>) {
-        let global = Global { directories: vec!["127.0.0.1:1".into()], output: Default::default(), ca: None };
+        let global =
+            Global { directories: vec!["127.0.0.1:1".into()], output: Default::default(), ca: None, operator_file: None, plaintext: false };
         let ending = Ending { joined: false, away: away.map(Into::into), gave_up: gave_up.map(Into::into) };
         assert_eq!(ending.outcome(None, &global).err().map(|failure| failure.kind), expect);
     }

@@ -3,6 +3,7 @@
 //! Everything that can be refused is refused before the first thread starts: the file, the plugins it refers to, the ports. Then each role
 //! has a thread with a reactor of its own, and this one waits: for a signal, or for one of them to fail, which ends them all.
 
+mod audit;
 mod bots;
 mod center;
 mod identities;
@@ -13,6 +14,7 @@ mod roles;
 mod words;
 
 use crate::logging;
+use audit::Audit;
 use bots::Bots;
 use center::Center;
 use chatring_config::{Config, LoadError, LogFormat};
@@ -72,15 +74,17 @@ pub fn run(args: DaemonArgs) -> ExitCode {
             println!("{}: nothing wrong", file.display());
             ExitCode::SUCCESS
         }
-        Ok((config, plugins, identities)) => match serve(&config, plugins, &identities, &judges, &bots, args.exit_with_stdin) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&error),
-        },
+        Ok((config, plugins, identities, audit)) => {
+            match serve(&config, plugins, (&identities, audit), &judges, &bots, args.exit_with_stdin) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            }
+        }
     }
 }
 
 /// Reads a configuration and what it refers to, and starts its plugins: only they know whether what they are told is right.
-fn load(file: &Path, log: Option<LogFormat>, hooks: Hooks) -> Result<(Config, Plugins, Identities), LoadError> {
+fn load(file: &Path, log: Option<LogFormat>, hooks: Hooks) -> Result<(Config, Plugins, Identities, Audit), LoadError> {
     let config = chatring_config::load(file)?;
     logging::start(log.unwrap_or(config.log_format), config.log_level);
     // Plugins know nothing of our file: their relative paths are meant from its folder, too.
@@ -89,13 +93,14 @@ fn load(file: &Path, log: Option<LogFormat>, hooks: Hooks) -> Result<(Config, Pl
     }
     let plugins = plugins::start(&config, hooks)?;
     let identities = Identities::read(&config)?;
-    Ok((config, plugins, identities))
+    let audit = Audit::new(&config)?;
+    Ok((config, plugins, identities, audit))
 }
 
 fn serve(
     config: &Config,
     plugins: Plugins,
-    identities: &Identities,
+    (identities, audit): (&Identities, Audit),
     judges: &Arc<JudgePool>,
     bots: &Bots,
     exit_with_stdin: bool,
@@ -106,7 +111,7 @@ fn serve(
     allow_connections(config);
     let ports = ports::Ports::bind(config)?;
     let center = Center::new();
-    let roles = roles::all(config, &plugins, identities, ports, judges, bots, &center)?;
+    let roles = roles::all(config, &plugins, (identities, audit), ports, judges, bots, &center)?;
     for plugin in plugins.list() {
         tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
     }

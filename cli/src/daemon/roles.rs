@@ -1,5 +1,6 @@
 //! From the configuration to machines, each with its reactor: one for the directory, one for each super node.
 
+use super::audit::Audit;
 use super::bots::Bots;
 use super::center::Center;
 use super::identities::Identities;
@@ -27,13 +28,13 @@ use tracing::Span;
 pub fn all(
     config: &Config,
     plugins: &Plugins,
-    identities: &Identities,
+    (identities, audit): (&Identities, Audit),
     ports: Ports,
     judges: &Arc<JudgePool>,
     bots: &Bots,
     center: &Center,
 ) -> anyhow::Result<Vec<Role>> {
-    let roles = Roles { config, plugins, identities, judges, bots, center };
+    let roles = Roles { config, plugins, identities, audit, judges, bots, center };
     let mut all = Vec::new();
     if let (Some(directory), Some(port)) = (&config.directory, ports.directory) {
         all.push(roles.directory(directory, port)?);
@@ -48,6 +49,7 @@ struct Roles<'a> {
     config: &'a Config,
     plugins: &'a Plugins,
     identities: &'a Identities,
+    audit: Audit,
     judges: &'a Arc<JudgePool>,
     bots: &'a Bots,
     center: &'a Center,
@@ -80,6 +82,7 @@ impl Roles<'_> {
                 list_valid_ms: directory.list_valid_ms,
                 seed: draw()?,
                 incarnation: Incarnation(draw()?),
+                operators: self.config.operators.clone(),
                 limits: DirectoryLimits::default(),
             },
             kept,
@@ -93,7 +96,7 @@ impl Roles<'_> {
             auth: plugins::chain(self.plugins, &directory.auth)?,
             limits: clients(directory.limits),
         };
-        let mut setup = self.setup(vec![listening])?;
+        let mut setup = self.setup("directory", vec![listening])?;
         setup.store = Some(Box::new(store));
         self.role("directory".to_string(), true, span, machine, setup).map(|(role, _)| role)
     }
@@ -115,6 +118,7 @@ impl Roles<'_> {
             is_filtered: !node.filters.is_empty(),
             process_id: std::process::id(),
             motd: texts(&node.motd),
+            operators: self.config.operators.clone(),
             durability: node.durability,
             timing: node.timing,
             limits: node.limits,
@@ -138,7 +142,7 @@ impl Roles<'_> {
                 limits: clients(listener.limits),
             });
         }
-        let mut setup = self.setup(listening)?;
+        let mut setup = self.setup(&node.name, listening)?;
         setup.filters = plugins::filters(self.plugins, &node.filters)?;
         setup.tuning.filter_ms = node.timing.filter_ms;
         if let Some((keep, kept)) = span.in_scope(|| self.keep(node))? {
@@ -179,7 +183,8 @@ impl Roles<'_> {
         self.identities.membership().map_or(Beneath::Nothing, Beneath::TlsOffered)
     }
 
-    fn setup(&self, listeners: Vec<Listening>) -> anyhow::Result<Setup> {
+    fn setup(&self, name: &str, listeners: Vec<Listening>) -> anyhow::Result<Setup> {
+        let (audit, at) = (self.audit.clone(), name.to_string());
         Ok(Setup {
             listeners,
             dial_transport: plugins::transport(self.plugins, plugins::NATIVE)?,
@@ -189,7 +194,10 @@ impl Roles<'_> {
             judges: self.judges.clone(),
             filters: Vec::new(),
             plugins: Some(self.center.hook()),
-            notes: Box::new(write_down),
+            notes: Box::new(move |note| match note {
+                Note::Audit(line) => audit.write(&at, &line),
+                note => write_down(note),
+            }),
             tuning: Tuning::default(),
         })
     }

@@ -6,10 +6,13 @@
 use super::member::{Member, Tail};
 use super::process::Process;
 use chatring_machines::names::NodeKey;
+use chatring_machines::operators::{Role, SecretHash};
 use chatring_machines::ring::Ring;
 use chatring_machines::view::RingParams;
 use serde_json::Value as Json;
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -201,9 +204,11 @@ impl Network {
     fn start(&self, number: u8, name: &str, role: &str) -> Process {
         let file = self.dir.path().join(name).with_extension("toml");
         let Network { preamble, ending, .. } = self;
+        // In a namespace nobody comes over loopback.
+        let operator = if self.namespaces { operator_table("tester", Role::Admin) } else { String::new() };
         let network = format!("[network]\nname = 'test'\nsecret = '{SECRET}'\ndirectories = ['{}']\n", self.directory_list("', '"));
         let settings = self.network_settings.replace("{ip}", &host(self.net, number).to_string());
-        std::fs::write(&file, format!("{preamble}\n{network}{settings}{role}{ending}")).unwrap();
+        std::fs::write(&file, format!("{preamble}\n{network}{settings}{role}{ending}{operator}")).unwrap();
         let chatd = env!("CARGO_BIN_EXE_chatd");
         let mut command = Command::new(if self.namespaces { "ip" } else { chatd });
         if self.namespaces {
@@ -216,11 +221,27 @@ impl Network {
     pub fn chatctl(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chatctl"));
         command.args(args).args(["--directory", &self.directory_list(",")]);
-        command.env("XDG_STATE_HOME", self.state()).env_remove("CHATCTL_DIRECTORY").env_remove("CHATCTL_CA");
+        command.env("XDG_STATE_HOME", self.state());
+        for name in ["CHATCTL_DIRECTORY", "CHATCTL_CA", "CHATCTL_OPERATOR_FILE", "CHATCTL_PLAINTEXT"] {
+            command.env_remove(name);
+        }
+        if self.namespaces {
+            command.arg("--plaintext").arg("--operator-file").arg(self.operator("tester"));
+        }
         if let Some(ca) = &self.ca {
             command.arg("--ca").arg(ca);
         }
         command
+    }
+
+    /// The file with the secret of this operator.
+    pub fn operator(&self, name: &str) -> PathBuf {
+        let path = self.dir.path().join(format!("{name}.operator"));
+        // One that is there may be open to others.
+        let _ = std::fs::remove_file(&path);
+        let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).unwrap();
+        writeln!(file, "{name} {}", secret_of(name)).unwrap();
+        path
     }
 
     fn state(&self) -> &Path {
@@ -257,6 +278,16 @@ impl Network {
         nicks.sort();
         nicks
     }
+}
+
+pub fn secret_of(operator: &str) -> String {
+    format!("only {operator} knows").replace(' ', "-")
+}
+
+/// What a configuration says of an operator.
+pub fn operator_table(name: &str, role: Role) -> String {
+    let sha256 = SecretHash::of(&secret_of(name)).hex();
+    format!("\n[[operator]]\nname = '{name}'\nrole = '{role}'\nsha256 = '{sha256}'\n")
 }
 
 fn host([a, b, c]: [u8; 3], number: u8) -> Ipv4Addr {

@@ -59,6 +59,8 @@ pub(crate) fn config(source: Source, folder: &Path) -> Result<Config, ConfigErro
         super_nodes,
         plugins: file.plugins.into_iter().map(|path| Placed::from(path).map(|path| check.folder.join(path))).collect(),
         plugin_settings: file.plugin.into_iter().map(|(name, table)| (name, settings_text(table))).collect(),
+        operators: check.operators(&file.operator)?,
+        audit: file.log.audit.map(|path| Placed::from(path).map(|path| check.folder.join(path))),
         log_format: file.log.format.unwrap_or_default(),
         log_level: file.log.level.unwrap_or_default(),
         source: check.source,
@@ -398,7 +400,7 @@ impl Check {
         }
     }
 
-    fn name(&self, given: &Text, key: &str) -> Result<Placed<String>, ConfigError> {
+    pub(crate) fn name(&self, given: &Text, key: &str) -> Result<Placed<String>, ConfigError> {
         let name = given.get_ref();
         let plain = (1..=63).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
         if plain {

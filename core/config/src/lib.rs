@@ -11,6 +11,7 @@ mod address;
 mod certificates;
 mod check;
 mod limits;
+mod operators;
 mod place;
 mod raw;
 mod units;
@@ -22,6 +23,7 @@ pub use raw::{LogFormat, LogLevel};
 
 use chatring_machines::keeping::Durability;
 use chatring_machines::names::NodeKey;
+use chatring_machines::operators::Operators;
 use chatring_machines::secret::NetworkSecret;
 use chatring_machines::super_node::{NodeLimits, NodeTiming};
 use chatring_machines::view::RingParams;
@@ -54,6 +56,10 @@ pub struct Config {
     pub plugins: Vec<Placed<PathBuf>>,
     /// What each plugin is told, as TOML text, by its name.
     pub plugin_settings: BTreeMap<String, Placed<String>>,
+    /// Who may steer what runs in this process.
+    pub operators: Operators,
+    /// Where it is written down what operators have done, beside the log.
+    pub audit: Option<Placed<PathBuf>>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines there are.

@@ -24,7 +24,17 @@ pub(crate) struct File {
     #[serde(default)]
     pub plugin: BTreeMap<String, Spanned<toml::Table>>,
     #[serde(default)]
+    pub operator: Vec<Spanned<Operator>>,
+    #[serde(default)]
     pub log: Log,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Operator {
+    pub name: Text,
+    pub role: Text,
+    pub sha256: Text,
 }
 
 #[derive(Deserialize)]
@@ -165,6 +175,7 @@ pub(crate) struct ListenerLimits {
 pub(crate) struct Log {
     pub format: Option<LogFormat>,
     pub level: Option<LogLevel>,
+    pub audit: Option<Spanned<PathBuf>>,
 }
 
 /// How log lines look.

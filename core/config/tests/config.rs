@@ -164,9 +164,26 @@ fn wrong_toml() {
     check_line(
         NETWORK,
         "[lgo]",
-        "4:2: unknown field `lgo`, expected one of `network`, `directory`, `super_node`, `listener`, `tls`, `plugins`, `plugin`, `log`",
+        "4:2: unknown field `lgo`, expected one of `network`, `directory`, `super_node`, `listener`, `tls`, `plugins`, `plugin`, `operator`, `log`",
     );
     check_line(NETWORK, "[log]\nlevel = 'loud'", "5:9: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`");
+}
+
+#[test]
+fn operators() {
+    let hash = "0123456789abcdef".repeat(4);
+    let one = |name: &str, role: &str, hash: &str| format!("[[operator]]\nname = '{name}'\nrole = '{role}'\nsha256 = '{hash}'\n");
+    let config = parsed(&format!("{ALL}{}{}", one("ann", "admin", &hash), one("joe", "viewer", &hash))).unwrap();
+    let found: Vec<_> = config.operators.iter().map(|operator| (&*operator.name, operator.role.as_str(), operator.hash.hex())).collect();
+    assert_eq!(found, [("ann", "admin", hash.clone()), ("joe", "viewer", hash.clone())]);
+    check_line(ALL, &one("a b", "admin", &hash), "8:8: operator.name: found \"a b\", expected 1 to 63 letters, digits, '-', '_' or '.'");
+    let roles = "9:8: operator.role: found \"king\", expected \"viewer\", \"operator\" or \"admin\"";
+    check_line(ALL, &one("ann", "king", &hash), roles);
+    let digits = "10:10: operator.sha256: found \"12\", expected 64 hexadecimal digits, as `chatctl operator new` shows them";
+    check_line(ALL, &one("ann", "admin", "12"), digits);
+    let twice = one("ann", "admin", &hash).repeat(2);
+    check_line(ALL, &twice, "12:8: operator.name: found \"ann\" twice, expected each name once");
+    check_line(ALL, "[[operator]]\nname = 'ann'", "7:1: missing field `role`");
 }
 
 #[test]

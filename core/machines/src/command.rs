@@ -5,6 +5,7 @@
 use crate::entry::{Modes, SayKind};
 use crate::ids::{Birth, Term};
 use crate::names::{GroupName, Nick, NodeKey};
+use crate::operators::Role;
 use crate::peer::PeerCommand;
 use crate::wire::{Argv, Bad, Field, Given, Reader, Rest, Text};
 use crate::{wire_enum, wire_struct, wire_words};
@@ -108,6 +109,10 @@ wire_enum! {
         /// Logs in with an account and its password.
         [Anyone Both "0.1"]
         "AUTH" Auth { credentials: Credentials },
+
+        /// Logs in as an operator of the network, one that is configured at this server ([[operator]]); answers the role. Where none is configured, whoever connects over loopback is one.
+        [Anyone Both "0.1"]
+        "OPERATOR" Operator { name: Text, secret: Text },
 
         /// Makes this connection part of a session that outlives it: whoever knows the token is the session.
         /// 8 to 64 printable characters, before anything else is done.
@@ -217,13 +222,13 @@ wire_enum! {
         "RING" Ring { how: Given<RingAsk> },
 
         /// Plugins of the process that this super node is in: LIST shows them, SHOW one of them with what it counts. LOAD starts one from a file; SWAP starts another one of the same name beside it, gives new connections to that and
-        /// lets those go on that are there; DISABLE has nothing new go to one, ENABLE takes that back. All over loopback only.
-        [Session SuperNode "0.1"]
+        /// lets those go on that are there; DISABLE has nothing new go to one, ENABLE takes that back.
+        [Viewer SuperNode "0.1"]
         "PLUGIN" Plugin { what: PluginAsk, name: Option<Text>, file: Option<Text> },
 
         /// Makes the node check now which groups it still owns; one row per group: kept, moved or blocked.
         /// At most once in a second.
-        [Session SuperNode "0.1"]
+        [Operator SuperNode "0.1"]
         "CHECK" Check { group: Option<GroupName> },
 
         /// Lists the super nodes.
@@ -231,50 +236,170 @@ wire_enum! {
         "NODES" Nodes {},
 
         /// Lists groups: name, members, master, topic.
-        [Anyone Directory "0.1"]
+        [Viewer Directory "0.1"]
         "GROUPS" Groups { pattern: Option<Text> },
 
         /// Tells what is known of a group, as of its last report: its master, copies, topic, modes, ranks and bans.
-        [Anyone Directory "0.1"]
+        [Viewer Directory "0.1"]
         "GROUP" Group { group: GroupName },
 
         /// Lists the members of a group: nick, session, edge, since.
-        [Anyone Directory "0.1"]
+        [Viewer Directory "0.1"]
         "MEMBERS" Members { group: GroupName },
 
         /// Lists the groups that someone is in: group, session, edge, since, account.
-        [Anyone Directory "0.1"]
+        [Viewer Directory "0.1"]
         "WHERE" Where { nick: Nick },
 
         /// Tells of the planned change of the ring: LIST shows how far each node is, WHY what is waited for; ABORT gives it up.
-        /// ABORT over loopback only.
-        [Anyone Directory "0.1"]
+        [Viewer Directory "0.1"]
         "HANDOFF" Handoff { what: HandoffAsk },
 
         /// Takes a super node out of the ring once others have its groups. Answered when it is out, or stays in.
-        /// It stays connected, and comes back when it is started anew. Over loopback only.
-        [Anyone Directory "0.1"]
+        /// It stays connected, and comes back when it is started anew.
+        [Operator Directory "0.1"]
         "DRAIN" Drain { node: NodeKey },
 
         /// Tells which super nodes want into the ring and are not in it, and why (PENDING): node, name, state, since, why. ADMIT lets one in whatever the policy says, as soon as it can be reached; REFUSE keeps it out from now on; FORGET takes
-        /// either back; REMOVE takes one out at once, without copying anything first, and keeps it out. All but PENDING over loopback only.
-        [Anyone Directory "0.1"]
+        /// either back; REMOVE takes one out at once, without copying anything first, and keeps it out.
+        [Viewer Directory "0.1"]
         "NODE" Node { what: NodeAsk, node: Option<NodeKey> },
 
         /// Lists the accounts that are kept by the directory servers: name, since when, password since when (LIST, from a name on). SET makes one with what its password is checked with, or changes that; REMOVE ends one.
-        /// Who is logged in stays so. All over loopback only.
-        [Anyone Directory "0.1"]
+        /// Who is logged in stays so.
+        [Operator Directory "0.1"]
         "ACCOUNT" Account { what: AccountAsk, name: Option<Nick>, secret: Option<Text> },
 
         /// Gives every super node another number of points, once groups are where they will belong.
-        /// Answered when it is so, or given up. Over loopback only.
-        [Anyone Directory "0.1"]
+        /// Answered when it is so, or given up.
+        [Operator Directory "0.1"]
         "POINTS" Points { points: u32 },
 
         /// Tells how this directory server and the others are (STATUS). ADD takes a server in, or one anew that has lost its file; REMOVE lets one go; TRANSFER has another one lead.
-        /// All but STATUS over loopback only, and answered when it has begun: STATUS shows when it is so.
-        [Anyone Directory "0.1"]
+        /// The others than STATUS are answered when they have begun: STATUS shows when it is so.
+        [Viewer Directory "0.1"]
         "DIRECTORY" Directory { what: DirectoryAsk, address: Option<Text> },
+    }
+}
+
+impl ClientCommand {
+    /// Which role it is for. None: it is for people's programs, too.
+    pub fn role(&self) -> Option<Role> {
+        let asked = match self {
+            ClientCommand::Plugin { what, .. } => Some(what.role()),
+            ClientCommand::Handoff { what } => Some(what.role()),
+            ClientCommand::Node { what, .. } => Some(what.role()),
+            ClientCommand::Account { what, .. } => Some(what.role()),
+            ClientCommand::Directory { what, .. } => Some(what.role()),
+            ClientCommand::Client { words } if is_list_of_the_slow(&words.0) => Some(Role::Viewer),
+            _ => None,
+        };
+        asked.max(self.spec().caller.role())
+    }
+
+    /// What it is called where it is refused: with what it asks for, where that decides who may.
+    pub fn title(&self) -> String {
+        let ask = match self {
+            ClientCommand::Plugin { what, .. } => what.as_str(),
+            ClientCommand::Handoff { what } => what.as_str(),
+            ClientCommand::Node { what, .. } => what.as_str(),
+            ClientCommand::Account { what, .. } => what.as_str(),
+            ClientCommand::Directory { what, .. } => what.as_str(),
+            ClientCommand::Client { .. } => "LIST SLOW",
+            _ => return self.word().to_string(),
+        };
+        format!("{} {ask}", self.word())
+    }
+
+    /// Which role each word needs that may follow a command's name; empty where that makes no difference.
+    pub fn asks(word: &str) -> Vec<(&'static str, Role)> {
+        fn of<T: Copy>(all: &[T], as_str: fn(T) -> &'static str, role: fn(T) -> Role) -> Vec<(&'static str, Role)> {
+            all.iter().map(|ask| (as_str(*ask), role(*ask))).collect()
+        }
+        match word {
+            "PLUGIN" => of(PluginAsk::ALL, PluginAsk::as_str, PluginAsk::role),
+            "HANDOFF" => of(HandoffAsk::ALL, HandoffAsk::as_str, HandoffAsk::role),
+            "NODE" => of(NodeAsk::ALL, NodeAsk::as_str, NodeAsk::role),
+            "ACCOUNT" => of(AccountAsk::ALL, AccountAsk::as_str, AccountAsk::role),
+            "DIRECTORY" => of(DirectoryAsk::ALL, DirectoryAsk::as_str, DirectoryAsk::role),
+            "CLIENT" => vec![("LIST SLOW", Role::Viewer)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether it changes something that belongs into the audit log: what is for operators and is not a look, and who logs in as one.
+    pub fn is_audited(&self) -> bool {
+        match self {
+            ClientCommand::Operator { .. } => true,
+            ClientCommand::Account { what: AccountAsk::List, .. } => false,
+            _ => self.role() >= Some(Role::Operator),
+        }
+    }
+
+    /// The same with its secrets left out.
+    pub fn without_secrets(&self) -> ClientCommand {
+        let hidden = || Text::from("***");
+        match self.clone() {
+            ClientCommand::Operator { name, .. } => ClientCommand::Operator { name, secret: hidden() },
+            ClientCommand::Account { what, name, secret } => ClientCommand::Account { what, name, secret: secret.map(|_| hidden()) },
+            other => other,
+        }
+    }
+}
+
+/// Whether these words after CLIENT ask who reads slowly.
+pub(crate) fn is_list_of_the_slow(words: &[Text]) -> bool {
+    matches!(words, [list, slow] if list.eq_ignore_ascii_case("LIST") && slow.eq_ignore_ascii_case("SLOW"))
+}
+
+impl PluginAsk {
+    /// Who may. A plugin is code that runs in the server.
+    pub fn role(self) -> Role {
+        match self {
+            PluginAsk::List | PluginAsk::Show => Role::Viewer,
+            PluginAsk::Load | PluginAsk::Swap | PluginAsk::Disable | PluginAsk::Enable => Role::Admin,
+        }
+    }
+}
+
+impl HandoffAsk {
+    /// Who may.
+    pub fn role(self) -> Role {
+        match self {
+            HandoffAsk::List | HandoffAsk::Why => Role::Viewer,
+            HandoffAsk::Abort => Role::Operator,
+        }
+    }
+}
+
+impl NodeAsk {
+    /// Who may.
+    pub fn role(self) -> Role {
+        match self {
+            NodeAsk::Pending => Role::Viewer,
+            NodeAsk::Admit | NodeAsk::Refuse | NodeAsk::Forget | NodeAsk::Remove => Role::Operator,
+        }
+    }
+}
+
+impl AccountAsk {
+    /// Who may.
+    pub fn role(self) -> Role {
+        match self {
+            AccountAsk::List => Role::Operator,
+            AccountAsk::Set | AccountAsk::Remove => Role::Admin,
+        }
+    }
+}
+
+impl DirectoryAsk {
+    /// Who may.
+    pub fn role(self) -> Role {
+        match self {
+            DirectoryAsk::Status => Role::Viewer,
+            DirectoryAsk::Transfer => Role::Operator,
+            DirectoryAsk::Add | DirectoryAsk::Remove => Role::Admin,
+        }
     }
 }
 

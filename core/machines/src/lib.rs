@@ -24,6 +24,7 @@ pub mod list;
 pub mod machine;
 pub mod names;
 pub mod netstrings;
+pub mod operators;
 pub mod peer;
 pub mod redis;
 pub mod ring;

@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::ids::{Conn, ListId, ListenerId, Ticket};
 use crate::keeping::Keep;
 use crate::names::{GroupName, Nick, NodeKey};
+use crate::operators::AuditLine;
 use crate::peer::{GroupLine, GroupRecord, GroupReport};
 use crate::time::Time;
 use crate::wire::{Bad, Text};
@@ -484,6 +485,8 @@ pub enum Note {
         /// What happened, as a sentence.
         text: String,
     },
+    /// Server: an operator had something done, or wanted to.
+    Audit(AuditLine),
     /// Any node or client: the ring is this now.
     View(crate::view::SharedView),
     /// Client: in the group, at this node.

@@ -12,6 +12,7 @@ use crate::event::Code;
 use crate::ids::{Birth, Epoch, Incarnation, ServerId, SessionId, Term, Ticket};
 use crate::list::{ListKey, Seal};
 use crate::names::{GroupName, Nick, NodeKey};
+use crate::operators::Role;
 use crate::time::Time;
 use crate::view::{DirectoryServer, NodeInfo, SharedView, ViewChange};
 use crate::wire::{Rest, Text};
@@ -347,7 +348,7 @@ wire_enum! {
         "LOG" Log { server: ServerId, to: ServerId, letter: Box<Letter> },
         /// A directory server passes on to the one that leads what someone asked it: as of when it had heard that one, by its clock, over which link, who they have proved to be, whether they are on its machine, and the
         /// command. Answered by `via`.
-        "VIA" Via { as_of: Time, link: u64, key: Option<NodeKey>, incarnation: Incarnation, local: bool, words: Rest<Text> },
+        "VIA" Via { as_of: Time, link: u64, key: Option<NodeKey>, incarnation: Incarnation, operator: Option<Text>, role: Option<Role>, words: Rest<Text> },
         /// That link is gone.
         "VIALOST" ViaLost { link: u64 },
         /// What a master reported to one directory server, for the others.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::ids::{Birth, EntryId, Epoch, Incarnation, ServerId, SessionId, Ticket};
 use crate::names::{GroupName, Nick, NodeKey};
+use crate::operators::Role;
 use crate::time::Time;
 
 /// Appends a number's decimal digits, without what formatting costs.
@@ -451,8 +452,26 @@ pub enum Caller {
     Anyone,
     /// Whoever an authenticator has let in.
     Session,
+    /// Operators who may look.
+    Viewer,
+    /// Operators who may steer.
+    Operator,
+    /// Operators who may do everything.
+    Admin,
     /// Nodes that proved to know the network's secret.
     Peer,
+}
+
+impl Caller {
+    /// Which role an operator needs, where it is for operators.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Caller::Viewer => Some(Role::Viewer),
+            Caller::Operator => Some(Role::Operator),
+            Caller::Admin => Some(Role::Admin),
+            Caller::Anyone | Caller::Session | Caller::Peer => None,
+        }
+    }
 }
 
 /// Which server answers a command.

@@ -128,6 +128,9 @@ macro_rules! wire_words {
             /// All of them: word and meaning.
             pub const WORDS: &'static [(&'static str, &'static str)] = &[$( ($word, concat!($($doc),*)) ),*];
 
+            /// All of them.
+            pub const ALL: &'static [$Enum] = &[$( $Enum::$Variant ),*];
+
             /// Its word on the wire.
             pub fn as_str(self) -> &'static str {
                 match self { $( $Enum::$Variant => $word ),* }

@@ -92,6 +92,7 @@ impl World {
             list_valid_ms: 7 * 86_400_000,
             seed: 1,
             incarnation: Incarnation(1),
+            operators: Default::default(),
             limits: DirectoryLimits::default(),
         };
         let machine = Directory::new(config.clone(), Kept::default()).expect("an empty state belongs to any network");
@@ -118,6 +119,7 @@ impl World {
             in_ring: true,
             is_filtered: false,
             process_id: 1,
+            operators: Default::default(),
             motd: vec!["Hello.".into()],
             durability: self.options.durability,
             timing,

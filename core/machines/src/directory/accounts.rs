@@ -24,7 +24,7 @@ impl Directory {
         (name, secret): (Option<Nick>, Option<Text>),
         effects: &mut Vec<Effect>,
     ) {
-        let done = self.may_change(conn, &format!("ACCOUNT {}", what.as_str())).and_then(|()| match (what, name) {
+        let done = match (what, name) {
             (AccountAsk::List, from) => {
                 let list = self.account_list(from.as_ref());
                 effects.push(tell(conn, list));
@@ -36,7 +36,7 @@ impl Directory {
                 Some(_) => Ok(Some((name, None))),
                 None => Err((Code::Err, format!("there is no account {name}; ACCOUNT LIST shows which there are"))),
             },
-        });
+        };
         match done {
             Ok(Some((name, secret))) => {
                 self.owe(now, conn, 1, true, effects);

@@ -24,6 +24,7 @@ impl Directory {
             ClientCommand::Hello { options } => self.hello(conn, options),
             // There is nothing here to log in to; clients that log in everywhere should not fail for that.
             ClientCommand::Auth { .. } => Event::ok(),
+            ClientCommand::Operator { name, secret } => self.log_in(conn, &name, &secret),
             ClientCommand::Client { words } => self.client(conn, &words.0),
             ClientCommand::Info { section } => Reply::Text { text: self.info(&section.0).into() }.into(),
             ClientCommand::Command { words } => commands(&words.0),

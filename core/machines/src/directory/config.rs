@@ -5,6 +5,7 @@ use crate::handshake::Identity;
 use crate::ids::Incarnation;
 use crate::list::ListSigner;
 use crate::names::NodeKey;
+use crate::operators::Operators;
 use crate::secret::NetworkSecret;
 use crate::view::RingParams;
 use crate::wire::Text;
@@ -44,6 +45,8 @@ pub struct DirectoryConfig {
     pub seed: u64,
     /// Which start of it this is: drawn by the driver.
     pub incarnation: Incarnation,
+    /// Who may steer it.
+    pub operators: Operators,
     /// Bounds.
     pub limits: DirectoryLimits,
 }

@@ -1,6 +1,4 @@
 //! What operators ask of a directory server: how the planned change of the ring goes, and changes of their own.
-//!
-//! What changes the ring is heard only from the machine itself, by a loopback address: whoever may log in here may do so. Roles are for later.
 
 use super::Directory;
 use super::agenda::{self, Stage};
@@ -10,13 +8,11 @@ use crate::event::{Code, Event, Reply};
 use crate::ids::Conn;
 use crate::machine::Effect;
 use crate::names::NodeKey;
+pub(super) use crate::operators::Refusal;
 use crate::ring::POINTS_MAX;
 use crate::time::Time;
 use crate::view::Plan;
 use crate::wire::{Rest, Text};
-
-/// Why an operator is sent away.
-pub(super) type Refusal = (Code, String);
 
 impl Directory {
     pub(super) fn handoff(&mut self, now: Time, conn: Conn, what: HandoffAsk, effects: &mut Vec<Effect>) {
@@ -36,19 +32,19 @@ impl Directory {
 
     /// Takes a node out of the ring when others have its groups. Answered when that is done, or will not be.
     pub(super) fn drain(&mut self, now: Time, conn: Conn, key: NodeKey, effects: &mut Vec<Effect>) {
-        let plan = self.may_change(conn, "DRAIN").and_then(|()| match self.state.view().node(&key) {
+        let plan = match self.state.view().node(&key) {
             Some(node) => Ok(Plan::Drain { key: key.clone(), incarnation: node.incarnation }),
             None => Err((Code::Err, format!("{key} is not in the ring; NODES lists who is"))),
-        });
+        };
         self.want_or_refuse(now, conn, plan, effects);
     }
 
     /// Gives every node another number of points, in the same way.
     pub(super) fn points(&mut self, now: Time, conn: Conn, points: u32, effects: &mut Vec<Effect>) {
-        let plan = self.may_change(conn, "POINTS").and_then(|()| match points {
+        let plan = match points {
             1..=POINTS_MAX => Ok(Plan::Points { points }),
             _ => Err((Code::Syntax, format!("a node has 1 to {POINTS_MAX} points"))),
-        });
+        };
         self.want_or_refuse(now, conn, plan, effects);
     }
 
@@ -64,7 +60,6 @@ impl Directory {
     }
 
     fn abort(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) -> Result<(), Refusal> {
-        self.may_change(conn, "HANDOFF ABORT")?;
         match self.agenda.current.as_ref().map(|current| current.stage) {
             None => Err((Code::Err, "no change of the ring is planned".to_string())),
             Some(Stage::Ending) => Err((Code::TryAgain, "100 it is just being decided".to_string())),
@@ -74,15 +69,6 @@ impl Directory {
                 Ok(())
             }
         }
-    }
-
-    pub(super) fn may_change(&self, conn: Conn, what: &str) -> Result<(), Refusal> {
-        let from = self.links.of(conn).map(|link| link.from.to_canonical());
-        if from.is_some_and(|from| from.is_loopback()) {
-            return Ok(());
-        }
-        let text = format!("{what} is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server");
-        Err((Code::NoPerm, text))
     }
 
     /// number, plan, subject, age, time left, how many wait; then for each node of the ring: key, state, groups left, why.

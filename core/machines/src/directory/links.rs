@@ -10,6 +10,7 @@ use crate::certificate::Certificate;
 use crate::handshake::{Accepting, Peer};
 use crate::ids::{Conn, Epoch, ListenerId};
 use crate::names::NodeKey;
+use crate::operators::{AuditLine, Standing};
 use crate::time::Time;
 use crate::wire::Text;
 
@@ -54,6 +55,10 @@ pub(super) struct Link {
     pub(super) asked_leader: usize,
     /// The certificate that was shown.
     pub(super) certificate: Option<Certificate>,
+    /// Which operator it is, if it is one.
+    pub(super) standing: Option<Standing>,
+    /// What it is having done that the audit log is to tell. Nothing more is read from it until that is answered.
+    pub(super) audit: Option<AuditLine>,
     heard: Time,
 }
 
@@ -88,6 +93,8 @@ impl Links {
             is_known_to_leader: false,
             asked_leader: 0,
             certificate: None,
+            standing: None,
+            audit: None,
             heard: now,
         };
         self.links.insert(conn, link);

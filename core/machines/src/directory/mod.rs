@@ -35,6 +35,7 @@ mod pulses;
 mod questions;
 mod replica;
 mod servers;
+mod standing;
 mod state;
 mod steering;
 #[cfg(test)]
@@ -136,6 +137,8 @@ pub struct Directory {
     client_questions: usize,
     dials: BTreeMap<Ticket, (NodeKey, Incarnation)>,
     tickets: u64,
+    /// How many connections wait for something that the audit log is told of.
+    audits: usize,
     stopping: bool,
     /// When it last looked at the clock.
     looked: Time,
@@ -178,6 +181,7 @@ impl Directory {
             client_questions: 0,
             dials: BTreeMap::new(),
             tickets: 0,
+            audits: 0,
             stopping: false,
             looked: Time(0),
             state,
@@ -204,7 +208,9 @@ impl Machine for Directory {
         match input {
             Input::Start => self.start(now, effects),
             Input::Opened { conn, listener, peer } => {
-                for crowd in self.links.open(now, conn, peer, listener, self.config.limits.strangers) {
+                let crowds = self.links.open(now, conn, peer, listener, self.config.limits.strangers);
+                self.stand(conn, peer);
+                for crowd in crowds {
                     let reason = "too many connections are waiting, and this one was silent longest".into();
                     effects.push(Effect::Tell { conn: crowd, event: Push::Closing { reason }.into() });
                     self.close(now, crowd, effects);
@@ -241,6 +247,7 @@ impl Machine for Directory {
         }
         self.settle_log(now, effects);
         self.answer_exact_reads(now, effects);
+        self.audit(effects, from);
         self.wrap(effects, from);
         if !self.leads {
             // What came over other servers was answered, and is not asked here again.
@@ -330,6 +337,7 @@ impl Directory {
         let is_for_leader = command.as_ref().is_ok_and(via::is_for_leader);
         let refusal = match command {
             Ok(_) if self.stopping => Some((Code::TryAgain, "1000 this directory server is stopping".to_string())),
+            Ok(Command::Client(command)) if !self.permits(conn, &command, effects) => None,
             Ok(command) if !self.leads && is_for_leader && (is_peer || matches!(command, Command::Client(_))) => {
                 self.ask_leader(now, conn, command, effects);
                 None
@@ -367,7 +375,8 @@ impl Directory {
             let outcome = self.visits.lost(conn);
             return self.visit_over(now, outcome, effects);
         }
-        let Some(link) = self.links.remove(conn) else { return };
+        let Some(mut link) = self.links.remove(conn) else { return };
+        self.audit_lost(link.audit.take(), effects);
         self.caller_gone(now, conn, effects);
         let vias = self.vias.of(conn);
         self.forget_vias(vias, effects);
@@ -384,7 +393,8 @@ impl Directory {
 
     /// Forgets a connection and has it closed. Its node, if it has one, is not suspected: we did this.
     fn close(&mut self, now: Time, conn: Conn, effects: &mut Vec<Effect>) {
-        let link = self.links.remove(conn);
+        let mut link = self.links.remove(conn);
+        self.audit_lost(link.as_mut().and_then(|link| link.audit.take()), effects);
         self.caller_gone(now, conn, effects);
         if let Some(peer) = link.as_ref().and_then(links::Link::peer) {
             self.pulses.disconnect(&peer.key, conn);

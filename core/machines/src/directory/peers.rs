@@ -14,6 +14,7 @@ use crate::handshake::{Accepting, HandshakeError, Peer};
 use crate::ids::{Conn, ListenerId, Ticket};
 use crate::machine::{Effect, Level, Query, Write};
 use crate::names::NodeKey;
+use crate::operators::Standing;
 use crate::peer::{GroupReport, LinkEvent, PeerCommand};
 use crate::time::Time;
 use crate::view::Plan;
@@ -128,8 +129,9 @@ impl Directory {
                 self.introduced(now, conn, Introduced { server, founded, list }, &address, effects);
             }
             PeerCommand::Log { server, to, letter } => self.heard_of_log(now, server, to, *letter),
-            PeerCommand::Via { as_of, link, key, incarnation, local, words } => {
-                self.via(now, conn, (link, as_of), via::peer_of(key, incarnation), local, &words.0, effects);
+            PeerCommand::Via { as_of, link, key, incarnation, operator, role, words } => {
+                let standing = operator.zip(role).map(|(name, role)| Standing { name, role });
+                self.via(now, conn, (link, as_of), via::peer_of(key, incarnation), standing, &words.0, effects);
             }
             PeerCommand::ViaLost { link } => self.via_lost(now, conn, link, effects),
             PeerCommand::Relay { master, reports } => {

@@ -6,6 +6,7 @@ mod ledger;
 mod old_ring;
 mod planned;
 mod rig;
+mod standing;
 
 use super::*;
 use crate::handshake::{Accepting, Dialling, Whom};

@@ -20,6 +20,7 @@ use crate::handshake::Peer;
 use crate::ids::{Conn, Epoch, Incarnation, ListenerId};
 use crate::machine::{Effect, Level};
 use crate::names::NodeKey;
+use crate::operators::Standing;
 use crate::peer::{LinkEvent, PeerCommand};
 use crate::time::Time;
 use crate::wire::{Argv, Field, Given, Rest, Text};
@@ -136,7 +137,7 @@ impl Directory {
         link.asked_leader += usize::from(answered);
         link.is_known_to_leader = true;
         let (key, incarnation) = peer.map_or((None, Incarnation::default()), |peer| (Some(peer.key), peer.incarnation));
-        let local = link.from.to_canonical().is_loopback();
+        let standing = link.standing.clone();
         if key.is_some() {
             // It has to know the ring before it is part of it, and hears of it from us.
             self.watch(conn, effects);
@@ -144,7 +145,8 @@ impl Directory {
             self.owe(now, conn, 1, true, effects);
         }
         let words = words(&|argv| command.put(argv));
-        let via = PeerCommand::Via { as_of: self.replica.leader_time(), link: name_of(conn), key, incarnation, local, words };
+        let (operator, role) = standing.map_or((None, None), |standing| (Some(standing.name), Some(standing.role)));
+        let via = PeerCommand::Via { as_of: self.replica.leader_time(), link: name_of(conn), key, incarnation, operator, role, words };
         effects.push(tell(to, Event::Command(Command::Peer(via))));
     }
 
@@ -175,18 +177,17 @@ impl Directory {
         server: Conn,
         (link, as_of): (u64, Time),
         peer: Option<Peer>,
-        local: bool,
+        standing: Option<Standing>,
         words: &[Text],
         effects: &mut Vec<Effect>,
     ) {
         let (conn, is_new) = self.vias.open(server, link);
         if is_new {
-            let from = if local { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
             // They are not strangers to us: the other server has let them in.
-            self.links.open(now, conn, IpAddr::V4(from), ListenerId(0), usize::MAX);
-            if let Some(link) = self.links.of_mut(conn) {
-                link.via = true;
-            }
+            self.links.open(now, conn, IpAddr::V4(Ipv4Addr::UNSPECIFIED), ListenerId(0), usize::MAX);
+        }
+        if let Some(link) = self.links.of_mut(conn) {
+            (link.via, link.standing) = (true, standing);
         }
         if let (Some(peer), Some(link)) = (peer, self.links.of(conn))
             && !matches!(link.stage, Stage::Proven(_))

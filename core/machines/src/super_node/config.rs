@@ -2,6 +2,7 @@
 
 use crate::ids::Incarnation;
 use crate::names::NodeKey;
+use crate::operators::Operators;
 use crate::secret::NetworkSecret;
 use crate::wire::Text;
 
@@ -34,6 +35,8 @@ pub struct NodeConfig {
     pub process_id: u32,
     /// The message of the day.
     pub motd: Vec<Text>,
+    /// Who may steer it.
+    pub operators: Operators,
     /// What an acknowledgement waits for.
     pub durability: crate::keeping::Durability,
     /// Spans.

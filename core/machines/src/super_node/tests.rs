@@ -152,6 +152,7 @@ impl Bench {
             is_filtered,
             process_id: 1,
             motd: vec![],
+            operators: Default::default(),
             durability: crate::keeping::Durability::Memory,
             timing: NodeTiming::default(),
             limits,

@@ -130,7 +130,7 @@ fn output(effect: &Effect) -> String {
             Note::Heard(Event::Entry(_, entry)) => format!("heard {} {}", entry.seq, entry.content.word()),
             Note::Heard(event) => format!("heard {}", words_of(|out| event.put(out))),
             Note::Answer(event) => format!("answer {}", words_of(|out| event.put(out))),
-            Note::Log { .. } => panic!("a client has no log"),
+            Note::Log { .. } | Note::Audit(_) => panic!("a client has no log"),
         },
         _ => panic!("no effect of a client: {effect:?}"),
     }

@@ -181,7 +181,7 @@ fn an_operator_rules() {
             ("far 9", ""),
             (
                 "9 NODE ADMIT 192.0.2.1",
-                "9: error NOPERM NODE ADMIT is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
+                "9: error NOPERM NODE ADMIT is for operators, and none is configured here: run it on the machine of this server, over loopback (127.0.0.1 or ::1), or configure an [[operator]]",
             ),
             ("2 NODE ADMIT 192.0.2.1", "2 paused | commit rule"),
             ("durable", "1: word * | 2: ok OK | 2 resumed"),

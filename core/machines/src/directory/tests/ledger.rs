@@ -92,7 +92,7 @@ fn accounts_are_set_by_operators_and_told_to_nodes() {
         ("9 ACCOUNT REMOVE eve", "9: error ERR there is no account eve; ACCOUNT LIST shows which there are"),
         (
             "8 ACCOUNT LIST",
-            "8: error NOPERM ACCOUNT LIST is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
+            "8: error NOPERM ACCOUNT LIST is for operators, and none is configured here: run it on the machine of this server, over loopback (127.0.0.1 or ::1), or configure an [[operator]]",
         ),
         (
             "8 ACCOUNTOF 4 joe",

@@ -358,19 +358,20 @@ fn who_does_not_come_back_after_a_restart_is_not_waited_for_long() {
 fn operators_see_what_it_waits_for_and_can_give_it_up() {
     check_two(&[
         ("far 3", ""),
-        ("3 HANDOFF LIST", "3: handoff 1   0 0 0"),
-        ("3 HANDOFF WHY", "3: handoff-why no change of the ring is planned"),
+        ("open 7", ""),
+        ("7 HANDOFF LIST", "7: handoff 1   0 0 0"),
+        ("7 HANDOFF WHY", "7: handoff-why no change of the ring is planned"),
         (
             "3 HANDOFF ABORT",
-            "3: error NOPERM HANDOFF ABORT is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
+            "3: error NOPERM HANDOFF ABORT is for operators, and none is configured here: run it on the machine of this server, over loopback (127.0.0.1 or ::1), or configure an [[operator]]",
         ),
         (
             "3 DRAIN 192.0.2.2",
-            "3: error NOPERM DRAIN is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
+            "3: error NOPERM DRAIN is for operators, and none is configured here: run it on the machine of this server, over loopback (127.0.0.1 or ::1), or configure an [[operator]]",
         ),
         (
             "3 POINTS 8",
-            "3: error NOPERM POINTS is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this directory server",
+            "3: error NOPERM POINTS is for operators, and none is configured here: run it on the machine of this server, over loopback (127.0.0.1 or ::1), or configure an [[operator]]",
         ),
         ("open 4", ""),
         ("4 HANDOFF ABORT", "4: error ERR no change of the ring is planned"),
@@ -382,10 +383,10 @@ fn operators_see_what_it_waits_for_and_can_give_it_up() {
         ("durable", "all: pending 2 drain 192.0.2.2/1"),
         ("1 PREPARED 2 1.4 3 #erlang", ""),
         ("beat until 2000", ""),
-        ("3 HANDOFF LIST", "3: handoff 2 drain 192.0.2.2 1000 29000 0 192.0.2.1 copying 3 #erlang 192.0.2.2 silent  "),
+        ("7 HANDOFF LIST", "7: handoff 2 drain 192.0.2.2 1000 29000 0 192.0.2.1 copying 3 #erlang 192.0.2.2 silent  "),
         (
-            "3 HANDOFF WHY",
-            "3: handoff-why planned: super node 192.0.2.2 goes out of the ring 192.0.2.1 has 3 groups left to copy: #erlang 192.0.2.2 has not said how far it is it is given up in 29000 ms unless all are ready by then",
+            "7 HANDOFF WHY",
+            "7: handoff-why planned: super node 192.0.2.2 goes out of the ring 192.0.2.1 has 3 groups left to copy: #erlang 192.0.2.2 has not said how far it is it is given up in 29000 ms unless all are ready by then",
         ),
         ("5 HANDOFF ABORT", "5 paused | cancel 2: aborted by the operator"),
         ("open 6", ""),

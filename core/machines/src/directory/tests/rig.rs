@@ -18,6 +18,7 @@ use crate::handshake::{Accepting, Dialling, Whom};
 use crate::ids::ListenerId;
 use crate::list::ListSigner;
 use crate::machine::{Store, Write};
+use crate::operators::Operators;
 use crate::peer::{Change, PeerCommand};
 use crate::secret::NetworkSecret;
 use crate::view::{Plan, RingParams, SharedView, View};
@@ -52,13 +53,22 @@ pub(super) fn config(limits: DirectoryLimits, incarnation: u64) -> DirectoryConf
         list_valid_ms: 7 * 86_400_000,
         seed: 1,
         incarnation: Incarnation(incarnation),
+        operators: Default::default(),
         limits,
     }
 }
 
 impl Rig {
     pub(super) fn new(limits: DirectoryLimits) -> Rig {
-        let directory = Directory::new(config(limits, 1), Kept::default()).unwrap();
+        Rig::configured(config(limits, 1))
+    }
+
+    pub(super) fn steered_by(operators: Operators) -> Rig {
+        Rig::configured(DirectoryConfig { operators, ..config(DirectoryLimits::default(), 1) })
+    }
+
+    fn configured(config: DirectoryConfig) -> Rig {
+        let directory = Directory::new(config, Kept::default()).unwrap();
         let (unstored, dials) = (VecDeque::new(), VecDeque::new());
         Rig { directory, store: MemoryStore::default(), now: Time(1_000), started: 1, unstored, dials, hospitable: true }
     }

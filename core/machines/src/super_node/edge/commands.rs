@@ -10,7 +10,7 @@ use super::readers::Asker;
 use super::session::{GUEST_PREFIX, Gate};
 use super::sifting::Heard;
 use super::{Asked, Edge, Query};
-use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk, RingAsk};
+use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk, RingAsk, is_list_of_the_slow};
 use crate::entry::{Person, SayKind};
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Birth, Conn, Term, Ticket};
@@ -85,13 +85,20 @@ impl Edge {
 
     /// Does a command whose turn it is. `judged`: the filters have seen it.
     pub(super) fn obey(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: ClientCommand, judged: bool) {
-        let Some(session) = self.session(conn) else { return };
         let spec = command.spec();
         if spec.at == At::Directory {
             let text = format!("{} is answered by directory servers; this is super node {}", spec.word, ctx.config.key);
             return self.say(ctx, conn, Event::error_about(Code::Err, text, [spec.word.into()]));
         }
-        if spec.caller == Caller::Session {
+        let is_for_operators =
+            spec.caller.role().is_some() || matches!(&command, ClientCommand::Client { words } if is_list_of_the_slow(&words.0));
+        let may_be_audited = is_for_operators || matches!(command, ClientCommand::Operator { .. });
+        let audited = if may_be_audited { self.begin_audit(ctx, conn, &command) } else { None };
+        if is_for_operators && !self.permits(ctx, conn, &command) {
+            return;
+        }
+        let Some(session) = self.session(conn) else { return };
+        if spec.caller == Caller::Session && !is_for_operators {
             if session.registers && !session.named && !session.renamed {
                 return self.say(ctx, conn, Event::error(Code::NoNick, "you have not registered"));
             }
@@ -101,6 +108,7 @@ impl Edge {
         }
         match command {
             ClientCommand::Hello { options } => self.hello(ctx, conn, options),
+            ClientCommand::Operator { ref name, ref secret } => self.log_in_operator(ctx, conn, name, secret),
             ClientCommand::Auth { ref credentials } => self.judge(ctx, conn, Some(credentials.0.clone()), command),
             ClientCommand::Login { ref nick, ref account, ref password, .. } => {
                 let name = || account.clone().unwrap_or_else(|| nick.clone());
@@ -110,6 +118,9 @@ impl Edge {
             }
             command if judged => self.run(ctx, conn, command),
             command => self.sift(ctx, conn, command),
+        }
+        if let Some(place) = audited {
+            self.audit_later(place);
         }
         let pending_max = ctx.config.limits.pending_per_session;
         if self.session(conn).is_some_and(|session| session.slots.len() >= pending_max) {
@@ -296,7 +307,11 @@ impl Edge {
             ClientCommand::Check { group } => self.check_now(ctx, conn, group),
             ClientCommand::Plugin { what, name, file } => self.wish_of_plugins(ctx, conn, what, name, file),
             // Handled before, or refused by the table.
-            ClientCommand::Hello { .. } | ClientCommand::Auth { .. } | ClientCommand::Login { .. } | ClientCommand::Alive {} => {}
+            ClientCommand::Hello { .. }
+            | ClientCommand::Auth { .. }
+            | ClientCommand::Operator { .. }
+            | ClientCommand::Login { .. }
+            | ClientCommand::Alive {} => {}
             ClientCommand::Nodes {}
             | ClientCommand::Groups { .. }
             | ClientCommand::Group { .. }
@@ -533,10 +548,7 @@ impl Edge {
 
     fn client(&mut self, ctx: &mut Ctx<'_>, conn: Conn, words: &[Text]) {
         let Some(session) = self.session(conn) else { return };
-        if let [list, slow] = words
-            && list.eq_ignore_ascii_case("LIST")
-            && slow.eq_ignore_ascii_case("SLOW")
-        {
+        if is_list_of_the_slow(words) {
             let slot = session.slots.open();
             return self.survey(ctx, Some(Asker { conn, slot }));
         }

@@ -16,6 +16,7 @@ mod plugins;
 mod readers;
 mod session;
 mod sifting;
+mod standing;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,6 +31,7 @@ use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Conn, EntryId, Epoch, ListId, ListenerId, SessionId, Term, Ticket};
 use crate::machine::{Effect, Level, Verdict};
 use crate::names::{GroupName, Nick, NodeKey};
+use crate::operators::AuditLine;
 use crate::peer::{LinkEvent, Mark, Op, Outcome, PeerCommand, ROWS_MAX, is_shown};
 use crate::time::{Time, earlier};
 use crate::wire::Text;
@@ -156,6 +158,9 @@ struct Query {
 #[derive(Debug, Default)]
 pub(super) struct Edge {
     sessions: Vec<Option<Box<Session>>>,
+    /// What operators have done at the moment: the command at hand, and those whose answers have a place kept for them.
+    auditing: Option<AuditLine>,
+    audits: BTreeMap<(Conn, u64), AuditLine>,
     live: usize,
     by_id: BTreeMap<SessionId, Conn>,
     /// Of those who have shown one.
@@ -277,6 +282,7 @@ impl Edge {
     /// The connection is gone, or is to go: they leave their groups and their nick is free.
     pub fn end(&mut self, ctx: &mut Ctx<'_>, conn: Conn, reason: &str) {
         let Some(session) = self.take(conn) else { return };
+        self.audit_lost(ctx, conn);
         self.by_id.remove(&session.id);
         let own = session.named.then(|| session.person.nick.group());
         for group in session.groups.iter().cloned().chain(own) {
@@ -311,6 +317,9 @@ impl Edge {
     /// Says something to a session: now, or behind the answers it waits for.
     fn say(&mut self, ctx: &mut Ctx<'_>, conn: Conn, event: impl Into<Event>) {
         let event = event.into();
+        if self.auditing.is_some() {
+            self.audit_said(ctx, &event);
+        }
         let Some(session) = self.session(conn) else { return };
         if session.slots.is_empty() {
             return ctx.tell(conn, event);
@@ -325,6 +334,9 @@ impl Edge {
     /// Answers a command whose place was kept.
     fn fill(&mut self, ctx: &mut Ctx<'_>, conn: Conn, slot: u64, events: Vec<Event>) {
         let pending_max = ctx.config.limits.pending_per_session;
+        if self.auditing.is_some() || !self.audits.is_empty() {
+            self.audit_filled(ctx, (conn, slot), &events);
+        }
         let Some(session) = self.session(conn) else { return };
         let ready = session.slots.fill(slot, events);
         let resume =

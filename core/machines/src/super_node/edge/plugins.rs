@@ -15,13 +15,7 @@ impl Edge {
         let (by_name, by_file) = (what != PluginAsk::List, matches!(what, PluginAsk::Load | PluginAsk::Swap));
         // LOAD has a file and no name: that is all there is in its place.
         let (name, file) = if what == PluginAsk::Load { (Some(Text::from("")), file.or(name)) } else { (name, file) };
-        let refusal = if !session.peer.to_canonical().is_loopback() {
-            let text = format!(
-                "PLUGIN {} is accepted only over loopback (127.0.0.1 or ::1): run it on the machine of this super node",
-                what.as_str()
-            );
-            Some((Code::NoPerm, text))
-        } else if needs(by_name, &name) {
+        let refusal = if needs(by_name, &name) {
             Some((Code::Syntax, "argument 'name' is missing".to_string()))
         } else if needs(by_file, &file) {
             Some((Code::Syntax, "argument 'file' is missing".to_string()))

@@ -13,6 +13,7 @@ use crate::entry::Person;
 use crate::event::Event;
 use crate::ids::{Conn, ListenerId, SessionId, node_counter};
 use crate::names::{GroupName, Nick};
+use crate::operators::Standing;
 use crate::time::Time;
 use crate::wire::Text;
 
@@ -47,6 +48,11 @@ impl Slots {
     /// Whether nothing is waited for: what is said now may go out at once.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    /// Which place the next one gets.
+    pub fn next(&self) -> u64 {
+        self.first + self.queue.len() as u64
     }
 
     /// How many wait.
@@ -96,6 +102,8 @@ pub(super) struct Session {
     pub listener: ListenerId,
     pub proto: u8,
     pub failures: u8,
+    /// Which operator they said they are.
+    pub standing: Option<Box<Standing>>,
     /// The nick is theirs, claimed in the whole network.
     pub named: bool,
     /// Their nick was taken from them; what they are called now is a guest's name.
@@ -135,6 +143,7 @@ impl Session {
             listener,
             proto: 2,
             failures: 0,
+            standing: None,
             named: false,
             renamed: false,
             former: None,
