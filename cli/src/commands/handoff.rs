@@ -3,7 +3,8 @@
 use chatring_admin::{Failure, render};
 use chatring_machines::command::{ClientCommand, HandoffAsk};
 use chatring_machines::event::Reply;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
+use std::time::Duration;
 
 use super::{Global, net};
 
@@ -18,14 +19,6 @@ pub enum HandoffCommand {
     Abort,
 }
 
-/// How long to wait for a change of the ring.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct Patience {
-    /// How long to wait for it
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub timeout: u64,
-}
-
 /// Runs it.
 pub fn run(command: HandoffCommand, global: &Global) -> Result<(), Failure> {
     let what = match command {
@@ -38,18 +31,17 @@ pub fn run(command: HandoffCommand, global: &Global) -> Result<(), Failure> {
             render::handoff(&render::Planned { number, plan, subject, age_ms, deadline_ms, queued }, &cells.0)
         }
         (_, Some(Reply::HandoffWhy { sentences })) => render::sentences(&sentences.0),
-        (HandoffAsk::Abort, Some(Reply::Ok { .. })) => render::done("handoff", "given up"),
+        (HandoffAsk::Abort, Some(Reply::Ok { .. })) => render::fact("handoff", "given up"),
         _ => return Err(net::no_directory(global)),
     };
-    global.output.show(&sheet);
-    Ok(())
+    global.output.show(&sheet)
 }
 
 /// Asks for a change of the ring and waits until it is made.
-pub fn change(command: ClientCommand, patience_ms: u64, global: &Global) -> Result<(), Failure> {
+pub fn change(command: ClientCommand, patience: Duration, global: &Global) -> Result<(), Failure> {
     // Each server has its share of the patience, and the first one that is there is to have all of it.
-    let all_ms = patience_ms.saturating_mul(global.directories.len() as u64);
-    match net::ask_within(all_ms, global.servers(), vec![command.into()]) {
+    let all = patience.saturating_mul(u32::try_from(global.directories.len()).unwrap_or(u32::MAX));
+    match net::ask_within(all, global.servers(), vec![command.into()]) {
         Ok(mut replies) => match replies.pop() {
             Some(Reply::Ok { .. }) => Ok(()),
             _ => Err(net::no_directory(global)),
