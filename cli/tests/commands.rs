@@ -72,7 +72,7 @@ fn looks() -> Vec<(&'static str, &'static str)> {
     ];
     let looks = registry::entries()
         .into_iter()
-        .filter(|entry| entry.mark.needs == Needs::Role(Role::Viewer) || matches!(entry.mark.words, "plugin list" | "plugin show"));
+        .filter(|entry| entry.mark.needs == Needs::Role(Role::Viewer) || matches!(entry.mark.words, "account list"));
     let line = |entry: registry::Entry| {
         let words = entry.mark.words;
         let line = lines.iter().find(|line| **line == words || line.starts_with(&format!("{words} ")));

@@ -122,6 +122,30 @@ fn what_cannot_be_taken_back_is_not_done_unasked() {
 }
 
 #[test]
+fn on_a_terminal_it_is_asked_whether_it_is_meant() {
+    if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: script is not there");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let line = format!("{} node remove alpha --directory 127.0.0.1:1 --timeout 200ms", env!("CARGO_BIN_EXE_chatctl"));
+    for (answer, code, says) in [
+        ("n\n", 1, "it was not confirmed: nothing was done"),
+        ("\n", 1, "it was not confirmed"),
+        ("y\n", 3, "no answer from"),
+        ("yes\n", 3, "no answer from"),
+    ] {
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).env("HOME", home.path()).env("SHELL", "/bin/sh").env_remove("XDG_CONFIG_HOME");
+        let (found, out, _) = told(run(&mut command, answer));
+        assert!(
+            found == code && out.contains("`node remove alpha` takes") && out.contains("[y/N]") && out.contains(says),
+            "{answer:?}: {found} {out}"
+        );
+    }
+}
+
+#[test]
 fn a_context_is_a_network_by_name() {
     let net = Network::new();
     let (_directory, [_node]) = (net.directory(), net.nodes([1]));

@@ -145,6 +145,7 @@ fn names(reply: &Reply) -> Vec<String> {
 mod tests {
     use super::*;
     use chatring_admin::FailureKind;
+    use chatring_admin::words::split;
 
     /// What holds for a line, where something was said before it.
     #[track_caller]
@@ -195,6 +196,38 @@ mod tests {
         assert_eq!(run("serve --config x"), Err(FailureKind::Usage));
         assert_eq!(run("plugin try"), Err(FailureKind::Usage));
         assert_eq!(run("-e help"), Err(FailureKind::Usage));
+    }
+
+    /// What a line gives, by the names of arguments.
+    fn given(matches: &ArgMatches) -> Vec<(String, Vec<String>)> {
+        let mut inner = matches;
+        while let Some((_, next)) = inner.subcommand() {
+            inner = next;
+        }
+        // Groups have names as well, and no text.
+        let raw = |id: &clap::Id| inner.try_get_raw(id.as_str()).ok().flatten();
+        let given = inner.ids().filter_map(|id| {
+            let texts = raw(id)?.map(|text| text.to_string_lossy().into_owned());
+            Some((id.to_string(), texts.collect()))
+        });
+        let mut given: Vec<_> = given.collect();
+        given.sort();
+        given
+    }
+
+    #[test]
+    fn a_line_is_the_same_at_the_prompt_as_in_a_shell() {
+        let global = Global::of(&["127.0.0.1:1"]);
+        let at_prompt = Console { global: &global }.definitions();
+        for mark in super::super::marks::MARKS {
+            for example in mark.examples {
+                let words = split(example.split([';', '>', '|']).next().unwrap().split(" < ").next().unwrap()).unwrap();
+                let in_shell =
+                    registry::definitions(false).try_get_matches_from([vec!["chatctl".to_string()], words.clone()].concat()).unwrap();
+                let typed = at_prompt.clone().try_get_matches_from(words).unwrap();
+                assert_eq!((registry::words(&typed), given(&typed)), (registry::words(&in_shell), given(&in_shell)), "{example}");
+            }
+        }
     }
 
     #[test]

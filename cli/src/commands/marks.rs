@@ -6,7 +6,7 @@ const fn mark(words: &'static str, needs: Needs, schema: Option<&'static str>, e
     Mark { words, needs, schema, asks: Asks::Never, examples }
 }
 
-/// Looks.
+/// Only looks.
 const fn viewer(words: &'static str, schema: &'static str, examples: &'static [&'static str]) -> Mark {
     mark(words, Needs::Role(Role::Viewer), Some(schema), examples)
 }
@@ -16,7 +16,7 @@ const fn operator(words: &'static str, schema: &'static str, examples: &'static 
     mark(words, Needs::Role(Role::Operator), Some(schema), examples)
 }
 
-/// Decides.
+/// Changes what the network stands on.
 const fn admin(words: &'static str, schema: &'static str, examples: &'static [&'static str]) -> Mark {
     mark(words, Needs::Role(Role::Admin), Some(schema), examples)
 }
@@ -42,11 +42,11 @@ pub const MARKS: &[Mark] = &[
     viewer("node list", "node-list", &["node list", "node list --output plain --no-header | cut -f 1"]),
     operator("node drain", "node-drain", &["node drain alpha", "node drain 192.0.2.7 --timeout 10m"]),
     viewer("node pending", "node-pending", &["node pending"]),
-    admin("node admit", "node-done", &["node admit 192.0.2.8"]),
-    admin("node refuse", "node-done", &["node refuse 192.0.2.8"]),
-    admin("node forget", "node-done", &["node forget 192.0.2.8"]),
+    operator("node admit", "node-done", &["node admit 192.0.2.8"]),
+    operator("node refuse", "node-done", &["node refuse 192.0.2.8"]),
+    operator("node forget", "node-done", &["node forget 192.0.2.8"]),
     asking(
-        admin("node remove", "node-done", &["node remove 192.0.2.8", "node remove alpha --yes"]),
+        operator("node remove", "node-done", &["node remove 192.0.2.8", "node remove alpha --yes"]),
         Asks::Always("takes a super node out at once, without copying its groups first"),
     ),
     viewer("handoff list", "handoff-list", &["handoff list"]),
@@ -70,7 +70,7 @@ pub const MARKS: &[Mark] = &[
     viewer("group list", "group-list", &["group list", "group list '#er*' --output jsonl"]),
     viewer("group show", "group-show", &["group show '#erlang'"]),
     viewer("group members", "group-members", &["group members '#erlang' --columns nick,rank"]),
-    viewer("account list", "account-list", &["account list"]),
+    operator("account list", "account-list", &["account list"]),
     admin("account add", "account-done", &["account add joe", "account add joe < password"]),
     admin("account password", "account-done", &["account password joe"]),
     asking(
@@ -84,15 +84,15 @@ pub const MARKS: &[Mark] = &[
     local("token key", Some("token-key"), &["token key --kid 2026a > signing-key"]),
     local("pki init", Some("pki-init"), &["pki init --network example"]),
     local("pki issue", Some("pki-issue"), &["pki issue 192.0.2.1 --role directory,node", "pki issue desk --role gateway --days 30"]),
-    operator("plugin list", "plugin-list", &["plugin list --node alpha"]),
-    operator("plugin show", "plugin-show", &["plugin show irc --node alpha"]),
+    viewer("plugin list", "plugin-list", &["plugin list --node alpha"]),
+    viewer("plugin show", "plugin-show", &["plugin show irc --node alpha"]),
     admin("plugin load", "plugin-show", &["plugin load ./libfriday.so --node alpha"]),
     admin("plugin swap", "plugin-show", &["plugin swap irc ./libchatring_irc.so --node alpha"]),
     asking(
-        operator("plugin disable", "plugin-done", &["plugin disable words --node alpha"]),
+        admin("plugin disable", "plugin-done", &["plugin disable words --node alpha"]),
         Asks::Where("it is the node's last transport in use, so that nobody new can connect"),
     ),
-    operator("plugin enable", "plugin-done", &["plugin enable words --node alpha"]),
+    admin("plugin enable", "plugin-done", &["plugin enable words --node alpha"]),
     local("plugin new", Some("plugin-new"), &["plugin new swear --kind filter --lang rust"]),
     local(
         "plugin verify",

@@ -14,9 +14,9 @@ use super::marks::MARKS;
 pub enum Role {
     /// Looks.
     Viewer,
-    /// Steers what goes on, in ways that can be taken back.
+    /// Steers: who is in the ring, who leads.
     Operator,
-    /// Decides who belongs to the network and which code runs in it.
+    /// Everything: plugins, accounts, directory servers.
     Admin,
 }
 

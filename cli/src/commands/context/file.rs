@@ -157,6 +157,8 @@ impl Contexts {
 
     fn change_at(path: &Path, change: impl FnOnce(&mut Contexts) -> Result<(), Failure>) -> Result<(), Failure> {
         let trouble = |error: io::Error| Failure::refused(format!("{}: cannot be written: {error}", path.display()));
+        // Where it is a link, that stays one.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         let dir = path.parent().unwrap_or(Path::new("."));
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(trouble)?;
         // The file itself is replaced, and can't be what is locked.
