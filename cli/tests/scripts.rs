@@ -146,6 +146,28 @@ fn on_a_terminal_it_is_asked_whether_it_is_meant() {
 }
 
 #[test]
+fn who_wants_no_colours_gets_none() {
+    if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: script is not there");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("x.so"), "no library").unwrap();
+    let line = format!("{} plugin verify x.so --only file", env!("CARGO_BIN_EXE_chatctl"));
+    for (name, value, colours) in [("TERM", "xterm", true), ("NO_COLOR", "1", false), ("NO_COLOR", "", true), ("TERM", "dumb", false)] {
+        let mut command = Command::new("script");
+        command
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(home.path())
+            .env("SHELL", "/bin/sh")
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR");
+        let (_, out, _) = told(run(command.env(name, value), ""));
+        assert!(out.contains("FAILED") && out.contains('\x1b') == colours, "{name}={value}: {out:?}");
+    }
+}
+
+#[test]
 fn a_context_is_a_network_by_name() {
     let net = Network::new();
     let (_directory, [_node]) = (net.directory(), net.nodes([1]));
@@ -177,7 +199,7 @@ fn a_context_is_a_network_by_name() {
     let (code, err) = shows(&["--context", "away"]);
     assert!(code == 2 && err.contains("`cat /nowhere`, failed"), "{err}");
     let (code, err) = shows(&["--context", "hoem"]);
-    assert!(code == 2 && err.contains("there is no context 'hoem'") && err.contains("There are away, home."), "{err}");
+    assert!(code == 2 && err.contains("there is no context 'hoem'") && err.contains("Known: away, home."), "{err}");
     let by_env = |name: &str, value: &str| told(run(chatctl(home.path(), &["ring", "show", "--timeout", "1s"]).env(name, value), "")).0;
     assert_eq!(
         [by_env("CHATCTL_CONTEXT", "away"), by_env("CHATCTL_DIRECTORY", "127.0.0.1:1"), by_env("CHATCTL_CONTEXT", "home")],

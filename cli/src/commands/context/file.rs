@@ -197,7 +197,7 @@ impl Contexts {
     pub fn get(&self, name: &str) -> Result<(&str, &Context), Failure> {
         self.all().find(|(known, _)| *known == name).ok_or_else(|| {
             let known = self.all.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let advice = if known.is_empty() { "There are none yet.".to_string() } else { format!("There are {known}.") };
+            let advice = if known.is_empty() { "There are none yet.".to_string() } else { format!("Known: {known}.") };
             Failure::usage(format!("there is no context '{name}'"))
                 .advise(format!("{advice} `chatctl context add NAME --directory HOST:PORT` makes one."))
         })
