@@ -60,6 +60,8 @@ pub struct Sheet {
     rows: Vec<Row>,
     /// One thing: its only row is shown from top to bottom.
     upright: bool,
+    /// A text to be copied or piped: without a frame on terminals, too.
+    bare: bool,
     /// What stands below it, for people.
     below: Vec<Sheet>,
     value: Value,
@@ -88,7 +90,7 @@ impl Sheet {
         let mut objects = records.iter().map(object);
         let rows = rows.into_iter().map(|cells| Row { cells, record: objects.next().unwrap_or_default() }).collect();
         let columns = columns.iter().map(column).collect();
-        Sheet { title: None, columns, rows, upright: false, below: Vec::new(), value: Value::Array(records) }
+        Sheet { title: None, columns, rows, upright: false, bare: false, below: Vec::new(), value: Value::Array(records) }
     }
 
     /// One thing and what is to be said of it. A fact goes by the name of the value that is called like it.
@@ -99,14 +101,15 @@ impl Sheet {
         let columns = heads.iter().map(column).collect();
         let further: Vec<String> = record.keys().filter(|key| heads.iter().all(|head| name_of(head) != **key)).cloned().collect();
         let rows = vec![Row { cells, record }];
-        let sheet = Sheet { title: None, columns, rows, upright: true, below: Vec::new(), value };
+        let sheet = Sheet { title: None, columns, rows, upright: true, bare: false, below: Vec::new(), value };
         sheet.also(&further.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// A single text, which people and pipes get bare.
     pub fn text_only(name: &str, text: &str) -> Sheet {
         let value = Value::Object([(name.to_string(), Value::from(text))].into_iter().collect());
-        Sheet::table(&[(name, "")], vec![vec![text.to_string()]], vec![value.clone()]).with_value(value)
+        let sheet = Sheet::table(&[(name, "")], vec![vec![text.to_string()]], vec![value.clone()]);
+        Sheet { bare: true, ..sheet.with_value(value) }
     }
 
     /// Names what programs get besides, and people where they ask for it.
@@ -150,6 +153,7 @@ impl Sheet {
 
     /// The table of some columns.
     fn lines(&self, columns: &[&Column], header: bool, framed: bool) -> Vec<String> {
+        let framed = framed && !self.bare;
         let mut builder = Builder::default();
         let headed = header && !self.upright && columns.iter().any(|column| !column.head.is_empty());
         if headed {
@@ -318,7 +322,7 @@ mod tests {
         check(&facts, false, &["epoch  1.4", "nodes  2"]);
         check(&facts.clone().above(groups()), false, &["epoch  1.4", "nodes  2", "two", "group    members", "#erlang  3", "#a       12"]);
         check(&facts, true, &["╭───────┬─────╮", "│ epoch │ 1.4 │", "│ nodes │ 2   │", "╰───────┴─────╯"]);
-        check(&Sheet::text_only("token", "abc"), false, &["abc"]);
+        check(&Sheet::text_only("token", "abc"), true, &["abc"]);
     }
 
     #[track_caller]

@@ -106,8 +106,13 @@ fn cells(columns: &[(&str, &str, Cell)], cells: &[Text]) -> Sheet {
         shown
     });
     let typed = |(cell, (name, _, kind)): (&Text, &(&str, &str, Cell))| {
-        let number = || cell.parse::<u64>().map_or_else(|_| json!(&**cell), |number| json!(number));
-        (name.to_string(), if matches!(kind, Cell::Text) { json!(&**cell) } else { number() })
+        // What a server does not know is null, so that a column has one type.
+        let value = match kind {
+            Cell::Text => json!(&**cell),
+            Cell::Number => json!(cell.parse::<u64>().ok()),
+            Cell::Moment => json!(cell.parse::<u64>().ok().filter(|ms| *ms != 0)),
+        };
+        (name.to_string(), value)
     };
     let objects = cells.chunks(columns.len()).map(|row| Value::Object(row.iter().zip(columns).map(typed).collect()));
     Sheet::table(&named, rows.collect(), objects.collect())
@@ -541,6 +546,7 @@ mod tests {
             ]
         );
         assert_eq!((&sheet.value()["plan"], &sheet.value()["nodes"][0]["left"]), (&json!("drain"), &json!(3)));
+        assert_eq!(sheet.value()["nodes"][1]["left"], json!(null));
         let nothing = handoff(&plan(""), &[]);
         assert!(nothing.text(false).starts_with("no change of the ring is planned\n"));
         assert_eq!((&nothing.value()["plan"], &nothing.value()["nodes"]), (&json!(null), &json!([])));
