@@ -68,14 +68,12 @@ pub fn interactive(commands: &mut dyn Commands, history: Option<PathBuf>) -> Res
     Ok(())
 }
 
-/// What comes after a line.
-pub(crate) enum Then {
+enum Then {
     GoOn,
     Leave,
 }
 
-/// Runs what is on a line.
-pub(crate) fn run_line(commands: &mut dyn Commands, line: &str) -> Result<Then, Failure> {
+fn run_line(commands: &mut dyn Commands, line: &str) -> Result<Then, Failure> {
     let words = split(line).map_err(|bad| Failure::usage(bad.to_string()))?;
     match words.first().map(String::as_str) {
         None => Ok(Then::GoOn),

@@ -5,8 +5,8 @@
 use std::io;
 
 use crate::Failure;
-use crate::console::{Commands, Then, run_line};
 use crate::text::clean;
+use crate::words::split;
 
 /// A line of a script.
 #[derive(Debug)]
@@ -20,11 +20,11 @@ pub struct Line {
 /// Of a line that is shown in a complaint, so many characters.
 const SHOWN_MAX: usize = 100;
 
-/// Runs lines; blank ones, and those that begin with `#`, are left out. Gives the first failure; all of them have been told by then.
+/// Runs lines, each as words by `command`; blank ones, and those that begin with `#`, are left out. Gives the first failure; all of them have been told by then.
 ///
 /// Takes one line at a time, so that a command that reads from the same pipe finds what follows it.
 pub fn run(
-    commands: &mut dyn Commands,
+    mut command: impl FnMut(Vec<String>) -> Result<(), Failure>,
     lines: impl IntoIterator<Item = Line>,
     keep_going: bool,
     mut tell: impl FnMut(&Failure),
@@ -34,10 +34,13 @@ pub fn run(
         let (failure, is_over) = match text {
             Err(error) => (Failure::usage(format!("{at}: cannot be read: {error}")), true),
             Ok(text) if text.trim_start().starts_with('#') => continue,
-            Ok(text) => match run_line(commands, &text) {
-                Ok(Then::GoOn) => continue,
-                Ok(Then::Leave) => break,
-                Err(failure) => (Failure { what: format!("{at}: {}: {}", shown(&text), failure.what), ..failure }, !keep_going),
+            Ok(text) => match split(&text).map_err(|bad| Failure::usage(bad.to_string())) {
+                Ok(words) if words.is_empty() => continue,
+                Ok(words) if words[0] == "quit" || words[0] == "exit" => break,
+                words => match words.and_then(&mut command) {
+                    Ok(()) => continue,
+                    Err(failure) => (Failure { what: format!("{at}: {}: {}", shown(&text), failure.what), ..failure }, !keep_going),
+                },
             },
         };
         tell(&failure);
@@ -62,36 +65,26 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::FailureKind;
-    use clap::Command;
 
-    #[derive(Default)]
-    struct Log(Vec<String>);
-
-    impl Commands for Log {
-        fn definitions(&self) -> Command {
-            Command::new("x")
-        }
-        fn run(&mut self, words: Vec<String>) -> Result<(), Failure> {
-            let line = words.join("|");
-            self.0.push(line.clone());
-            match line.as_str() {
+    /// Writes down what is to be run, and fails at some of it.
+    fn log(ran: &mut Vec<String>) -> impl FnMut(Vec<String>) -> Result<(), Failure> {
+        |words| {
+            ran.push(words.join("|"));
+            match words[0].as_str() {
                 "bad" => Err(Failure::refused("no").advise("ask")),
                 "worse" => Err(Failure::unreachable("nobody")),
                 _ => Ok(()),
             }
-        }
-        fn groups(&self) -> Box<dyn Fn() -> Vec<String>> {
-            Box::new(Vec::new)
         }
     }
 
     /// All that is told, and the kind of the first.
     #[track_caller]
     fn check(input: &str, keep_going: bool, ran: &[&str], told: &[&str], first: Option<FailureKind>) {
-        let (mut log, mut heard) = (Log::default(), Vec::new());
+        let (mut log, mut heard) = (Vec::new(), Vec::new());
         let lines = input.lines().enumerate().map(|(ix, line)| Line { at: format!("f:{}", ix + 1), text: Ok(line.to_string()) });
-        let result = run(&mut log, lines, keep_going, |failure| heard.push(failure.what.clone()));
-        assert_eq!(log.0, ran);
+        let result = run(self::log(&mut log), lines, keep_going, |failure| heard.push(failure.what.clone()));
+        assert_eq!(log, ran);
         assert_eq!(heard, told);
         assert_eq!(result.map(|failure| failure.kind), first);
     }
@@ -117,9 +110,9 @@ mod tests {
     fn what_cannot_be_read_ends_it_all_the_same() {
         let unreadable = || Err(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"));
         let lines = [Line { at: "f:1".into(), text: unreadable() }, Line { at: "f:2".into(), text: Ok("a".into()) }];
-        let mut log = Log::default();
-        let failure = run(&mut log, lines, true, |_| {}).unwrap();
-        assert_eq!((failure.what.as_str(), log.0.len()), ("f:1: cannot be read: it is not UTF-8", 0));
+        let mut log = Vec::new();
+        let failure = run(self::log(&mut log), lines, true, |_| {}).unwrap();
+        assert_eq!((failure.what.as_str(), log.len()), ("f:1: cannot be read: it is not UTF-8", 0));
     }
 
     #[test]

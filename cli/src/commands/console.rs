@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use chatring_admin::console::{Commands, LEAVING, interactive};
 use chatring_admin::script::{self, Line};
@@ -68,9 +67,14 @@ pub fn begin(script: &ScriptArgs, matches: &ArgMatches, output: Output) -> ExitC
         if !script.is_given() && std::io::stdin().is_terminal() {
             return interactive(&mut console, state::file("history")).map(|()| None);
         }
-        Ok(script::run(&mut console, script.lines()?, script.keep_going, |failure| {
-            tell(failure, output);
-        }))
+        Ok(script::run(
+            |words| console.run(words),
+            script.lines()?,
+            script.keep_going,
+            |failure| {
+                tell(failure, output);
+            },
+        ))
     });
     match done {
         Ok(None) => ExitCode::SUCCESS,
@@ -91,7 +95,7 @@ struct Console<'a> {
 }
 
 /// How long Tab may wait for the names of groups.
-const GROUPS_PATIENCE: Duration = Duration::from_secs(1);
+const GROUPS_PATIENCE_MS: u64 = 1_000;
 
 impl Commands for Console<'_> {
     /// As in a shell, but nobody types the program's name here, and what the environment says was heard before.
@@ -116,7 +120,7 @@ impl Commands for Console<'_> {
 
     fn groups(&self) -> Box<dyn Fn() -> Vec<String>> {
         let servers = self.global.servers();
-        Box::new(move || match net::ask_within(GROUPS_PATIENCE, servers.clone(), vec![ClientCommand::Groups { pattern: None }.into()]) {
+        Box::new(move || match net::ask_within(GROUPS_PATIENCE_MS, servers.clone(), vec![ClientCommand::Groups { pattern: None }.into()]) {
             Ok(replies) => replies.iter().flat_map(names).collect(),
             Err(_) => Vec::new(),
         })
@@ -163,7 +167,7 @@ mod tests {
         let global = Global::settle(Said::layers(&matches).unwrap(), Some(&outer), Needs::Person).unwrap();
         assert_eq!((global.directories.as_slice(), global.output.output), (directories.map_strings().as_slice(), output), "{line}");
         assert_eq!(global.ca, Some(if line.contains("--ca") { "other.pem".into() } else { "ca.pem".into() }), "{line}");
-        assert_eq!(global.patience(), Duration::from_secs(if line.contains("--timeout") { 5 } else { 9 }), "{line}");
+        assert_eq!(global.patience_ms(), if line.contains("--timeout") { 5_000 } else { 9_000 }, "{line}");
         assert_eq!(global.output.columns, if line.contains("--columns") { ["name"] } else { ["key"] }, "{line}");
     }
 

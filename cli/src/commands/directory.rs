@@ -14,11 +14,11 @@ use super::backup::{self, BackupArgs, RecoverArgs, RestoreArgs};
 use super::{Global, address, net};
 
 /// Pause before it is looked again whether something is so.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK_MS: u64 = 200;
 /// What is asked for is asked for again after so long: whoever leads may have changed.
-const AGAIN: Duration = Duration::from_secs(3);
+const AGAIN_MS: u64 = 3_000;
 /// How long a server may take to say how it is, unless it was said how long to wait.
-const STATUS: Duration = Duration::from_millis(1_500);
+const STATUS_MS: u64 = 1_500;
 
 /// What to do about the directory servers.
 #[derive(Clone, Debug, Subcommand)]
@@ -59,7 +59,7 @@ pub struct Heir {
 pub fn run(command: DirectoryCommand, global: &Global) -> Result<(), Failure> {
     match command {
         DirectoryCommand::Status => {
-            let all = statuses(global.timeout().unwrap_or(STATUS), global)?;
+            let all = statuses(global.timeout_ms().unwrap_or(STATUS_MS), global)?;
             global.output.show(&servers::sheet(&all))?;
             let leaders = all.iter().filter(|server| server.leads()).count();
             if leaders == 0 { Err(servers::without_a_leader(&all)) } else { Ok(()) }
@@ -78,7 +78,7 @@ pub fn run(command: DirectoryCommand, global: &Global) -> Result<(), Failure> {
         }
         DirectoryCommand::Transfer(Heir { address }) => {
             let address = address.as_deref().map(Text::from);
-            let before = leader(&statuses(quick(global), global)?);
+            let before = leader(&statuses(quick_ms(global), global)?);
             let is_so = |all: &[Server]| {
                 leader(all).is_some_and(|now| address.as_ref().map_or(Some(&now) != before.as_ref(), |wanted| now == *wanted))
             };
@@ -92,8 +92,8 @@ pub fn run(command: DirectoryCommand, global: &Global) -> Result<(), Failure> {
 }
 
 /// How long one server may take of many looks.
-fn quick(global: &Global) -> Duration {
-    STATUS.min(global.change_patience())
+fn quick_ms(global: &Global) -> u64 {
+    STATUS_MS.min(global.change_patience_ms())
 }
 
 fn leader(all: &[Server]) -> Option<Text> {
@@ -104,25 +104,25 @@ fn leader(all: &[Server]) -> Option<Text> {
 fn until(what: DirectoryAsk, address: Option<&Text>, is_so: impl Fn(&[Server]) -> bool, global: &Global) -> Result<Vec<Server>, Failure> {
     let (begun, mut asked) = (Instant::now(), None::<Instant>);
     loop {
-        let all = statuses(quick(global), global)?;
+        let all = statuses(quick_ms(global), global)?;
         if asked.is_some() && is_so(&all) {
             return Ok(all);
         }
-        if begun.elapsed() >= global.change_patience() {
+        if begun.elapsed() >= Duration::from_millis(global.change_patience_ms()) {
             let advice = "`chatctl directory status` shows how the servers are: is it running, and of this network?";
-            return Err(Failure::refused(format!("it is not so after {} s", global.change_patience().as_secs())).advise(advice));
+            return Err(Failure::refused(format!("it is not so after {} s", global.change_patience_ms() / 1_000)).advise(advice));
         }
-        if asked.is_none_or(|asked| asked.elapsed() >= AGAIN) {
+        if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_millis(AGAIN_MS)) {
             let command = ClientCommand::Directory { what, address: address.cloned() };
             net::ask_one(global.servers(), command.into())?;
             asked = Some(Instant::now());
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(Duration::from_millis(LOOK_MS));
     }
 }
 
 /// How each server is: those that are named, and those they know of.
-fn statuses(patience: Duration, global: &Global) -> Result<Vec<Server>, Failure> {
+fn statuses(patience_ms: u64, global: &Global) -> Result<Vec<Server>, Failure> {
     let (mut all, mut failure) = (Vec::new(), None);
     let mut known: BTreeSet<Text> = BTreeSet::new();
     let mut next: Vec<Text> = global.directories();
@@ -131,7 +131,7 @@ fn statuses(patience: Duration, global: &Global) -> Result<Vec<Server>, Failure>
             continue;
         }
         let status = ClientCommand::Directory { what: DirectoryAsk::Status, address: None };
-        match net::ask_within(patience, global.at(address.clone()), vec![status.into()]) {
+        match net::ask_within(patience_ms, global.at(address.clone()), vec![status.into()]) {
             Ok(mut replies) => match replies.pop() {
                 Some(Reply::DirectoryStatus { address: own, server, role, leader, term, last, agreed, epoch, cells }) => {
                     // It may have been reached under another name.

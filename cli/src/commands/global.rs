@@ -5,7 +5,6 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use chatring_admin::text::clean;
 use chatring_admin::{Failure, Form, Output};
@@ -21,11 +20,11 @@ use super::registry::Needs;
 pub(crate) const DIRECTORIES: &str = "127.0.0.1:7400,127.0.0.2:7400,127.0.0.3:7400";
 
 /// For all servers that are asked together.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE_MS: u64 = 6_000;
 /// For a change that takes the servers a while.
-const CHANGE_PATIENCE: Duration = Duration::from_secs(60);
+const CHANGE_PATIENCE_MS: u64 = 60_000;
 /// The shortest and the longest that one may want to wait.
-const TIMEOUT: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(86_400);
+const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=86_400_000;
 
 /// What a line says.
 #[derive(Clone, Debug, Default, Args)]
@@ -44,8 +43,8 @@ pub(crate) struct Said {
     #[arg(long, global = true, env = "CHATCTL_OPERATOR_FILE", value_name = "FILE")]
     pub(super) operator_file: Option<PathBuf>,
     /// How long servers are waited for, as 5s, 500ms or 2m: 6s, or 60s for a change that takes a while, unless given
-    #[arg(long, global = true, value_name = "TIME", value_parser = timeout)]
-    timeout: Option<Duration>,
+    #[arg(long = "timeout", global = true, value_name = "TIME", value_parser = timeout)]
+    timeout_ms: Option<u64>,
     /// Do what cannot be taken back without asking
     #[arg(long, global = true)]
     yes: bool,
@@ -94,7 +93,7 @@ pub(crate) struct Global {
     pub(super) ca: Option<PathBuf>,
     /// The context that had a part in it.
     context: Option<String>,
-    timeout: Option<Duration>,
+    timeout_ms: Option<u64>,
     yes: bool,
     operator: Option<(Source, Credential)>,
     layers: Vec<Said>,
@@ -132,7 +131,7 @@ impl Global {
             },
             ca: network.ca,
             context: network.context,
-            timeout: layers.iter().find_map(|layer| layer.timeout),
+            timeout_ms: layers.iter().find_map(|layer| layer.timeout_ms),
             yes: layers.iter().any(|layer| layer.yes),
             operator,
             layers,
@@ -145,12 +144,12 @@ impl Global {
 
     /// The directory servers, to ask one of them.
     pub(super) fn servers(&self) -> Servers {
-        Servers { addresses: self.directories(), ca: self.ca.clone(), patience: self.patience(), context: self.context.clone() }
+        Servers { addresses: self.directories(), ca: self.ca.clone(), patience_ms: self.patience_ms(), context: self.context.clone() }
     }
 
     /// One server.
     pub(super) fn at(&self, address: impl Into<Text>) -> Servers {
-        Servers { addresses: vec![address.into()], ca: self.ca.clone(), patience: self.patience(), context: None }
+        Servers { addresses: vec![address.into()], ca: self.ca.clone(), patience_ms: self.patience_ms(), context: None }
     }
 
     /// Who asks, where it is an operator with a name.
@@ -160,18 +159,18 @@ impl Global {
     }
 
     /// How long to wait, where that was said.
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        self.timeout
+    pub(super) fn timeout_ms(&self) -> Option<u64> {
+        self.timeout_ms
     }
 
     /// How long to wait for an answer.
-    pub(super) fn patience(&self) -> Duration {
-        self.timeout.unwrap_or(PATIENCE)
+    pub(super) fn patience_ms(&self) -> u64 {
+        self.timeout_ms.unwrap_or(PATIENCE_MS)
     }
 
     /// How long to wait for a change that takes a while.
-    pub(super) fn change_patience(&self) -> Duration {
-        self.timeout.unwrap_or(CHANGE_PATIENCE)
+    pub(super) fn change_patience_ms(&self) -> u64 {
+        self.timeout_ms.unwrap_or(CHANGE_PATIENCE_MS)
     }
 
     /// What this line itself says: neither the one that began the script nor the environment.
@@ -206,7 +205,7 @@ impl Global {
             output: Form::default(),
             ca: None,
             context: None,
-            timeout: None,
+            timeout_ms: None,
             yes: false,
             operator: None,
             layers: vec![typed],
@@ -259,7 +258,7 @@ impl Network {
 }
 
 /// A time with its unit; without one, seconds.
-fn timeout(text: &str) -> Result<Duration, String> {
+fn timeout(text: &str) -> Result<u64, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let unit_ms = match &text[digits..] {
         "ms" => Some(1),
@@ -269,8 +268,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
         _ => None,
     };
     let ms = unit_ms.zip(text[..digits].parse::<u64>().ok()).and_then(|(unit, number)| number.checked_mul(unit));
-    let span = ms.map(Duration::from_millis).filter(|span| TIMEOUT.contains(span));
-    span.ok_or_else(|| "write it as a time with its unit, like 500ms, 5s or 2m; 100ms to 24h".into())
+    ms.filter(|ms| TIMEOUT_MS.contains(ms)).ok_or_else(|| "write it as a time with its unit, like 500ms, 5s or 2m; 100ms to 24h".into())
 }
 
 #[cfg(test)]
@@ -281,7 +279,7 @@ mod tests {
     fn times() {
         for (text, ms) in [("5", Some(5_000)), ("5s", Some(5_000)), ("500ms", Some(500)), ("2m", Some(120_000)), ("24h", Some(86_400_000))]
         {
-            assert_eq!(timeout(text).ok().map(|span| span.as_millis()), ms, "{text}");
+            assert_eq!(timeout(text).ok(), ms, "{text}");
         }
         for text in ["", "0", "s", "-5s", "5 s", "99ms", "25h", "5d", "99999999999999999999s"] {
             assert!(timeout(text).is_err(), "{text}");

@@ -4,7 +4,6 @@ use chatring_admin::{Failure, render};
 use chatring_machines::command::{ClientCommand, HandoffAsk};
 use chatring_machines::event::Reply;
 use clap::Subcommand;
-use std::time::Duration;
 
 use super::{Global, net};
 
@@ -38,10 +37,10 @@ pub fn run(command: HandoffCommand, global: &Global) -> Result<(), Failure> {
 }
 
 /// Asks for a change of the ring and waits until it is made.
-pub fn change(command: ClientCommand, patience: Duration, global: &Global) -> Result<(), Failure> {
+pub fn change(command: ClientCommand, patience_ms: u64, global: &Global) -> Result<(), Failure> {
     // Each server has its share of the patience, and the first one that is there is to have all of it.
-    let all = patience.saturating_mul(u32::try_from(global.directories.len()).unwrap_or(u32::MAX));
-    match net::ask_within(all, global.servers(), vec![command.into()]) {
+    let all_ms = patience_ms.saturating_mul(global.directories.len() as u64);
+    match net::ask_within(all_ms, global.servers(), vec![command.into()]) {
         Ok(mut replies) => match replies.pop() {
             Some(Reply::Ok { .. }) => Ok(()),
             _ => Err(net::no_directory(global)),

@@ -18,7 +18,7 @@ use chatring_reactor::{JudgePool, Membership, Reactor, Setup, Tuning};
 use super::Global;
 
 /// What a look that begins late may take all the same.
-const LAST_LOOK: Duration = Duration::from_millis(500);
+const LAST_LOOK_MS: u64 = 500;
 
 /// Servers, the first of which that answers is asked.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Servers {
     /// They are asked over TLS, and have to be known to the CA in this file.
     pub ca: Option<PathBuf>,
     /// For all of them together.
-    pub patience: Duration,
+    pub patience_ms: u64,
     /// The context that names them.
     pub context: Option<String>,
 }
@@ -70,15 +70,16 @@ fn transport() -> Result<Arc<Transport>, String> {
 
 /// Asks the first of these servers that answers; one reply for each command. A refusal is a failure.
 pub fn ask(servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
-    ask_within(servers.patience, servers, commands)
+    ask_within(servers.patience_ms, servers, commands)
 }
 
 /// As [`ask`], with another patience. One that wants to be asked again later has not done it: the next one is asked then, which may know better, as a server that was let go, or was just started, knows of no leader.
-pub fn ask_within(patience: Duration, mut servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
-    let (asked, until) = (servers.names(), Instant::now() + patience);
+pub fn ask_within(patience_ms: u64, mut servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+    let (asked, until) = (servers.names(), Instant::now() + Duration::from_millis(patience_ms));
     loop {
-        let left = until.saturating_duration_since(Instant::now()).max(LAST_LOOK.min(patience));
-        let replies = answers(left, servers.clone(), commands.clone())?;
+        let left = until.saturating_duration_since(Instant::now());
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(patience_ms).max(LAST_LOOK_MS.min(patience_ms));
+        let replies = answers(left_ms, servers.clone(), commands.clone())?;
         let Some(Reply::Error { code, text, .. }) = replies.iter().find(|reply| is_refusal(reply)) else { return Ok(replies) };
         let pause = pause(text);
         if *code != Code::TryAgain || Instant::now() + pause >= until {
@@ -103,12 +104,12 @@ fn pause(text: &str) -> Duration {
 }
 
 /// What the first of these servers that answers says, refusals and all.
-fn answers(patience: Duration, servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+fn answers(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
     let asked = servers.names();
     let expected = commands.len();
     // Bounded by the number of commands.
     let (tell, heard) = mpsc::channel();
-    let machine = chatring_machines::client::Asker::new(servers.addresses, commands, ms(patience));
+    let machine = chatring_machines::client::Asker::new(servers.addresses, commands, patience_ms);
     let reactor = reactor(machine, servers.ca.as_deref(), move |note| {
         // Nobody listens any more only when this function has returned.
         let _ = tell.send(note);
@@ -147,11 +148,6 @@ pub fn view_as(global: &Global, how: Option<RingAsk>) -> Result<SharedView, Fail
         _ => Err(Failure::refused(format!("{} does not answer with the ring", global.directories.join(", ")))
             .advise("Is it a directory server of chatring?")),
     }
-}
-
-/// A span as machines count it.
-pub fn ms(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Fresh random bytes, as hexadecimal digits.

@@ -87,12 +87,12 @@ fn rule(what: NodeAsk, now: &str, Key { node }: &Key, global: &Global) -> Result
 /// Out of the ring first, then empty. One that is out already is only waited for.
 fn drain(wanted: &str, global: &Global) -> Result<(), Failure> {
     let began = Instant::now();
-    let until = began + global.change_patience();
+    let until = began + Duration::from_millis(global.change_patience_ms());
     let view = net::view(global)?;
     let node = match view.nodes.iter().find(|node| node.key.as_str() == wanted || *node.name == *wanted) {
         Some(node) => {
             let key = node.key.clone();
-            handoff::change(ClientCommand::Drain { node: key.clone() }, left(until), global)?;
+            handoff::change(ClientCommand::Drain { node: key.clone() }, left_ms(until), global)?;
             key
         }
         None => NodeKey::new(wanted)
@@ -100,7 +100,7 @@ fn drain(wanted: &str, global: &Global) -> Result<(), Failure> {
     };
     let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?.to_string();
     loop {
-        let held = match held(&address, left(until), global) {
+        let held = match held(&address, left_ms(until), global) {
             Ok(held) => held,
             Err(failure) => {
                 let what = format!("{node} is out of the ring, but does not say whether it is empty: {}", failure.what);
@@ -114,7 +114,7 @@ fn drain(wanted: &str, global: &Global) -> Result<(), Failure> {
             let Held { groups, clients } = held;
             return Err(Failure::refused(format!(
                 "{node} is out of the ring, but still has {groups} groups and {clients} native clients after {} s",
-                global.change_patience().as_secs()
+                global.change_patience_ms() / 1_000
             ))
             .advise("Run the command again to wait on; `chatctl check` says what blocks groups."));
         }
@@ -123,8 +123,9 @@ fn drain(wanted: &str, global: &Global) -> Result<(), Failure> {
 }
 
 /// What is left of a patience; a last look is always taken.
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now()).max(Duration::from_secs(1))
+fn left_ms(until: Instant) -> u64 {
+    let left = until.saturating_duration_since(Instant::now()).as_millis();
+    u64::try_from(left).unwrap_or(u64::MAX).max(1_000)
 }
 
 /// What a node still has.
@@ -134,9 +135,9 @@ struct Held {
     clients: u64,
 }
 
-fn held(address: &str, patience: Duration, global: &Global) -> Result<Held, Failure> {
+fn held(address: &str, patience_ms: u64, global: &Global) -> Result<Held, Failure> {
     let ask = ClientCommand::Info { section: Rest(Vec::new()) };
-    let info = match net::ask_within(patience, global.at(address), vec![ask.into()])?.pop() {
+    let info = match net::ask_within(patience_ms, global.at(address), vec![ask.into()])?.pop() {
         Some(Reply::Text { text }) => text,
         _ => return Err(Failure::refused(format!("{address} does not answer INFO"))),
     };

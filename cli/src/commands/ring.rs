@@ -63,7 +63,7 @@ pub fn run(command: RingCommand, global: &Global) -> Result<(), Failure> {
             global.output.show(&render::view(&*net::view_as(global, how)?))
         }
         RingCommand::Points(args) => {
-            handoff::change(ClientCommand::Points { points: args.points }, global.change_patience(), global)?;
+            handoff::change(ClientCommand::Points { points: args.points }, global.change_patience_ms(), global)?;
             global.output.show(&render::fact("points", args.points))
         }
         RingCommand::Owner(args) => {

@@ -214,7 +214,7 @@ fn trust(lists: Option<&Lists>, global: &Global) -> Option<Trust> {
 /// How long one wants to wait is about the way into the group; once in it, the client knows best.
 fn timing(global: &Global) -> ClientTiming {
     let usual = ClientTiming::default();
-    ClientTiming { first_join_ms: global.timeout().map(net::ms).or(usual.first_join_ms), ..usual }
+    ClientTiming { first_join_ms: global.timeout_ms().or(usual.first_join_ms), ..usual }
 }
 
 fn account(args: &TalkArgs) -> Result<Option<Account>, Failure> {

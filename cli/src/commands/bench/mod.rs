@@ -93,7 +93,7 @@ pub(super) fn run(command: BenchCommand, global: &Global, find: impl FnOnce(u32)
         groups,
         shape,
         window: u64::from(args.window),
-        patience: global.timeout().unwrap_or(Duration::from_secs(10)),
+        patience: Duration::from_millis(global.timeout_ms().unwrap_or(10_000)),
     };
     let mut pids = args.server_pid;
     if pids.is_empty() {
