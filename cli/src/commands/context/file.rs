@@ -109,13 +109,14 @@ impl Contexts {
         Contexts::parse(&text, path)
     }
 
-    /// What a text says that stands in this file.
+    /// What a text says that stands in this file. Paths are found from its folder.
     pub fn parse(text: &str, path: &Path) -> Result<Contexts, Failure> {
         let at = |place: usize, what: &str| {
             let line = text.as_bytes().iter().take(place).filter(|byte| **byte == b'\n').count() + 1;
             Failure::usage(format!("{}:{line}: {what}", path.display()))
         };
         let raw: RawFile = toml::from_str(text).map_err(|error| at(error.span().map_or(0, |span| span.start), error.message()))?;
+        let found = |file: PathBuf| path.parent().map_or(file.clone(), |folder| folder.join(&file));
         let mut all = BTreeMap::new();
         for (key, raw) in raw.context {
             let wrong = |place: &std::ops::Range<usize>, what: &str| at(place.start, &format!("context {}: {what}", key.get_ref()));
@@ -131,10 +132,10 @@ impl Contexts {
                 (Some(_), Some(command)) => {
                     return Err(wrong(&command.span(), "it has both credential_file and credential_command: one of them is enough"));
                 }
-                (Some(file), None) => Some(Source::File(file)),
+                (Some(file), None) => Some(Source::File(found(file))),
                 (None, command) => command.map(|command| Source::Command(command.into_inner())),
             };
-            let context = Context { directories: raw.directory.into_inner(), ca: raw.ca, operator };
+            let context = Context { directories: raw.directory.into_inner(), ca: raw.ca.map(found), operator };
             all.insert(key.into_inner(), context);
         }
         let current = match raw.current {
@@ -299,6 +300,14 @@ mod tests {
             }
         });
         assert_eq!(Contexts::read(&path).unwrap().all().count(), 8);
+    }
+
+    #[test]
+    fn paths_are_found_from_the_files_folder() {
+        let text = "[context.a]\ndirectory = ['a:1']\nca = 'ca.pem'\ncredential_file = '/etc/a'\n";
+        let contexts = Contexts::parse(text, Path::new("/home/ann/contexts.toml")).unwrap();
+        let (_, context) = contexts.get("a").unwrap();
+        assert_eq!((context.ca.as_deref(), &context.operator), (Some(Path::new("/home/ann/ca.pem")), &Some(Source::File("/etc/a".into()))));
     }
 
     #[track_caller]
