@@ -1,10 +1,8 @@
-//! The prompt of `chatctl` without a command, and the same commands from a pipe.
+//! The prompt of `chatctl` without a command. The same commands without a prompt are a [script](crate::script).
 //!
-//! Knows no command by itself: lines become words, words go to whoever parses them. Ctrl-C gives up the line, Ctrl-D the console. From a pipe there is no prompt,
-//! and the first command that fails ends it, so that a script does not go on after something went wrong.
+//! Knows no command by itself: lines become words, words go to whoever parses them. Ctrl-C gives up the line, Ctrl-D the console.
 
 use std::cell::RefCell;
-use std::io;
 use std::path::PathBuf;
 
 use clap::Command;
@@ -70,24 +68,6 @@ pub fn interactive(commands: &mut dyn Commands, history: Option<PathBuf>) -> Res
     Ok(())
 }
 
-/// Reads commands from a pipe or file; the first failure ends it. Blank lines and lines that begin with `# ` are left out.
-///
-/// Takes one line at a time, so that a command that reads from the same pipe finds what follows it.
-pub fn piped(commands: &mut dyn Commands, mut next: impl FnMut() -> Option<io::Result<String>>) -> Result<(), Failure> {
-    for (number, line) in (1..).zip(std::iter::from_fn(&mut next)) {
-        let line = line.map_err(|error| Failure::usage(format!("line {number} cannot be read: {error}")))?;
-        if line.starts_with("# ") {
-            continue;
-        }
-        match run_line(commands, &line) {
-            Ok(Then::GoOn) => {}
-            Ok(Then::Leave) => break,
-            Err(failure) => return Err(Failure { what: format!("line {number}: {}", failure.what), ..failure }),
-        }
-    }
-    Ok(())
-}
-
 enum Then {
     GoOn,
     Leave,
@@ -146,35 +126,8 @@ impl Completer for Completing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::FailureKind;
     use std::cell::Cell;
     use std::rc::Rc;
-
-    #[derive(Default)]
-    struct Log(Vec<String>);
-
-    impl Commands for Log {
-        fn definitions(&self) -> Command {
-            Command::new("x")
-        }
-        fn run(&mut self, words: Vec<String>) -> Result<(), Failure> {
-            let line = words.join("|");
-            self.0.push(line.clone());
-            if line.starts_with("bad") { Err(Failure::refused("no")) } else { Ok(()) }
-        }
-        fn groups(&self) -> Box<dyn Fn() -> Vec<String>> {
-            Box::new(Vec::new)
-        }
-    }
-
-    #[track_caller]
-    fn check(input: &str, ran: &[&str], failure: Option<(FailureKind, &str)>) {
-        let mut log = Log::default();
-        let mut lines = input.lines().map(|line| Ok(line.to_string()));
-        let result = piped(&mut log, || lines.next());
-        assert_eq!(log.0, ran);
-        assert_eq!(result.as_ref().err().map(|failure| (failure.kind, failure.what.as_str())), failure);
-    }
 
     #[test]
     fn groups_are_asked_for_once_they_are_wanted() {
@@ -202,13 +155,5 @@ mod tests {
         helper.forget_failure();
         assert_eq!(complete(&helper, "check #"), ["#a "]);
         assert_eq!(asked.get(), 2);
-    }
-
-    #[test]
-    fn a_pipe_stops_at_the_first_error() {
-        check("ring show\n\n# so far\nring owner '#a b'\n", &["ring|show", "ring|owner|#a b"], None);
-        check("a\nbad\nb\n", &["a", "bad"], Some((FailureKind::Refused, "line 2: no")));
-        check("a 'b\nc\n", &[], Some((FailureKind::Usage, "line 1: the line ends inside of quotes; close them with '")));
-        check("a\nquit\nb\n", &["a"], None);
     }
 }

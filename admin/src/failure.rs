@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 /// Why a command did not do what was asked. Read aloud: what was wrong, which server, what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -14,7 +16,7 @@ pub struct Failure {
     pub advice: Option<String>,
 }
 
-/// The kinds that scripts tell apart. The numbers are exit codes.
+/// The kinds that scripts tell apart. The numbers are exit codes, and stay what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FailureKind {
@@ -24,6 +26,18 @@ pub enum FailureKind {
     Usage = 2,
     /// Nobody answers.
     Unreachable = 3,
+}
+
+impl FailureKind {
+    /// All of them, by their exit codes, and what each means.
+    pub const ALL: [(FailureKind, &str); 3] = [
+        (FailureKind::Refused, "A server said no, something is blocked, or what was asked for did not come about."),
+        (
+            FailureKind::Usage,
+            "The command line, a script, a file or the configuration makes no sense, or it was not said that it is meant (`--yes`).",
+        ),
+        (FailureKind::Unreachable, "Nobody answers."),
+    ];
 }
 
 /// What `--help` says of exit codes.
@@ -49,6 +63,11 @@ impl Failure {
     pub fn advise(mut self, advice: impl Into<String>) -> Failure {
         self.advice = Some(advice.into());
         self
+    }
+
+    /// For programs: one object, on one line.
+    pub fn json(&self) -> Value {
+        json!({"error": self.what, "code": self.kind as u8, "advice": self.advice})
     }
 
     /// For the process.

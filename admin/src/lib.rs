@@ -1,4 +1,4 @@
-//! What the console shows and understands: results as tables and JSON, chat as lines, the prompt and its completion.
+//! What the console shows and understands: results as tables, JSON and CSV, chat as lines, the prompt and its completion.
 //!
 //! Talks to no server. Commands come from clap definitions and from the command table; what servers answered comes in as typed values and goes out as
 //! text that is safe to print. Whoever connects, connects elsewhere.
@@ -12,10 +12,11 @@ mod output;
 pub mod prompt;
 pub mod reference;
 pub mod render;
+pub mod script;
 pub mod servers;
 pub mod state;
 pub mod text;
 pub mod words;
 
 pub use failure::{EXIT_CODES, Failure, FailureKind};
-pub use output::{Output, Sheet};
+pub use output::{Form, Output, Sheet, may_colour};

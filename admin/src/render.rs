@@ -50,7 +50,15 @@ pub fn view(view: &View) -> Sheet {
         "epoch": view.epoch.to_string(), "network": &*view.network, "metric": view.params.metric.as_str(), "points": view.params.points,
         "nodes": nodes, "directories": directories,
     });
-    Sheet::table(&["super node", "name", "point", "share", "since (UTC)", "incarnation"], rows.collect(), value).titled(title)
+    let columns = [
+        ("key", "super node"),
+        ("name", "name"),
+        ("point", "point"),
+        ("share", "share"),
+        ("since", "since (UTC)"),
+        ("incarnation", "incarnation"),
+    ];
+    Sheet::table(&columns, rows.collect(), nodes).with_value(value).titled(title)
 }
 
 /// Who is responsible for a group, as everyone who has this ring works out. `None` in an empty ring.
@@ -87,7 +95,7 @@ enum Cell {
 
 /// A reply of flat cells: names in JSON, headings in tables, what each column holds.
 fn cells(columns: &[(&str, &str, Cell)], cells: &[Text]) -> Sheet {
-    let head: Vec<&str> = columns.iter().map(|(_, head, _)| *head).collect();
+    let named: Vec<(&str, &str)> = columns.iter().map(|(name, head, _)| (*name, *head)).collect();
     let shown = |(cell, column): (&Text, &(&str, &str, Cell))| match column.2 {
         Cell::Moment => cell.parse().map_or_else(|_| clean(cell), |ms| if ms == 0 { String::new() } else { date(Time(ms)) }),
         _ => clean(cell),
@@ -98,11 +106,16 @@ fn cells(columns: &[(&str, &str, Cell)], cells: &[Text]) -> Sheet {
         shown
     });
     let typed = |(cell, (name, _, kind)): (&Text, &(&str, &str, Cell))| {
-        let number = || cell.parse::<u64>().map_or_else(|_| json!(&**cell), |number| json!(number));
-        (name.to_string(), if matches!(kind, Cell::Text) { json!(&**cell) } else { number() })
+        // What a server does not know is null, so that a column has one type.
+        let value = match kind {
+            Cell::Text => json!(&**cell),
+            Cell::Number => json!(cell.parse::<u64>().ok()),
+            Cell::Moment => json!(cell.parse::<u64>().ok().filter(|ms| *ms != 0)),
+        };
+        (name.to_string(), value)
     };
     let objects = cells.chunks(columns.len()).map(|row| Value::Object(row.iter().zip(columns).map(typed).collect()));
-    Sheet::table(&head, rows.collect(), Value::Array(objects.collect()))
+    Sheet::table(&named, rows.collect(), objects.collect())
 }
 
 /// The answer to NODES.
@@ -195,13 +208,13 @@ fn mode_values(modes: &Modes) -> Value {
 fn ranks(ranks: &[(Nick, Rank)]) -> Sheet {
     let rows = ranks.iter().map(|(nick, rank)| vec![clean(nick.as_str()), rank.letters()]).collect();
     let values = ranks.iter().map(|(nick, rank)| json!({"nick": nick.as_str(), "rank": rank.letters()}));
-    Sheet::table(&["nick", "rank"], rows, Value::Array(values.collect()))
+    Sheet::table(&[("nick", "nick"), ("rank", "rank")], rows, values.collect())
 }
 
 fn bans(bans: &[Ban]) -> Sheet {
     let rows = bans.iter().map(|ban| vec![clean(&ban.mask), clean(ban.by.as_str()), date(ban.time)]).collect();
     let values = bans.iter().map(|ban| json!({"mask": &*ban.mask, "by": ban.by.as_str(), "time": ban.time.0}));
-    Sheet::table(&["banned", "by", "since (UTC)"], rows, Value::Array(values.collect()))
+    Sheet::table(&[("mask", "banned"), ("by", "by"), ("time", "since (UTC)")], rows, values.collect())
 }
 
 /// The answer to MEMBERS.
@@ -318,14 +331,20 @@ pub fn accounts(reply: &[Text]) -> Sheet {
 /// Sentences, one on each line; an array in JSON.
 pub fn sentences(sentences: &[Text]) -> Sheet {
     let rows = sentences.iter().map(|sentence| vec![clean(sentence)]).collect();
-    Sheet::table(&[], rows, Value::Array(sentences.iter().map(|sentence| json!(&**sentence)).collect()))
+    let records = sentences.iter().map(|sentence| json!({"sentence": &**sentence})).collect();
+    Sheet::table(&[("sentence", "")], rows, records).with_value(sentences.iter().map(|sentence| json!(&**sentence)).collect())
 }
 
-/// Something was done: what it is about, and how that is now.
-pub fn done(what: &str, now: impl Into<Value>) -> Sheet {
+/// Something is so from now on.
+pub fn fact(what: &str, now: impl Into<Value>) -> Sheet {
     let now = now.into();
     let text = now.as_str().map_or_else(|| now.to_string(), clean);
     Sheet::facts(vec![(what, text)], json!({ what: now }))
+}
+
+/// Something was done to one of a kind: which, and how that is now.
+pub fn done(kind: &str, which: &str, state: &str) -> Sheet {
+    Sheet::facts(vec![(kind, clean(which)), ("state", state.to_string())], json!({ kind: which, "state": state }))
 }
 
 /// A node is empty.
@@ -527,6 +546,7 @@ mod tests {
             ]
         );
         assert_eq!((&sheet.value()["plan"], &sheet.value()["nodes"][0]["left"]), (&json!("drain"), &json!(3)));
+        assert_eq!(sheet.value()["nodes"][1]["left"], json!(null));
         let nothing = handoff(&plan(""), &[]);
         assert!(nothing.text(false).starts_with("no change of the ring is planned\n"));
         assert_eq!((&nothing.value()["plan"], &nothing.value()["nodes"]), (&json!(null), &json!([])));

@@ -117,8 +117,17 @@ pub fn sheet(all: &[Server]) -> Sheet {
     let servers: Vec<Value> = named.iter().map(object).collect();
     let value = json!({"leader": leader.map(|server| &*server.address), "servers": servers});
     let title = leader.map_or("nobody leads".to_string(), |server| format!("{} leads, in term {}", clean(&server.address), server.term));
-    let head = ["directory server", "state", "vote", "epoch", "term", "records", "agreed", "lacks"];
-    Sheet::table(&head, rows, value).titled(title)
+    let columns = [
+        ("address", "directory server"),
+        ("role", "state"),
+        ("vote", "vote"),
+        ("epoch", "epoch"),
+        ("term", "term"),
+        ("records", "records"),
+        ("agreed", "agreed"),
+        ("lacks", "lacks"),
+    ];
+    Sheet::table(&columns, rows, servers).also(&["server", "answers"]).with_value(value).titled(title)
 }
 
 /// What is missing where nobody leads.

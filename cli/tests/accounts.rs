@@ -106,7 +106,7 @@ fn what_an_account_founded_outlives_all_super_nodes_and_a_directory_server() {
     late.send("USER joe 0 * :joe");
     late.wait(" 464 ");
     joe.send("QUIT :bye");
-    assert!(net.chatctl(&["account", "remove", "joe"]).output().unwrap().status.success());
+    assert!(net.chatctl(&["account", "remove", "joe", "--yes"]).output().unwrap().status.success());
     assert!(account_names(&net).is_empty());
     within(soon(), "the nick is free", || {
         let mut guest = Irc::connect(nodes[1].irc);

@@ -81,7 +81,7 @@ fn nodes_come_in_when_an_operator_admits_them_and_they_are_where_they_say() {
     assert_eq!(net.shown(), ring);
 
     // Out at once, and it does not come back by itself.
-    assert!(net.chatctl(&["node", "remove", "node1"]).status().unwrap().success());
+    assert!(net.chatctl(&["node", "remove", "node1", "--yes"]).status().unwrap().success());
     good.process.err.wait("an operator keeps");
     assert!(net.shown().is_empty());
     assert_eq!(net.pending(&key).unwrap()["state"], "turned away");

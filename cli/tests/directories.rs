@@ -192,6 +192,6 @@ fn a_server_is_replaced_and_the_office_handed_over() {
     let servers = status["servers"].as_array().unwrap();
     assert_eq!(servers.len(), 3);
     assert!(servers.iter().all(|server| server["vote"] == "votes" && server["answers"] == true), "{status}");
-    scene.net.json(&["directory", "remove", &address]);
+    scene.net.json(&["directory", "remove", &address, "--yes"]);
     assert_eq!(scene.net.json(&["ring", "show", "--linearizable"])["directories"].as_array().unwrap().len(), 2);
 }

@@ -47,7 +47,7 @@ fn each_may_do_what_their_role_says_and_it_is_written_down() {
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o644)).unwrap();
     let output = net.chatctl(&["group", "list", "--operator-file", open.to_str().unwrap()]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(2) && said.contains("can be read by others (mode 644)"), "{said}");
+    assert!(output.status.code() == Some(2) && said.contains("its mode is 644"), "{said}");
     let ann = net.operator("ann");
     let output =
         net.chatctl(&["group", "list", "--directory", "192.0.2.1:7400", "--operator-file", ann.to_str().unwrap()]).output().unwrap();

@@ -33,7 +33,13 @@ fn blocks(page: &str) -> Vec<(String, String)> {
 fn shell(dir: &Path, directory: &str, script: &str) -> Command {
     let path = format!("{}:{}", dir.join("bin").display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new("sh");
-    command.args(["-euc", script]).current_dir(dir).env("PATH", path).env("CHATCTL_DIRECTORY", directory).env("XDG_STATE_HOME", dir);
+    command
+        .args(["-euc", script])
+        .current_dir(dir)
+        .env("PATH", path)
+        .env("CHATCTL_DIRECTORY", directory)
+        .env("XDG_STATE_HOME", dir)
+        .env("XDG_CONFIG_HOME", dir);
     command.env_remove("CHATCTL_CA").env_remove("CARGO_TARGET_DIR");
     // As the page says it, only sooner; and nothing that it builds needs anything from elsewhere.
     command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_NET_OFFLINE", "true");

@@ -48,7 +48,7 @@ until grep -q "now is the time" "$dir/herd.log"; do
 done
 for number in 1 2 3 4 5 6 7 8 9 10; do
     began=$(date +%s%N)
-    "$bin/chatctl" --directory "127.0.0.1:$base" --output json node remove "10.0.0.$number" >/dev/null
+    "$bin/chatctl" --directory "127.0.0.1:$base" --output json node remove "10.0.0.$number" --yes >/dev/null
     echo "chatctl took $((($(date +%s%N) - began) / 1000000)) ms to have a super node removed"
     sleep 0.5
 done

@@ -8,7 +8,7 @@
 set -uo pipefail
 chatctl=$(realpath "${1:?usage: people.sh path/to/chatctl}")
 dir=$(mktemp -d)
-export XDG_STATE_HOME="$dir/state" TERM=screen-256color
+export XDG_STATE_HOME="$dir/state" XDG_CONFIG_HOME="$dir/config" TERM=screen-256color
 tmux=(tmux -L "chatring-e2e-$$" -f /dev/null)
 pids=()
 passed=0

@@ -145,7 +145,8 @@ fn table(head: &[&str], cells: &[Text], width: usize, shown: impl Fn(&[Text]) ->
         return "--- none".into();
     }
     let rows = cells.chunks(width).map(|row| shown(row).iter().map(|cell| clean(cell)).collect()).collect();
-    lines(Sheet::table(head, rows, serde_json::Value::Null).text(false).lines())
+    let columns: Vec<(&str, &str)> = head.iter().map(|head| (*head, *head)).collect();
+    lines(Sheet::table(&columns, rows, Vec::new()).text(false).lines())
 }
 
 fn plain(row: &[Text]) -> Vec<String> {

@@ -63,10 +63,9 @@ fn set(name: Nick, now: &str, global: &Global) -> Result<(), Failure> {
 fn change(what: AccountAsk, name: Nick, secret: Option<String>, now: &str, global: &Global) -> Result<(), Failure> {
     let ask = ClientCommand::Account { what, name: Some(name.clone()), secret: secret.map(Into::into) };
     match net::ask(global.servers(), vec![ask.into()])?.pop() {
-        Some(Reply::Ok { .. }) => global.output.show(&render::done(name.as_str(), now)),
-        _ => return Err(net::no_directory(global)),
+        Some(Reply::Ok { .. }) => global.output.show(&render::done("account", name.as_str(), now)),
+        _ => Err(net::no_directory(global)),
     }
-    Ok(())
 }
 
 /// A page of the list: name, since when, password since when.
@@ -93,6 +92,5 @@ fn list(global: &Global) -> Result<(), Failure> {
         more = next.len() > 3;
         all.extend(next.into_iter().skip(3));
     }
-    global.output.show(&render::accounts(&all));
-    Ok(())
+    global.output.show(&render::accounts(&all))
 }

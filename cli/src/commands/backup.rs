@@ -78,8 +78,7 @@ const NEXT: &str = "start the server; other directory servers need new files, an
 pub fn back_up_now(args: &BackupArgs, global: &Global) -> Result<(), Failure> {
     let (database, _) = args.own.database()?;
     let copied = back_up(&database, &args.file).map_err(|error| Failure::refused(error.to_string()))?;
-    show(&args.file, &copied, None, global);
-    Ok(())
+    show(&args.file, &copied, None, global)
 }
 
 /// Puts a backup in the place of a server's file.
@@ -100,11 +99,10 @@ fn replace(file: &Path, own: &Own, beginning: &Beginning, global: &Global) -> Re
     let (database, network) = own.database()?;
     let configured = own.config.as_deref().zip(network.as_deref());
     let copied = restore(file, &database, configured, beginning.above).map_err(|error| Failure::refused(error.to_string()))?;
-    show(&database, &copied, Some(NEXT), global);
-    Ok(())
+    show(&database, &copied, Some(NEXT), global)
 }
 
-fn show(file: &Path, copied: &Copied, next: Option<&str>, global: &Global) {
+fn show(file: &Path, copied: &Copied, next: Option<&str>, global: &Global) -> Result<(), Failure> {
     let Copied { network, epoch, super_nodes, groups, bytes, before } = copied;
     let before = before.as_ref().map(|before| before.display().to_string());
     let mut rows = vec![
@@ -123,7 +121,7 @@ fn show(file: &Path, copied: &Copied, next: Option<&str>, global: &Global) {
         "file": file.display().to_string(), "network": &**network, "epoch": epoch.to_string(), "super_nodes": super_nodes,
         "groups": groups, "bytes": bytes, "before": before,
     });
-    global.output.show(&Sheet::facts(rows, value));
+    global.output.show(&Sheet::facts(rows, value))
 }
 
 impl Own {

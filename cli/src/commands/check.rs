@@ -29,7 +29,7 @@ pub fn run(args: CheckArgs, global: &Global) -> Result<(), Failure> {
             Err(failure) => trouble.push(Failure { advice: None, ..failure }),
         }
     }
-    global.output.show(&checks.sheet());
+    global.output.show(&checks.sheet())?;
     if let Some(worst) = trouble.iter().max_by_key(|failure| failure.kind as u8) {
         let what = trouble.iter().map(|failure| failure.what.as_str()).collect::<Vec<_>>().join("\n");
         return Err(Failure {

@@ -32,7 +32,7 @@ pub fn run(command: ClientCommands, global: &Global) -> Result<(), Failure> {
             Err(failure) => trouble.push(failure),
         }
     }
-    global.output.show(&slow.sheet());
+    global.output.show(&slow.sheet())?;
     match trouble.into_iter().next() {
         Some(failure) => Err(failure),
         None => Ok(()),

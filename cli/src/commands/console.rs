@@ -1,20 +1,93 @@
-//! `chatctl` without a command: the prompt, or commands from a pipe.
+//! `chatctl` without a command: the prompt, or a script.
 
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{BufReader, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use chatring_admin::console::{Commands, LEAVING, interactive, piped};
+use chatring_admin::console::{Commands, LEAVING, interactive};
+use chatring_admin::script::{self, Line};
 use chatring_admin::{Failure, Output, state};
 use chatring_machines::command::ClientCommand;
 use chatring_machines::event::Reply;
 use clap::error::ErrorKind;
-use clap::{Command, CommandFactory, FromArgMatches, ValueEnum};
+use clap::{ArgMatches, Args, Command};
 
-use super::{Cli, Global, net};
+use super::global::{Global, Said};
+use super::registry::{self, Needs, Role};
+use super::{carry_out, net, tell};
+
+/// Commands that nobody types. Without any of it, and without a terminal, they are read from standard input.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Scripts")]
+pub struct ScriptArgs {
+    /// Run this command; repeat it for more
+    #[arg(short = 'e', long = "execute", value_name = "COMMAND", conflicts_with = "file")]
+    execute: Vec<String>,
+    /// Run the commands in this file, one on each line; - is standard input
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Go on after a command that failed; the first failure gives the exit code
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// How clap calls them.
+pub const SCRIPT: [&str; 3] = ["execute", "file", "keep_going"];
+
+impl ScriptArgs {
+    /// Whether anything of it was said.
+    pub fn is_given(&self) -> bool {
+        !self.execute.is_empty() || self.file.is_some() || self.keep_going
+    }
+
+    /// Where commands come from.
+    fn lines(&self) -> Result<Box<dyn Iterator<Item = Line> + '_>, Failure> {
+        Ok(match &self.file {
+            _ if !self.execute.is_empty() => Box::new(numbered("-e ", self.execute.iter().map(|text| Ok(text.clone())))),
+            Some(path) if path != Path::new("-") => {
+                let file = File::open(path).map_err(|error| Failure::usage(format!("{}: cannot be read: {error}", path.display())))?;
+                let mut file = BufReader::new(file);
+                Box::new(numbered(&format!("{}:", path.display()), std::iter::from_fn(move || net::line_of(&mut file))))
+            }
+            _ => Box::new(numbered("standard input:", std::iter::from_fn(net::stdin_line))),
+        })
+    }
+}
+
+fn numbered<'a>(prefix: &str, texts: impl Iterator<Item = std::io::Result<String>> + 'a) -> impl Iterator<Item = Line> + 'a {
+    let prefix = prefix.to_string();
+    (1..).zip(texts).map(move |(number, text): (u64, _)| Line { at: format!("{prefix}{number}"), text })
+}
 
 /// Reads commands until there are no more.
-pub fn run(global: &Global) -> Result<(), Failure> {
-    let mut console = Console { global };
-    if std::io::stdin().is_terminal() { interactive(&mut console, state::file("history")) } else { piped(&mut console, net::stdin_line) }
+pub fn begin(script: &ScriptArgs, matches: &ArgMatches, output: Output) -> ExitCode {
+    let done = outer(matches).and_then(|global| {
+        let mut console = Console { global: &global };
+        if !script.is_given() && std::io::stdin().is_terminal() {
+            return interactive(&mut console, state::file("history")).map(|()| None);
+        }
+        Ok(script::run(
+            |words| console.run(words),
+            script.lines()?,
+            script.keep_going,
+            |failure| {
+                tell(failure, output);
+            },
+        ))
+    });
+    match done {
+        Ok(None) => ExitCode::SUCCESS,
+        // It was told when it happened.
+        Ok(Some(first)) => first.exit_code(),
+        Err(failure) => tell(&failure, output),
+    }
+}
+
+/// What holds for all lines. Whoever has a credential gives it now, and not in the middle of things.
+fn outer(matches: &ArgMatches) -> Result<Global, Failure> {
+    let layers = Said::layers(matches).map_err(|error| misread(&error))?;
+    Global::settle(layers, None, Needs::Role(Role::Viewer))
 }
 
 struct Console<'a> {
@@ -25,24 +98,23 @@ struct Console<'a> {
 const GROUPS_PATIENCE_MS: u64 = 1_000;
 
 impl Commands for Console<'_> {
-    /// As in a shell, but nobody types the program's name here.
+    /// As in a shell, but nobody types the program's name here, and what the environment says was heard before.
     fn definitions(&self) -> Command {
-        let mut command = Cli::command().no_binary_name(true).bin_name("").after_help(LEAVING);
+        let command = registry::definitions(true).no_binary_name(true).bin_name("").after_help(LEAVING);
+        let mut command = command.mut_args(|arg| arg.env(None::<&str>));
         command.build();
         command
     }
 
     fn run(&mut self, words: Vec<String>) -> Result<(), Failure> {
-        let parsed = self.definitions().try_get_matches_from(command_line(self.global, words));
-        match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-            Ok(Cli { verb: Some(verb), global }) => super::run(verb, &global),
-            Ok(Cli { verb: None, .. }) => Err(Failure::usage("there is no command on this line").advise("help lists the commands.")),
+        match self.definitions().try_get_matches_from(words) {
+            Ok(matches) => carry_out(&matches, Some(self.global)),
             Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
                 // Standard output that nobody reads is no failure of the command.
                 let _ = std::io::stdout().write_all(words_of(&error).as_bytes());
                 Ok(())
             }
-            Err(error) => Err(Failure::usage(words_of(&error).trim_end().trim_start_matches("error: "))),
+            Err(error) => Err(misread(&error)),
         }
     }
 
@@ -53,6 +125,11 @@ impl Commands for Console<'_> {
             Err(_) => Vec::new(),
         })
     }
+}
+
+/// A line that is no command.
+pub fn misread(error: &clap::Error) -> Failure {
+    Failure::usage(words_of(error).trim_end().trim_start_matches("error: "))
 }
 
 /// Without a program's name there would be two blanks.
@@ -68,66 +145,53 @@ fn names(reply: &Reply) -> Vec<String> {
     }
 }
 
-/// The words as a command line, with what the console itself was told where the line does not say otherwise.
-fn command_line(global: &Global, words: Vec<String>) -> Vec<String> {
-    let says =
-        |option: &str| words.iter().any(|word| word == option || word.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')));
-    let mut line = Vec::new();
-    if !says("--directory") {
-        line.extend(global.directories.iter().map(|address| format!("--directory={address}")));
-    }
-    if let Some(ca) = global.ca.as_ref().filter(|_| !says("--ca")) {
-        line.push(format!("--ca={}", ca.display()));
-    }
-    if let Some(file) = global.operator_file.as_ref().filter(|_| !says("--operator-file")) {
-        line.push(format!("--operator-file={}", file.path.display()));
-    }
-    line.extend((global.plaintext && !says("--plaintext")).then(|| "--plaintext".to_string()));
-    if !says("--output") && global.output != Output::default() {
-        let value = global.output.to_possible_value().expect("no output is hidden");
-        line.push(format!("--output={}", value.get_name()));
-    }
-    line.extend(words);
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use chatring_admin::FailureKind;
+    use chatring_admin::words::split;
 
+    /// What holds for a line, where something was said before it.
     #[track_caller]
     fn check(line: &str, directories: &[&str], output: Output) {
-        let outer = Global {
-            directories: vec!["a:1".into(), "b:2".into()],
-            output: Output::Json,
-            ca: Some("ca.pem".into()),
-            operator_file: None,
-            plaintext: false,
-        };
-        let words = line.split(' ').map(str::to_string).collect();
-        let matches = Console { global: &outer }.definitions().try_get_matches_from(command_line(&outer, words)).unwrap();
-        let cli = Cli::from_arg_matches(&matches).unwrap();
-        assert_eq!(
-            (cli.global.directories, cli.global.output),
-            (directories.iter().map(|text| text.to_string()).collect(), output),
-            "{line}"
-        );
-        assert_eq!(cli.global.ca, Some(if line.contains("--ca") { "other.pem".into() } else { "ca.pem".into() }), "{line}");
+        let before = registry::definitions(false).try_get_matches_from([
+            "chatctl",
+            "--directory=a:1,b:2",
+            "--output=json",
+            "--ca=ca.pem",
+            "--timeout=9s",
+            "--columns=key",
+        ]);
+        let outer = Global::settle(Said::layers(&before.unwrap()).unwrap(), None, Needs::Person).unwrap();
+        let matches = Console { global: &outer }.definitions().try_get_matches_from(line.split(' ')).unwrap();
+        let global = Global::settle(Said::layers(&matches).unwrap(), Some(&outer), Needs::Person).unwrap();
+        assert_eq!((global.directories.as_slice(), global.output.output), (directories.map_strings().as_slice(), output), "{line}");
+        assert_eq!(global.ca, Some(if line.contains("--ca") { "other.pem".into() } else { "ca.pem".into() }), "{line}");
+        assert_eq!(global.patience_ms(), if line.contains("--timeout") { 5_000 } else { 9_000 }, "{line}");
+        assert_eq!(global.output.columns, if line.contains("--columns") { ["name"] } else { ["key"] }, "{line}");
+    }
+
+    trait MapStrings {
+        fn map_strings(&self) -> Vec<String>;
+    }
+
+    impl MapStrings for [&str] {
+        fn map_strings(&self) -> Vec<String> {
+            self.iter().map(|text| text.to_string()).collect()
+        }
     }
 
     #[test]
     fn a_line_can_say_otherwise() {
         check("ring show", &["a:1", "b:2"], Output::Json);
         check("ring show --directory c:3", &["c:3"], Output::Json);
-        check("ring show --ca other.pem", &["a:1", "b:2"], Output::Json);
-        check("ring show --directory=c:3 --output=table", &["c:3"], Output::Table);
+        check("ring show --ca other.pem --timeout 5s", &["a:1", "b:2"], Output::Json);
+        check("--columns name ring show --directory=c:3 --output=table", &["c:3"], Output::Table);
     }
 
     #[test]
     fn a_console_explains_and_goes_on() {
-        let global =
-            Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table, ca: None, operator_file: None, plaintext: false };
+        let global = Global::of(&["127.0.0.1:1"]);
         let mut console = Console { global: &global };
         let mut run = |line: &str| console.run(line.split(' ').map(str::to_string).collect()).map_err(|failure| failure.kind);
         assert_eq!(run("ring owner #erlang --nodes 192.0.2.1"), Ok(()));
@@ -135,12 +199,44 @@ mod tests {
         assert_eq!(run("frob"), Err(FailureKind::Usage));
         assert_eq!(run("serve --config x"), Err(FailureKind::Usage));
         assert_eq!(run("plugin try"), Err(FailureKind::Usage));
+        assert_eq!(run("-e help"), Err(FailureKind::Usage));
+    }
+
+    /// What a line gives, by the names of arguments.
+    fn given(matches: &ArgMatches) -> Vec<(String, Vec<String>)> {
+        let mut inner = matches;
+        while let Some((_, next)) = inner.subcommand() {
+            inner = next;
+        }
+        // Groups have names as well, and no text.
+        let raw = |id: &clap::Id| inner.try_get_raw(id.as_str()).ok().flatten();
+        let given = inner.ids().filter_map(|id| {
+            let texts = raw(id)?.map(|text| text.to_string_lossy().into_owned());
+            Some((id.to_string(), texts.collect()))
+        });
+        let mut given: Vec<_> = given.collect();
+        given.sort();
+        given
+    }
+
+    #[test]
+    fn a_line_is_the_same_at_the_prompt_as_in_a_shell() {
+        let global = Global::of(&["127.0.0.1:1"]);
+        let at_prompt = Console { global: &global }.definitions();
+        for mark in super::super::marks::MARKS {
+            for example in mark.examples {
+                let words = split(example.split([';', '>', '|']).next().unwrap().split(" < ").next().unwrap()).unwrap();
+                let in_shell =
+                    registry::definitions(false).try_get_matches_from([vec!["chatctl".to_string()], words.clone()].concat()).unwrap();
+                let typed = at_prompt.clone().try_get_matches_from(words).unwrap();
+                assert_eq!((registry::words(&typed), given(&typed)), (registry::words(&in_shell), given(&in_shell)), "{example}");
+            }
+        }
     }
 
     #[test]
     fn nobody_is_told_to_type_the_name_of_the_program() {
-        let global =
-            Global { directories: vec!["127.0.0.1:1".into()], output: Output::Table, ca: None, operator_file: None, plaintext: false };
+        let global = Global::of(&["127.0.0.1:1"]);
         let console = Console { global: &global };
         for line in ["", "ring", "ring owner", "help ring owner", "ring owner --help", "help"] {
             let error = console.definitions().try_get_matches_from(line.split_whitespace());

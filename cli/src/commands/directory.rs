@@ -11,14 +11,13 @@ use chatring_machines::wire::Text;
 use clap::{Args, Subcommand};
 
 use super::backup::{self, BackupArgs, RecoverArgs, RestoreArgs};
-use super::handoff::Patience;
 use super::{Global, address, net};
 
 /// Pause before it is looked again whether something is so.
 const LOOK_MS: u64 = 200;
 /// What is asked for is asked for again after so long: whoever leads may have changed.
 const AGAIN_MS: u64 = 3_000;
-/// How long a server may take to say how it is.
+/// How long a server may take to say how it is, unless it was said how long to wait.
 const STATUS_MS: u64 = 1_500;
 
 /// What to do about the directory servers.
@@ -46,8 +45,6 @@ pub struct Which {
     /// Where it is reached
     #[arg(value_name = "HOST:PORT", value_parser = address)]
     address: String,
-    #[command(flatten)]
-    patience: Patience,
 }
 
 /// A server, or any.
@@ -56,47 +53,47 @@ pub struct Heir {
     /// Which; without it, any other that has all of the log
     #[arg(value_name = "HOST:PORT", value_parser = address)]
     address: Option<String>,
-    #[command(flatten)]
-    patience: Patience,
 }
 
 /// Runs it.
 pub fn run(command: DirectoryCommand, global: &Global) -> Result<(), Failure> {
     match command {
         DirectoryCommand::Status => {
-            let all = statuses(global)?;
-            global.output.show(&servers::sheet(&all));
+            let all = statuses(global.timeout_ms().unwrap_or(STATUS_MS), global)?;
+            global.output.show(&servers::sheet(&all))?;
             let leaders = all.iter().filter(|server| server.leads()).count();
-            if leaders == 0 {
-                return Err(servers::without_a_leader(&all));
-            }
+            if leaders == 0 { Err(servers::without_a_leader(&all)) } else { Ok(()) }
         }
-        DirectoryCommand::Add(Which { address, patience }) => {
+        DirectoryCommand::Add(Which { address }) => {
             let address = Text::from(&*address);
             let is_in = |all: &[Server]| all.iter().any(|server| server.leads() && servers::has_vote(all, server, &address));
-            until(DirectoryAsk::Add, Some(&address), is_in, &patience, global)?;
-            global.output.show(&render::done("directory server", &*format!("{address} has a vote")));
+            until(DirectoryAsk::Add, Some(&address), is_in, global)?;
+            global.output.show(&render::done("server", &address, "has a vote"))
         }
-        DirectoryCommand::Remove(Which { address, patience }) => {
+        DirectoryCommand::Remove(Which { address }) => {
             let address = Text::from(&*address);
             let is_out = |all: &[Server]| all.iter().any(|server| server.leads() && server.vote_of(&address).is_none());
-            until(DirectoryAsk::Remove, Some(&address), is_out, &patience, global)?;
-            global.output.show(&render::done("directory server", &*format!("{address} is gone")));
+            until(DirectoryAsk::Remove, Some(&address), is_out, global)?;
+            global.output.show(&render::done("server", &address, "is gone"))
         }
-        DirectoryCommand::Transfer(Heir { address, patience }) => {
+        DirectoryCommand::Transfer(Heir { address }) => {
             let address = address.as_deref().map(Text::from);
-            let before = leader(&statuses(global)?);
+            let before = leader(&statuses(quick_ms(global), global)?);
             let is_so = |all: &[Server]| {
                 leader(all).is_some_and(|now| address.as_ref().map_or(Some(&now) != before.as_ref(), |wanted| now == *wanted))
             };
-            let all = until(DirectoryAsk::Transfer, address.as_ref(), is_so, &patience, global)?;
-            global.output.show(&render::done("leads", &*leader(&all).unwrap_or_else(|| "".into())));
+            let all = until(DirectoryAsk::Transfer, address.as_ref(), is_so, global)?;
+            global.output.show(&render::fact("leads", &*leader(&all).unwrap_or_else(|| "".into())))
         }
-        DirectoryCommand::Backup(args) => backup::back_up_now(&args, global)?,
-        DirectoryCommand::Restore(args) => backup::restore_now(&args, global)?,
-        DirectoryCommand::Recover(args) => backup::recover(&args, global)?,
+        DirectoryCommand::Backup(args) => backup::back_up_now(&args, global),
+        DirectoryCommand::Restore(args) => backup::restore_now(&args, global),
+        DirectoryCommand::Recover(args) => backup::recover(&args, global),
     }
-    Ok(())
+}
+
+/// How long one server may take of many looks.
+fn quick_ms(global: &Global) -> u64 {
+    STATUS_MS.min(global.change_patience_ms())
 }
 
 fn leader(all: &[Server]) -> Option<Text> {
@@ -104,22 +101,16 @@ fn leader(all: &[Server]) -> Option<Text> {
 }
 
 /// Asks for it, and waits until it is so.
-fn until(
-    what: DirectoryAsk,
-    address: Option<&Text>,
-    is_so: impl Fn(&[Server]) -> bool,
-    patience: &Patience,
-    global: &Global,
-) -> Result<Vec<Server>, Failure> {
+fn until(what: DirectoryAsk, address: Option<&Text>, is_so: impl Fn(&[Server]) -> bool, global: &Global) -> Result<Vec<Server>, Failure> {
     let (begun, mut asked) = (Instant::now(), None::<Instant>);
     loop {
-        let all = statuses(global)?;
+        let all = statuses(quick_ms(global), global)?;
         if asked.is_some() && is_so(&all) {
             return Ok(all);
         }
-        if begun.elapsed() >= Duration::from_secs(patience.timeout) {
+        if begun.elapsed() >= Duration::from_millis(global.change_patience_ms()) {
             let advice = "`chatctl directory status` shows how the servers are: is it running, and of this network?";
-            return Err(Failure::refused(format!("it is not so after {} s", patience.timeout)).advise(advice));
+            return Err(Failure::refused(format!("it is not so after {} s", global.change_patience_ms() / 1_000)).advise(advice));
         }
         if asked.is_none_or(|asked| asked.elapsed() >= Duration::from_millis(AGAIN_MS)) {
             let command = ClientCommand::Directory { what, address: address.cloned() };
@@ -131,7 +122,7 @@ fn until(
 }
 
 /// How each server is: those that are named, and those they know of.
-fn statuses(global: &Global) -> Result<Vec<Server>, Failure> {
+fn statuses(patience_ms: u64, global: &Global) -> Result<Vec<Server>, Failure> {
     let (mut all, mut failure) = (Vec::new(), None);
     let mut known: BTreeSet<Text> = BTreeSet::new();
     let mut next: Vec<Text> = global.directories();
@@ -140,7 +131,7 @@ fn statuses(global: &Global) -> Result<Vec<Server>, Failure> {
             continue;
         }
         let status = ClientCommand::Directory { what: DirectoryAsk::Status, address: None };
-        match net::ask_within(STATUS_MS, global.at(address.clone()), vec![status.into()]) {
+        match net::ask_within(patience_ms, global.at(address.clone()), vec![status.into()]) {
             Ok(mut replies) => match replies.pop() {
                 Some(Reply::DirectoryStatus { address: own, server, role, leader, term, last, agreed, epoch, cells }) => {
                     // It may have been reached under another name.

@@ -49,10 +49,7 @@ pub fn who(args: WhoArgs, global: &Global) -> Result<(), Failure> {
     match net::ask(global.servers(), vec![ClientCommand::Where { nick: args.nick.clone() }.into()])?.pop() {
         Some(Reply::Where { cells }) if cells.0.is_empty() => Err(Failure::refused(format!("{} is in no group", args.nick))
             .advise("What masters report is known in a second; WHOIS over IRC asks the person's own group.")),
-        Some(Reply::Where { cells }) => {
-            global.output.show(&render::whereabouts(&cells.0));
-            Ok(())
-        }
+        Some(Reply::Where { cells }) => global.output.show(&render::whereabouts(&cells.0)),
         _ => Err(net::no_directory(global)),
     }
 }
@@ -69,18 +66,14 @@ pub fn run(command: GroupCommand, global: &Global) -> Result<(), Failure> {
         Some(Reply::MemberList { cells }) => render::members(&cells.0),
         _ => return Err(net::no_directory(global)),
     };
-    global.output.show(&sheet);
-    Ok(())
+    global.output.show(&sheet)
 }
 
 /// Who is responsible says the ring of the server that gives the card.
 fn show(group: GroupName, global: &Global) -> Result<(), Failure> {
     let asks = vec![ClientCommand::Group { group }.into(), ClientCommand::Ring { how: Given(None) }.into()];
     match net::ask(global.servers(), asks)?.as_slice() {
-        [Reply::GroupCard { card }, Reply::Ring { view }] => {
-            global.output.show(&render::group(card, &Ring::new(view)));
-            Ok(())
-        }
+        [Reply::GroupCard { card }, Reply::Ring { view }] => global.output.show(&render::group(card, &Ring::new(view))),
         _ => Err(net::no_directory(global)),
     }
 }

@@ -3,7 +3,7 @@
 use chatring_admin::{Failure, render};
 use chatring_machines::command::{ClientCommand, HandoffAsk};
 use chatring_machines::event::Reply;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::{Global, net};
 
@@ -18,14 +18,6 @@ pub enum HandoffCommand {
     Abort,
 }
 
-/// How long to wait for a change of the ring.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct Patience {
-    /// How long to wait for it
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub timeout: u64,
-}
-
 /// Runs it.
 pub fn run(command: HandoffCommand, global: &Global) -> Result<(), Failure> {
     let what = match command {
@@ -38,11 +30,10 @@ pub fn run(command: HandoffCommand, global: &Global) -> Result<(), Failure> {
             render::handoff(&render::Planned { number, plan, subject, age_ms, deadline_ms, queued }, &cells.0)
         }
         (_, Some(Reply::HandoffWhy { sentences })) => render::sentences(&sentences.0),
-        (HandoffAsk::Abort, Some(Reply::Ok { .. })) => render::done("handoff", "given up"),
+        (HandoffAsk::Abort, Some(Reply::Ok { .. })) => render::fact("handoff", "given up"),
         _ => return Err(net::no_directory(global)),
     };
-    global.output.show(&sheet);
-    Ok(())
+    global.output.show(&sheet)
 }
 
 /// Asks for a change of the ring and waits until it is made.

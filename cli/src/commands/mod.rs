@@ -1,6 +1,7 @@
 //! The commands of `chatctl`: parse, connect, print.
 //!
-//! One set of definitions serves the shell, the prompt and its completion. Each command returns a [`Failure`] or nothing; only [`main`] knows of exit codes.
+//! One set of definitions serves the shell, scripts, the prompt and its completion; the [registry] has what is to be known of each command besides. Each returns a
+//! [`Failure`] or nothing; only [`main`] knows of exit codes.
 
 mod account;
 mod backup;
@@ -9,99 +10,53 @@ mod chat;
 mod check;
 mod client;
 mod console;
+mod context;
 mod directory;
+mod global;
 mod group;
 mod handoff;
 mod lines;
+mod marks;
 mod net;
 mod node;
 mod operator;
+mod pages;
 mod passwd;
 mod pki;
 mod plugin;
+pub mod reference;
+pub mod registry;
 mod ring;
 mod send;
 mod tail;
 mod talk;
 mod token;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use chatring_admin::{EXIT_CODES, Failure, Output};
-use chatring_machines::wire::Text;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::{daemon, demo};
 
+use console::ScriptArgs;
+pub(crate) use global::DIRECTORIES;
+use global::{Global, Said};
 pub use net::reactor;
-use net::{Credential, Servers};
+use registry::{Asks, Needs};
 
 /// Talks to a chat network, and shows what goes on in it
 #[derive(Parser)]
 #[command(name = "chatctl", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    global: Global,
+    said: Said,
+    #[command(flatten)]
+    script: ScriptArgs,
     /// What to do; without it, a prompt for the same commands
     #[command(subcommand)]
     verb: Option<Verb>,
-}
-
-/// Where directory servers are looked for where none are named: those of a demo, or one on this machine.
-pub(crate) const DIRECTORIES: &str = "127.0.0.1:7400,127.0.0.2:7400,127.0.0.3:7400";
-
-/// What every command takes.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Global {
-    /// A directory server of the network; repeat it for each
-    #[arg(
-        long = "directory",
-        global = true,
-        env = "CHATCTL_DIRECTORY",
-        value_name = "HOST:PORT",
-        value_delimiter = ',',
-        default_value = DIRECTORIES,
-        value_parser = address
-    )]
-    directories: Vec<String>,
-    /// In which form results are wanted
-    #[arg(long, global = true, value_enum, default_value_t)]
-    output: Output,
-    /// Talk TLS to directory servers and super nodes, and only to those whose certificate was signed by the CA in this file
-    #[arg(long, global = true, env = "CHATCTL_CA", value_name = "CA.PEM")]
-    ca: Option<PathBuf>,
-    /// Ask as an operator: the file with their name and secret, which `operator new` makes
-    #[arg(long, global = true, env = "CHATCTL_OPERATOR_FILE", value_name = "FILE", value_parser = operator::file)]
-    operator_file: Option<operator::OperatorFile>,
-    /// Send an operator's secret in the clear, also to other machines: a tunnel protects the way
-    #[arg(long, global = true, env = "CHATCTL_PLAINTEXT", value_parser = clap::builder::FalseyValueParser::new())]
-    plaintext: bool,
-}
-
-impl Global {
-    /// Who asks.
-    fn operator(&self) -> Option<Credential> {
-        self.operator_file.as_ref().map(|file| file.credential.clone())
-    }
-
-    fn directories(&self) -> Vec<Text> {
-        self.directories.iter().map(|address| Text::from(address.as_str())).collect()
-    }
-
-    /// The directory servers, to ask one of them.
-    fn servers(&self) -> Servers {
-        self.among(self.directories())
-    }
-
-    fn among(&self, addresses: Vec<Text>) -> Servers {
-        Servers { addresses, ca: self.ca.clone(), operator: self.operator(), is_way_trusted: self.plaintext }
-    }
-
-    /// One server.
-    fn at(&self, address: impl Into<Text>) -> Servers {
-        self.among(vec![address.into()])
-    }
 }
 
 #[derive(Subcommand)]
@@ -159,26 +114,74 @@ enum Verb {
     /// Measure a server
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// Networks by name, and who one is there
+    #[command(subcommand)]
+    Context(context::ContextCommand),
+    /// List all commands: what each does, as whom it asks, and what it prints
+    Commands,
+    /// Write what completes commands in a shell
+    Completions(pages::CompletionsArgs),
+    /// Write the man pages, one for each command
+    Man(pages::ManArgs),
 }
 
 /// Runs `chatctl` with this process's command line.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.verb {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let matches = registry::definitions(false).try_get_matches_from(&line);
+    let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) if error.use_stderr() && wants_json(&line) => return tell(&console::misread(&error), Output::Json),
+        Err(error) => error.exit(),
+    };
+    match cli.verb {
         // A daemon has exit codes of its own.
         Some(Verb::Serve(args)) => return daemon::run(args),
         // This one ends the process.
         Some(Verb::Plugin(plugin::PluginCommand::Try)) => chatring_verify::child(),
-        Some(verb) => run(verb, &cli.global),
-        None => console::run(&cli.global),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("chatctl: {failure}");
-            failure.exit_code()
-        }
+        _ => {}
     }
+    let output = cli.said.output.unwrap_or_default();
+    let done = match cli.verb {
+        Some(_) if cli.script.is_given() => {
+            Err(Failure::usage("there is a command, and -e, -f or --keep-going as well").advise("A command by itself, or a script."))
+        }
+        Some(_) => carry_out(&matches, None),
+        None => return console::begin(&cli.script, &matches, output),
+    };
+    done.map_or_else(|failure| tell(&failure, output), |()| ExitCode::SUCCESS)
+}
+
+/// Says why something failed, in the form that results are wanted in.
+fn tell(failure: &Failure, output: Output) -> ExitCode {
+    match output.is_json() {
+        true => eprintln!("{}", failure.json()),
+        false => eprintln!("chatctl: {failure}"),
+    }
+    failure.exit_code()
+}
+
+/// Whether a line that cannot be parsed asks for JSON all the same.
+fn wants_json(line: &[OsString]) -> bool {
+    let words: Vec<&str> = line.iter().filter_map(|word| word.to_str()).collect();
+    let is_json = |value: &str| Output::from_str(value, false).is_ok_and(Output::is_json);
+    let apart = words.windows(2).any(|pair| pair[0] == "--output" && is_json(pair[1]));
+    apart || words.iter().filter_map(|word| word.strip_prefix("--output=")).any(is_json)
+}
+
+/// Runs the command of a line, however that came here. `outer` is what holds where the line does not say otherwise.
+fn carry_out(matches: &ArgMatches, outer: Option<&Global>) -> Result<(), Failure> {
+    let misread = |error: clap::Error| console::misread(&error);
+    let words = registry::words(matches);
+    let mark = registry::mark(&words);
+    let verb = Cli::from_arg_matches(matches).map_err(misread)?.verb;
+    let verb = verb.ok_or_else(|| Failure::usage("there is no command on this line").advise("help lists the commands."))?;
+    let global = Global::settle(Said::layers(matches).map_err(misread)?, outer, mark.map_or(Needs::Nobody, |mark| mark.needs))?;
+    if let Some(Asks::Always(what)) = mark.map(|mark| mark.asks) {
+        global.confirm(&format!("`{words} {}` {what}", registry::arguments(matches)))?;
+    }
+    run(verb, &global)
 }
 
 fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
@@ -197,12 +200,16 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Account(command) => account::run(command, global),
         Verb::Who(args) => group::who(args, global),
         Verb::Check(args) => check::run(args, global),
-        Verb::Passwd(args) => passwd::run(args),
-        Verb::Token(command) => token::run(command),
-        Verb::Operator(command) => operator::run(command),
+        Verb::Passwd(args) => passwd::run(args, global),
+        Verb::Token(command) => token::run(command, global),
+        Verb::Operator(command) => operator::run(command, global),
         Verb::Pki(command) => pki::run(command, global),
         Verb::Plugin(command) => plugin::run(command, global),
-        Verb::Bench(command) => bench::run(command, global.output, |groups| ring::bench_target(groups, global)),
+        Verb::Bench(command) => bench::run(command, global, |groups| ring::bench_target(groups, global)),
+        Verb::Context(command) => context::run(command, global),
+        Verb::Commands => pages::commands(global),
+        Verb::Completions(args) => pages::completions(args),
+        Verb::Man(args) => pages::man(&args, global),
     }
 }
 
@@ -224,20 +231,20 @@ fn group_name(text: &str) -> Result<chatring_machines::names::GroupName, String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
     use clap::error::ErrorKind;
 
     #[test]
     fn definitions_are_sound() {
-        Cli::command().debug_assert();
+        registry::definitions(false).debug_assert();
+        registry::definitions(true).debug_assert();
     }
 
-    const KNOWN: &[&str] = &["127.0.0.1:7400", "127.0.0.2:7400", "127.0.0.3:7400"];
+    const KNOWN: &[&str] = &[];
 
     #[track_caller]
     fn check(line: &str, expect: Result<&[&str], ErrorKind>) {
-        let parsed = Cli::try_parse_from(["chatctl"].into_iter().chain(line.split_whitespace()));
-        let found = parsed.map(|cli| cli.global.directories).map_err(|error| error.kind());
+        let parsed = registry::definitions(false).try_get_matches_from(["chatctl"].into_iter().chain(line.split_whitespace()));
+        let found = parsed.map_err(|error| error.kind()).map(|matches| Said::layers(&matches).unwrap()[0].directories.clone());
         assert_eq!(found, expect.map(|expect| expect.iter().map(|text| text.to_string()).collect::<Vec<_>>()), "{line}");
     }
 
@@ -302,6 +309,14 @@ mod tests {
         check("plugin verify", Err(ErrorKind::MissingRequiredArgument));
         check("plugin verify x.so --patience 0", Err(ErrorKind::ValueValidation));
         check("plugin verify x.so --config a=1 --seed 7 --sample s --only auth --only stop", Ok(KNOWN));
+        check("context add home --operator-command x --operator-file y", Err(ErrorKind::ArgumentConflict));
+        check("context use", Err(ErrorKind::MissingRequiredArgument));
+        check("context use a --none", Err(ErrorKind::ArgumentConflict));
+        check("context add a/b", Err(ErrorKind::ValueValidation));
+        check("ring show --output yaml", Err(ErrorKind::InvalidValue));
+        check("ring show --timeout 0", Err(ErrorKind::ValueValidation));
+        check("-e a -f b", Err(ErrorKind::ArgumentConflict));
+        check("completions tcsh", Err(ErrorKind::InvalidValue));
         check("frob", Err(ErrorKind::InvalidSubcommand));
     }
 }

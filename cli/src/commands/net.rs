@@ -1,6 +1,6 @@
 //! Driving a client machine: the reactor, with nothing but outgoing connections.
 
-use std::io::Read as _;
+use std::io::{BufRead, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -16,9 +16,8 @@ use chatring_machines::wire::{Given, Text};
 use chatring_reactor::{JudgePool, Membership, Reactor, Setup, Tuning};
 
 use super::Global;
+use super::context::Credential;
 
-/// For all servers that are asked together.
-const PATIENCE_MS: u64 = 6_000;
 /// What a look that begins late may take all the same.
 const LAST_LOOK_MS: u64 = 500;
 
@@ -33,27 +32,17 @@ pub struct Servers {
     pub operator: Option<Credential>,
     /// Whoever asks says that nobody listens on the way.
     pub is_way_trusted: bool,
-}
-
-/// What an operator shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential {
-    /// Their name.
-    pub name: String,
-    /// What nobody else knows.
-    pub secret: String,
-}
-
-impl std::fmt::Debug for Credential {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Credential({})", self.name)
-    }
+    /// For all of them together.
+    pub patience_ms: u64,
+    /// The context that names them.
+    pub context: Option<String>,
 }
 
 impl Servers {
     /// As they are called in complaints.
     fn names(&self) -> String {
-        self.addresses.join(", ")
+        let names = self.addresses.join(", ");
+        self.context.as_ref().map_or(names.clone(), |context| format!("{names} (context {context})"))
     }
 
     /// A secret is not said where others can hear it.
@@ -104,15 +93,15 @@ fn transport() -> Result<Arc<Transport>, String> {
 
 /// Asks the first of these servers that answers; one reply for each command. A refusal is a failure.
 pub fn ask(servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
-    ask_within(PATIENCE_MS, servers, commands)
+    ask_within(servers.patience_ms, servers, commands)
 }
 
-/// As [`ask`], with so much patience for all servers together. One that wants to be asked again later has not done it: the next one is asked then, which may know better, as a server that was let go, or was just started, knows of no leader.
+/// As [`ask`], with another patience. One that wants to be asked again later has not done it: the next one is asked then, which may know better, as a server that was let go, or was just started, knows of no leader.
 pub fn ask_within(patience_ms: u64, mut servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
     let (asked, until) = (servers.names(), Instant::now() + Duration::from_millis(patience_ms));
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let left_ms = u64::try_from(left.as_millis()).unwrap_or(patience_ms).max(LAST_LOOK_MS);
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(patience_ms).max(LAST_LOOK_MS.min(patience_ms));
         let replies = answers(left_ms, servers.clone(), commands.clone())?;
         let Some(Reply::Error { code, text, .. }) = replies.iter().find(|reply| is_refusal(reply)) else { return Ok(replies) };
         let pause = pause(text);
@@ -206,15 +195,25 @@ pub fn random_seed() -> Result<u64, Failure> {
     Ok(u64::from_str_radix(&hex, 16).expect("16 hexadecimal digits are a u64"))
 }
 
+/// More than any command or message may have.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
 /// The next line of standard input, without its end. `None` at the end of it. Holds on to nothing between lines.
 pub fn stdin_line() -> Option<std::io::Result<String>> {
-    /// More than any command or message may have.
-    const LINE_BYTES_MAX: u64 = 64 * 1024;
+    line_of(&mut std::io::stdin().lock())
+}
+
+/// The next line of something. What follows one that is too long can't be told from what belongs to it.
+pub fn line_of(input: &mut impl BufRead) -> Option<std::io::Result<String>> {
     let mut line = Vec::new();
-    let read = std::io::BufRead::read_until(&mut std::io::stdin().lock().take(LINE_BYTES_MAX), b'\n', &mut line);
+    let read = input.take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line);
     match read {
         Ok(0) => None,
         Err(error) => Some(Err(error)),
+        Ok(_) if line.len() as u64 > LINE_BYTES_MAX && !line.ends_with(b"\n") => {
+            let what = format!("it is longer than {} KiB", LINE_BYTES_MAX >> 10);
+            Some(Err(std::io::Error::new(std::io::ErrorKind::InvalidData, what)))
+        }
         Ok(_) => {
             let text = String::from_utf8(line).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"));
             Some(text.map(|text| text.trim_end_matches(['\r', '\n']).to_string()))
@@ -238,7 +237,7 @@ fn refusal(asked: &str, code: Code, text: &str) -> Failure {
 
 fn nobody(asked: &str, why: &str) -> Failure {
     Failure::unreachable(format!("no answer from {asked}: {why}"))
-        .advise("Is the network running there? Name its directory servers with --directory HOST:PORT or CHATCTL_DIRECTORY; `chatctl demo` starts one here.")
+        .advise("Is the network running there? Name its directory servers with --directory HOST:PORT, CHATCTL_DIRECTORY or a context; `chatctl demo` starts one here.")
 }
 
 /// A server answered, but not as a directory does.
@@ -254,6 +253,16 @@ mod tests {
     #[track_caller]
     fn check(text: &str, ms: u64) {
         assert_eq!(pause(text), Duration::from_millis(ms), "{text:?}");
+    }
+
+    #[test]
+    fn lines_have_an_end() {
+        let mut input = std::io::Cursor::new([b"one\r\n\n\xff\n".as_slice(), &[b'x'; 70_000], b"\n"].concat());
+        let mut next = || line_of(&mut input).map(|line| line.map_err(|error| error.to_string()));
+        assert_eq!((next(), next()), (Some(Ok("one".into())), Some(Ok("".into()))));
+        assert_eq!(next(), Some(Err("it is not UTF-8".into())));
+        assert_eq!(next(), Some(Err("it is longer than 64 KiB".into())));
+        assert_eq!(line_of(&mut std::io::Cursor::new(b"")).map(|line| line.unwrap()), None);
     }
 
     #[test]

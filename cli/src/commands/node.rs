@@ -18,7 +18,7 @@ pub enum NodeCommand {
     List,
     /// Take one out of the ring and wait until it is empty: no groups, no native clients. It comes back when it is started anew.
     /// From the directory server's own machine only
-    Drain(DrainArgs),
+    Drain(Key),
     /// Show which want into the ring and are not in it, and why; and what was ruled of nodes that are not there
     Pending,
     /// Let one in, whatever [directory] admit says, as soon as it can be reached at its address.
@@ -40,16 +40,6 @@ pub struct Key {
     node: String,
 }
 
-/// Which node.
-#[derive(Clone, Debug, Args)]
-pub struct DrainArgs {
-    /// Its key (IP or IP:port) or its name
-    #[arg(value_name = "NODE")]
-    node: String,
-    #[command(flatten)]
-    patience: handoff::Patience,
-}
-
 /// How often a node that is out of the ring is asked what it still has.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -58,21 +48,20 @@ pub fn run(command: NodeCommand, global: &Global) -> Result<(), Failure> {
     match command {
         NodeCommand::List => match net::ask(global.servers(), vec![ClientCommand::Nodes {}.into()])?.pop() {
             Some(Reply::Nodes { cells }) => global.output.show(&render::nodes(&cells.0)),
-            _ => return Err(net::no_directory(global)),
+            _ => Err(net::no_directory(global)),
         },
-        NodeCommand::Drain(args) => drain(&args, global)?,
+        NodeCommand::Drain(key) => drain(&key.node, global),
         NodeCommand::Pending => {
             match net::ask(global.servers(), vec![ClientCommand::Node { what: NodeAsk::Pending, node: None }.into()])?.pop() {
                 Some(Reply::PendingNodes { cells }) => global.output.show(&render::pending_nodes(&cells.0)),
-                _ => return Err(net::no_directory(global)),
+                _ => Err(net::no_directory(global)),
             }
         }
-        NodeCommand::Admit(key) => rule(NodeAsk::Admit, "admitted", &key, global)?,
-        NodeCommand::Refuse(key) => rule(NodeAsk::Refuse, "refused", &key, global)?,
-        NodeCommand::Forget(key) => rule(NodeAsk::Forget, "like any other", &key, global)?,
-        NodeCommand::Remove(key) => rule(NodeAsk::Remove, "out of the ring, and refused", &key, global)?,
+        NodeCommand::Admit(key) => rule(NodeAsk::Admit, "admitted", &key, global),
+        NodeCommand::Refuse(key) => rule(NodeAsk::Refuse, "refused", &key, global),
+        NodeCommand::Forget(key) => rule(NodeAsk::Forget, "like any other", &key, global),
+        NodeCommand::Remove(key) => rule(NodeAsk::Remove, "out of the ring, and refused", &key, global),
     }
-    Ok(())
 }
 
 /// Rules of a node, and says how that is now.
@@ -90,26 +79,24 @@ fn rule(what: NodeAsk, now: &str, Key { node }: &Key, global: &Global) -> Result
         }
     };
     match net::ask(global.servers(), vec![ClientCommand::Node { what, node: Some(key.clone()) }.into()])?.pop() {
-        Some(Reply::Ok { .. }) => global.output.show(&render::done(key.as_str(), now)),
-        _ => return Err(net::no_directory(global)),
+        Some(Reply::Ok { .. }) => global.output.show(&render::done("node", key.as_str(), now)),
+        _ => Err(net::no_directory(global)),
     }
-    Ok(())
 }
 
 /// Out of the ring first, then empty. One that is out already is only waited for.
-fn drain(args: &DrainArgs, global: &Global) -> Result<(), Failure> {
+fn drain(wanted: &str, global: &Global) -> Result<(), Failure> {
     let began = Instant::now();
-    let until = began + Duration::from_secs(args.patience.timeout);
+    let until = began + Duration::from_millis(global.change_patience_ms());
     let view = net::view(global)?;
-    let node = match view.nodes.iter().find(|node| node.key.as_str() == args.node || *node.name == *args.node) {
+    let node = match view.nodes.iter().find(|node| node.key.as_str() == wanted || *node.name == *wanted) {
         Some(node) => {
             let key = node.key.clone();
             handoff::change(ClientCommand::Drain { node: key.clone() }, left_ms(until), global)?;
             key
         }
-        None => NodeKey::new(&args.node).map_err(|_| {
-            Failure::refused(format!("no super node '{}' is in the ring", args.node)).advise("`chatctl node list` shows them.")
-        })?,
+        None => NodeKey::new(wanted)
+            .map_err(|_| Failure::refused(format!("no super node '{wanted}' is in the ring")).advise("`chatctl node list` shows them."))?,
     };
     let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?.to_string();
     loop {
@@ -121,14 +108,13 @@ fn drain(args: &DrainArgs, global: &Global) -> Result<(), Failure> {
             }
         };
         if held == (Held { groups: 0, clients: 0 }) {
-            global.output.show(&render::drained(&node, began.elapsed()));
-            return Ok(());
+            return global.output.show(&render::drained(&node, began.elapsed()));
         }
         if Instant::now() >= until {
             let Held { groups, clients } = held;
             return Err(Failure::refused(format!(
                 "{node} is out of the ring, but still has {groups} groups and {clients} native clients after {} s",
-                args.patience.timeout
+                global.change_patience_ms() / 1_000
             ))
             .advise("Run the command again to wait on; `chatctl check` says what blocks groups."));
         }

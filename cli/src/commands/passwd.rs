@@ -2,10 +2,10 @@
 
 use std::io::IsTerminal;
 
-use chatring_admin::{Failure, prompt};
+use chatring_admin::{Failure, Sheet, prompt};
 use clap::Args;
 
-use super::net;
+use super::{Global, net};
 
 /// Whose line.
 #[derive(Clone, Debug, Args)]
@@ -15,10 +15,9 @@ pub struct PasswdArgs {
 }
 
 /// Runs it.
-pub fn run(args: PasswdArgs) -> Result<(), Failure> {
+pub fn run(args: PasswdArgs, global: &Global) -> Result<(), Failure> {
     let line = chatring_auth_password::hash_line(&args.name, &ask()?).map_err(|error| Failure::usage(error.to_string()))?;
-    println!("{line}");
-    Ok(())
+    global.output.show(&Sheet::text_only("line", &line))
 }
 
 /// Asks for a new password, twice, or takes it from a pipe.

@@ -36,8 +36,6 @@ pub struct PointsArgs {
     /// Points of each node
     #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(POINTS_MAX)))]
     points: u32,
-    #[command(flatten)]
-    patience: handoff::Patience,
 }
 
 /// Which group, in which ring.
@@ -62,19 +60,18 @@ pub fn run(command: RingCommand, global: &Global) -> Result<(), Failure> {
     match command {
         RingCommand::Show(args) => {
             let how = args.linearizable.then_some(RingAsk::Linearizable);
-            global.output.show(&render::view(&*net::view_as(global, how)?));
+            global.output.show(&render::view(&*net::view_as(global, how)?))
         }
         RingCommand::Points(args) => {
-            handoff::change(ClientCommand::Points { points: args.points }, args.patience.timeout * 1_000, global)?;
-            global.output.show(&render::done("points", args.points));
+            handoff::change(ClientCommand::Points { points: args.points }, global.change_patience_ms(), global)?;
+            global.output.show(&render::fact("points", args.points))
         }
         RingCommand::Owner(args) => {
             let ring = if args.nodes.is_empty() { Ring::new(&*net::view(global)?) } else { given(&args) };
             let sheet = render::owner(&ring, &args.group);
-            global.output.show(&sheet.ok_or_else(|| nobody(global))?);
+            global.output.show(&sheet.ok_or_else(|| nobody(global))?)
         }
     }
-    Ok(())
 }
 
 fn given(args: &OwnerArgs) -> Ring {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use chatring_admin::{Failure, Output, chat, text::clean};
+use chatring_admin::{Failure, Form, Output, chat, text::clean};
 use chatring_machines::event::{Event, Push};
 use chatring_machines::machine::Note;
 use chatring_machines::names::GroupName;
@@ -19,7 +19,7 @@ use super::talk::{self, Talk, TalkArgs, Voice};
 pub struct TailArgs {
     #[command(flatten)]
     talk: TalkArgs,
-    /// One JSON object on each line; the same as --output json
+    /// One JSON object on each line; the same as --output jsonl
     #[arg(long)]
     json: bool,
     /// End after so many lines
@@ -29,11 +29,11 @@ pub struct TailArgs {
 
 /// Runs it, until Ctrl-C, or until nobody reads any more.
 pub fn run(args: TailArgs, global: &Global) -> Result<(), Failure> {
+    let json = args.json || is_json(&global.output)?;
     let (tell, notes) = talk::channel();
     let mut talk = Talk::start(&args.talk, global, tell, Some)?;
     let voice = talk.voice();
     let signals = stop_on_signals(&voice)?;
-    let json = args.json || global.output == Output::Json;
     let mut left = args.count.unwrap_or(u64::MAX);
     for note in notes {
         talk.note(&note);
@@ -56,6 +56,15 @@ pub fn run(args: TailArgs, global: &Global) -> Result<(), Failure> {
     }
     signals.close();
     talk.end(global)
+}
+
+/// What happens is of many kinds, and has no columns.
+fn is_json(form: &Form) -> Result<bool, Failure> {
+    match form.output {
+        Output::Table if form.columns.is_empty() => Ok(false),
+        output if output.is_json() && form.columns.is_empty() => Ok(true),
+        _ => Err(Failure::usage("what happens in a group has no columns").advise("tail shows it as text, or with --output jsonl.")),
+    }
 }
 
 fn as_json(event: &Event) -> Option<String> {

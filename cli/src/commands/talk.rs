@@ -74,7 +74,7 @@ impl Talk {
             account: account(args)?,
             token: net::random_hex(16)?.into(),
             seed: net::random_seed()?,
-            timing: ClientTiming::default(),
+            timing: timing(global),
             limits: ClientLimits::default(),
         };
         let client = Client::new(config);
@@ -211,6 +211,12 @@ fn trust(lists: Option<&Lists>, global: &Global) -> Option<Trust> {
     (!here).then(|| lists.map(Lists::trust).unwrap_or_default())
 }
 
+/// How long one wants to wait is about the way into the group; once in it, the client knows best.
+fn timing(global: &Global) -> ClientTiming {
+    let usual = ClientTiming::default();
+    ClientTiming { first_join_ms: global.timeout_ms().or(usual.first_join_ms), ..usual }
+}
+
 fn account(args: &TalkArgs) -> Result<Option<Account>, Failure> {
     let Some(name) = &args.account else { return Ok(None) };
     let password = std::env::var("CHATCTL_PASSWORD").map_err(|_| {
@@ -230,8 +236,7 @@ mod tests {
 
     #[track_caller]
     fn check(away: Option<&str>, gave_up: Option<&str>, expect: Option<FailureKind>) {
-        let global =
-            Global { directories: vec!["127.0.0.1:1".into()], output: Default::default(), ca: None, operator_file: None, plaintext: false };
+        let global = Global::of(&["127.0.0.1:1"]);
         let ending = Ending { joined: false, away: away.map(Into::into), gave_up: gave_up.map(Into::into) };
         assert_eq!(ending.outcome(None, &global).err().map(|failure| failure.kind), expect);
     }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chatring_admin::Failure;
+use chatring_admin::{Failure, Sheet};
 use chatring_auth_token::{Alg, BadFile, MakeError, Order};
 use chatring_machines::names::Nick;
 use clap::{Args, Subcommand};
 
-use super::{account, net};
+use super::{Global, account, net};
 
 /// What to make.
 #[derive(Clone, Debug, Subcommand)]
@@ -67,14 +67,14 @@ fn alg(text: &str) -> Result<Alg, String> {
 }
 
 /// Runs it.
-pub fn run(command: TokenCommand) -> Result<(), Failure> {
+pub fn run(command: TokenCommand, global: &Global) -> Result<(), Failure> {
     match command {
-        TokenCommand::Make(args) => make(&args),
-        TokenCommand::Key(args) => key(args),
+        TokenCommand::Make(args) => make(&args, global),
+        TokenCommand::Key(args) => key(args, global),
     }
 }
 
-fn make(args: &MakeArgs) -> Result<(), Failure> {
+fn make(args: &MakeArgs, global: &Global) -> Result<(), Failure> {
     let from_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let order = Order {
         name: args.name.as_str(),
@@ -84,14 +84,12 @@ fn make(args: &MakeArgs) -> Result<(), Failure> {
         from_s,
         for_s: args.span,
     };
-    println!("{}", chatring_auth_token::token(&args.key, &order).map_err(failure)?);
-    Ok(())
+    global.output.show(&Sheet::text_only("token", &chatring_auth_token::token(&args.key, &order).map_err(failure)?))
 }
 
-fn key(args: KeyArgs) -> Result<(), Failure> {
+fn key(args: KeyArgs, global: &Global) -> Result<(), Failure> {
     let kid = args.kid.map_or_else(|| net::random_hex(4), Ok)?;
-    println!("{}", chatring_auth_token::key_line(&kid, args.alg).map_err(failure)?);
-    Ok(())
+    global.output.show(&Sheet::text_only("line", &chatring_auth_token::key_line(&kid, args.alg).map_err(failure)?))
 }
 
 fn failure(error: MakeError) -> Failure {

@@ -1,6 +1,6 @@
 //! The network that is harmed: a directory and hosts, each a process with one super node or several; and how one knows that it has recovered.
 
-use super::common::network::{Network, Place};
+use super::common::network::{Network, Place, secret_of};
 use super::common::process::Process;
 use super::common::redis::{Redis, Value};
 use super::common::soon;

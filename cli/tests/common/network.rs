@@ -120,7 +120,7 @@ impl Network {
     }
 
     /// All of them, separated so.
-    fn directory_list(&self, separator: &str) -> String {
+    pub fn directory_list(&self, separator: &str) -> String {
         (1..=self.directories).map(|number| self.directory_at(number).to_string()).collect::<Vec<_>>().join(separator)
     }
 
@@ -221,8 +221,8 @@ impl Network {
     pub fn chatctl(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chatctl"));
         command.args(args).args(["--directory", &self.directory_list(",")]);
-        command.env("XDG_STATE_HOME", self.state());
-        for name in ["CHATCTL_DIRECTORY", "CHATCTL_CA", "CHATCTL_OPERATOR_FILE", "CHATCTL_PLAINTEXT"] {
+        command.env("XDG_STATE_HOME", self.state()).env("XDG_CONFIG_HOME", self.state());
+        for name in ["CHATCTL_DIRECTORY", "CHATCTL_CA", "CHATCTL_CONTEXT", "CHATCTL_OPERATOR_FILE", "CHATCTL_PLAINTEXT"] {
             command.env_remove(name);
         }
         if self.namespaces {
@@ -248,17 +248,22 @@ impl Network {
         self.dir.path()
     }
 
-    /// What `chatctl … --output json` says; `None` if it fails.
+    /// What `chatctl … --output json` says; `None` if it fails. It has to be what its schema says.
     pub fn try_json(&self, args: &[&str]) -> Option<Json> {
         let output = self.chatctl(args).args(["--output", "json"]).output().unwrap();
-        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+        let value = output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())?;
+        super::schema::check(args, &value);
+        Some(value)
     }
 
+    /// The same, and it has to succeed.
     #[track_caller]
     pub fn json(&self, args: &[&str]) -> Json {
         let output = self.chatctl(args).args(["--output", "json"]).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        let value = serde_json::from_slice(&output.stdout).unwrap();
+        super::schema::check(args, &value);
+        value
     }
 
     /// Someone with the native client, in the group.

@@ -57,7 +57,10 @@ pub fn c_library(dir: &Path, source: &Path, headers: &Path) -> PathBuf {
 /// `chatctl`, with nothing of the user who runs the tests.
 pub fn chatctl(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatctl"));
-    command.args(args).env_remove("CHATCTL_DIRECTORY").env_remove("CHATCTL_CA");
+    command.args(args);
+    for name in ["CHATCTL_DIRECTORY", "CHATCTL_CA", "CHATCTL_CONTEXT", "CHATCTL_OPERATOR_FILE"] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -67,5 +70,6 @@ pub fn verify(library: &Path, options: &[&str]) -> (i32, Json) {
     let output = chatctl(&["plugin", "verify", "--output", "json"]).args(options).arg(library).output().unwrap();
     let report = serde_json::from_slice(&output.stdout);
     let report = report.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    super::schema::check(&["plugin", "verify"], &report);
     (output.status.code().unwrap_or(-1), report)
 }

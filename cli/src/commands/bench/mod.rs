@@ -11,11 +11,12 @@ mod stamp;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use chatring_admin::{Failure, Output, Sheet};
+use chatring_admin::{Failure, Form, Output, Sheet};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
+use super::Global;
 use load::{Load, Plan};
 pub use speech::Protocol;
 use stamp::{PUBLISHERS_MAX, STAMP_BYTES, Shape};
@@ -23,7 +24,7 @@ use stamp::{PUBLISHERS_MAX, STAMP_BYTES, Shape};
 /// What can be measured.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Few publishers, many subscribers: deliveries per second and what each costs the server.
+    /// Few publishers, many subscribers: deliveries per second and what each costs the server
     Fanout(FanoutArgs),
 }
 
@@ -72,13 +73,13 @@ pub struct FanoutArgs {
 pub type Where = (SocketAddr, Vec<String>);
 
 /// Runs a bench. `find` asks the directory for a server and for groups that are its own.
-pub fn run(command: BenchCommand, output: Output, find: impl FnOnce(u32) -> Result<Where, Failure>) -> Result<(), Failure> {
+pub(super) fn run(command: BenchCommand, global: &Global, find: impl FnOnce(u32) -> Result<Where, Failure>) -> Result<(), Failure> {
     let BenchCommand::Fanout(args) = command;
     let (target, groups) = match &args.target {
         Some(target) => (resolve(target)?, (0..args.groups).map(|number| format!("#bench{number}")).collect()),
         None => find(args.groups)?,
     };
-    let output = if args.json { Output::Json } else { output };
+    let output = if args.json { Form::of(Output::Json) } else { global.output.clone() };
     let shape = Shape {
         publishers: if args.idle.is_some() { 0 } else { args.publishers },
         groups: args.groups,
@@ -92,16 +93,16 @@ pub fn run(command: BenchCommand, output: Output, find: impl FnOnce(u32) -> Resu
         groups,
         shape,
         window: u64::from(args.window),
-        patience: Duration::from_secs(10),
+        patience: Duration::from_millis(global.timeout_ms().unwrap_or(10_000)),
     };
     let mut pids = args.server_pid;
     if pids.is_empty() {
         pids.extend(server::listener(target));
     }
     match args.idle {
-        Some(_) => idle(plan, pids.first().copied(), Duration::from_secs(u64::from(args.settle)), output),
+        Some(_) => idle(plan, pids.first().copied(), Duration::from_secs(u64::from(args.settle)), &output),
         None if args.protocol == Protocol::Mqtt => Err(Failure::usage("mqtt can only be measured with --idle")),
-        None => fanout(plan, &pids, output),
+        None => fanout(plan, &pids, &output),
     }
 }
 
@@ -128,7 +129,7 @@ struct Report {
     complaint: Option<String>,
 }
 
-fn fanout(plan: Plan, pids: &[u32], output: Output) -> Result<(), Failure> {
+fn fanout(plan: Plan, pids: &[u32], output: &Form) -> Result<(), Failure> {
     let mut load = Load::open(plan.clone())?;
     let own = std::process::id();
     let all = |figure: &dyn Fn(u32) -> Option<u64>| if pids.is_empty() { None } else { pids.iter().map(|pid| figure(*pid)).sum() };
@@ -163,7 +164,7 @@ fn fanout(plan: Plan, pids: &[u32], output: Output) -> Result<(), Failure> {
         faults: outcome.faults,
         complaint: load.complaint().map(str::to_string),
     };
-    output.show(&fanout_sheet(&report));
+    output.show(&fanout_sheet(&report))?;
     if outcome.faults == stamp::Faults::default() { Ok(()) } else { Err(unfaithful(&plan, &report)) }
 }
 
@@ -213,7 +214,7 @@ fn kib_change(before: Option<u64>, after: Option<u64>) -> String {
     }
 }
 
-fn idle(plan: Plan, pid: Option<u32>, settle: Duration, output: Output) -> Result<(), Failure> {
+fn idle(plan: Plan, pid: Option<u32>, settle: Duration, output: &Form) -> Result<(), Failure> {
     let unknown = || {
         Failure::refused(format!("which process listens at {} is not known, so it can't be weighed", plan.target))
             .advise("Give its process with --server-pid; it must run on this machine and be yours.")
@@ -235,8 +236,7 @@ fn idle(plan: Plan, pid: Option<u32>, settle: Duration, output: Output) -> Resul
         "target": plan.target.to_string(), "connections": plan.subs, "groups": plan.shape.groups, "before": before, "after": after,
         "rss_per_connection": rss, "pss_per_connection": pss, "anonymous_per_connection": anonymous,
     });
-    output.show(&Sheet::facts(rows, value));
-    Ok(())
+    output.show(&Sheet::facts(rows, value))
 }
 
 fn resolve(target: &str) -> Result<SocketAddr, Failure> {

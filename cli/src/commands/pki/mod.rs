@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use chatring_admin::text::clean;
-use chatring_admin::{Failure, Output, Sheet};
+use chatring_admin::{Failure, Form, Sheet};
 use chatring_machines::certificate::{self, Role, Title};
 use chatring_reactor::Membership;
 use clap::{Args, Subcommand};
@@ -89,8 +89,7 @@ fn init(args: &InitArgs, global: &Global) -> Result<(), Failure> {
         ("next", "chatctl pki issue NAME --role directory|node|gateway; whoever has the key can make nodes of this network".to_string()),
     ];
     let value = json!({ "network": args.network, "ca": certificate.display().to_string(), "key": key.display().to_string() });
-    global.output.show(&Sheet::facts(rows, value));
-    Ok(())
+    global.output.show(&Sheet::facts(rows, value))
 }
 
 fn issue(args: &IssueArgs, global: &Global) -> Result<(), Failure> {
@@ -108,8 +107,7 @@ fn issue(args: &IssueArgs, global: &Global) -> Result<(), Failure> {
     let addresses = addresses(&titles, &args.address);
     let made = authority.issue(&Holder { titles: &titles, addresses: &addresses, days: args.days })?;
     install(&made, &ca, &certificate, &key, &titles)?;
-    show(&titles, &addresses, args.days, &certificate, &key, global);
-    Ok(())
+    show(&titles, &addresses, args.days, &certificate, &key, global)
 }
 
 /// Puts both files in their place, if a daemon would take them.
@@ -126,7 +124,7 @@ fn install(made: &Made, ca: &Path, certificate: &Path, key: &Path, titles: &[Tit
     files::rename(&new_certificate, certificate)
 }
 
-fn show(titles: &[Title], addresses: &[String], days: u32, certificate: &Path, key: &Path, global: &Global) {
+fn show(titles: &[Title], addresses: &[String], days: u32, certificate: &Path, key: &Path, global: &Global) -> Result<(), Failure> {
     let is = titles.iter().map(|title| format!("{} {}", title.role(), title.name())).collect::<Vec<_>>().join(", ");
     let rows = vec![
         ("for", is),
@@ -140,12 +138,13 @@ fn show(titles: &[Title], addresses: &[String], days: u32, certificate: &Path, k
         "titles": titles.iter().map(Title::to_string).collect::<Vec<_>>(), "network": titles[0].network(), "addresses": addresses, "days": days,
         "certificate": certificate.display().to_string(), "key": key.display().to_string(),
     });
-    global.output.show(&Sheet::facts(rows, value));
-    if global.output == Output::Table {
+    global.output.show(&Sheet::facts(rows, value))?;
+    if global.output == Form::default() {
         let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         println!("\n# These two and ca.pem go to the folder of its configuration, which says:\n[network]\nca = \"ca.pem\"");
         println!("certificate = \"{}\"\nkey = \"{}\"", name(certificate), name(key));
     }
+    Ok(())
 }
 
 /// Where it is dialled: by its name, if that is an address, and by what is said.

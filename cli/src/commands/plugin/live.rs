@@ -73,9 +73,8 @@ pub struct Swap {
 pub fn list(at: &At, global: &Global) -> Result<(), Failure> {
     match ask(PluginAsk::List, None, None, at, global)? {
         Reply::Plugins { cells } => global.output.show(&render::plugins(&cells.0)),
-        _ => return Err(unexpected()),
+        _ => Err(unexpected()),
     }
-    Ok(())
 }
 
 /// Shows one, with what it counts.
@@ -97,24 +96,33 @@ pub fn swap(swap: &Swap, global: &Global) -> Result<(), Failure> {
 
 /// Has nothing new go to one.
 pub fn disable(named: &Named, global: &Global) -> Result<(), Failure> {
+    if let Reply::Plugins { cells } = ask(PluginAsk::List, None, None, &named.at, global)?
+        && is_last_transport(&named.name, &cells.0)
+    {
+        global.confirm(&format!("`plugin disable {}` takes the last transport out of use, so that nobody new can connect", named.name))?;
+    }
     ask(PluginAsk::Disable, Some(&named.name), None, &named.at, global)?;
-    global.output.show(&render::done(&named.name, "disabled"));
-    Ok(())
+    global.output.show(&render::done("plugin", &named.name, "disabled"))
 }
 
 /// Takes that back.
 pub fn enable(named: &Named, global: &Global) -> Result<(), Failure> {
     ask(PluginAsk::Enable, Some(&named.name), None, &named.at, global)?;
-    global.output.show(&render::done(&named.name, "enabled"));
-    Ok(())
+    global.output.show(&render::done("plugin", &named.name, "enabled"))
 }
 
 fn show_pairs(reply: Reply, global: &Global) -> Result<(), Failure> {
     match reply {
         Reply::PluginIs { pairs } => global.output.show(&render::plugin(&pairs.0)),
-        _ => return Err(unexpected()),
+        _ => Err(unexpected()),
     }
-    Ok(())
+}
+
+/// Of the answer to PLUGIN LIST (name, version, kinds, file, state, what it does): whether nothing but this one takes connections.
+fn is_last_transport(name: &str, cells: &[Text]) -> bool {
+    let in_use = |row: &&[Text; 6]| row[2].contains("transport") && &*row[4] == "in use";
+    let mut transports = cells.as_chunks().0.iter().filter(in_use).map(|row| &*row[0]);
+    transports.next() == Some(name) && transports.next().is_none()
 }
 
 fn unexpected() -> Failure {
@@ -149,4 +157,22 @@ fn address(at: &At, global: &Global) -> Result<String, Failure> {
         (None, None) => return Err(Failure::refused("no super node is in the ring")),
     };
     key.address().map(|address| address.to_string()).ok_or_else(|| Failure::refused(format!("{key} can't be dialled")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_transport_is_known() {
+        let row = |name: &str, kinds: &str, state: &str| [name, "1", kinds, "linked in", state, ""].map(Text::from);
+        let all = |second: &str| {
+            [row("irc", "transport", second), row("resp", "transport, auth", "in use"), row("words", "filter", "in use")].concat()
+        };
+        for (name, irc, expect) in
+            [("resp", "disabled", true), ("resp", "draining", true), ("resp", "in use", false), ("words", "disabled", false)]
+        {
+            assert_eq!(is_last_transport(name, &all(irc)), expect, "{name}, irc {irc}");
+        }
+    }
 }

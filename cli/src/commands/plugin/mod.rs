@@ -41,8 +41,8 @@ pub fn run(command: PluginCommand, global: &Global) -> Result<(), Failure> {
         PluginCommand::Swap(swap) => live::swap(&swap, global),
         PluginCommand::Disable(named) => live::disable(&named, global),
         PluginCommand::Enable(named) => live::enable(&named, global),
-        PluginCommand::New(args) => new::run(args, global.output),
-        PluginCommand::Verify(args) => verify::run(args, global.output),
+        PluginCommand::New(args) => new::run(args, &global.output),
+        PluginCommand::Verify(args) => verify::run(args, &global.output),
         PluginCommand::Try => Err(Failure::usage("this is what `plugin verify` starts, and ends the process")),
     }
 }

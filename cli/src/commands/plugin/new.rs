@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chatring_admin::{Failure, Output, Sheet};
+use chatring_admin::{Failure, Form, Sheet};
 use serde_json::json;
 
 /// What is to be made.
@@ -115,7 +115,7 @@ impl Names {
 }
 
 /// Makes a project.
-pub fn run(args: NewArgs, output: Output) -> Result<(), Failure> {
+pub fn run(args: NewArgs, output: &Form) -> Result<(), Failure> {
     let dir = args.dir.unwrap_or_else(|| PathBuf::from(&args.name));
     let trouble = |what: &Path, error: std::io::Error| Failure::refused(format!("{}: {error}", what.display()));
     if dir.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
@@ -148,8 +148,7 @@ pub fn run(args: NewArgs, output: Output) -> Result<(), Failure> {
     let rows =
         vec![("made", dir.display().to_string()), ("build", next.to_string()), ("verify", verify), ("load", "chatd.toml says how".into())];
     let value = json!({ "dir": dir.display().to_string(), "files": files, "library": names.path, "build": next });
-    output.show(&Sheet::facts(rows, value));
-    Ok(())
+    output.show(&Sheet::facts(rows, value))
 }
 
 /// How a project depends on the SDK: by where it is said to be, by where this program was built, or by where that came from.

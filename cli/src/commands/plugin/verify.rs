@@ -1,11 +1,11 @@
 //! `chatctl plugin verify`: every check in a process of its own, so that a plugin can take none but that one along.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use chatring_admin::text::clean;
-use chatring_admin::{Failure, Output};
+use chatring_admin::{Failure, Form, Output, Sheet, may_colour};
 use chatring_verify::{Case, Outcome, Report, Result as End, Watch};
 use serde_json::json;
 
@@ -32,7 +32,7 @@ pub struct VerifyArgs {
 }
 
 /// Verifies a plugin.
-pub fn run(args: VerifyArgs, output: Output) -> Result<(), Failure> {
+pub fn run(args: VerifyArgs, output: &Form) -> Result<(), Failure> {
     let samples = args.samples.iter().map(|file| std::fs::read(file).map_err(|error| unreadable(file, &error)));
     let case = Case {
         file: args.file.clone(),
@@ -45,16 +45,16 @@ pub fn run(args: VerifyArgs, output: Output) -> Result<(), Failure> {
     let command = || trying(&program);
     let seed = case.seed;
     let watch = Watch { case, command: &command };
-    let mut shown = Shown { human: output == Output::Table, colour: std::io::stdout().is_terminal(), headed: false };
+    let mut shown = Shown { human: *output == Form::of(Output::Table), colour: may_colour(&std::io::stdout()), headed: false };
     shown.line(&format!("{}, seed {seed}", clean(&args.file.display().to_string())));
     let report = watch.run(&args.only, |report, outcome| shown.outcome(report, outcome));
     let report = report.map_err(|error| Failure::refused(format!("this program can't start itself: {error}")))?;
     if report.checks.is_empty() {
         return Err(Failure::usage("no check has a name that begins so").advise("Without --only all are made, and their names are shown."));
     }
-    match output {
-        Output::Table => shown.line(&summary(&report)),
-        Output::Json => println!("{}", value(&args.file, seed, &report)),
+    match shown.human {
+        true => shown.line(&summary(&report)),
+        false => output.show(&sheet(&args.file, seed, &report))?,
     }
     if report.is_good() {
         return Ok(());
@@ -108,6 +108,14 @@ fn unreadable(file: &Path, error: &std::io::Error) -> Failure {
     Failure::usage(format!("{}: can't be read: {error}", file.display()))
 }
 
+fn sheet(file: &Path, seed: u64, report: &Report) -> Sheet {
+    let rows =
+        report.checks.iter().map(|outcome| vec![outcome.check.to_string(), word(outcome.result).0.to_string(), clean(&outcome.said)]);
+    let records = report.checks.iter().map(|outcome| json!(outcome)).collect();
+    let columns = [("check", "check"), ("result", "result"), ("said", "said")];
+    Sheet::table(&columns, rows.collect(), records).also(&["during", "signal", "wrote", "ms"]).with_value(value(file, seed, report))
+}
+
 fn value(file: &Path, seed: u64, report: &Report) -> serde_json::Value {
     let passed = report.is_good();
     json!({ "file": file.display().to_string(), "seed": seed, "passed": passed, "plugin": report.plugin, "checks": report.checks })
@@ -128,6 +136,17 @@ struct Shown {
     headed: bool,
 }
 
+/// How a check came out, in one word and a colour.
+fn word(result: End) -> (&'static str, u8) {
+    match result {
+        End::Passed => ("ok", 32),
+        End::Failed => ("FAILED", 31),
+        End::Crashed => ("CRASHED", 31),
+        End::Hung => ("HUNG", 31),
+        End::Skipped => ("-", 2),
+    }
+}
+
 /// As wide as the longest name of a check.
 const NAME_WIDTH: usize = 20;
 
@@ -138,13 +157,7 @@ impl Shown {
             let interfaces = plugin.interfaces.join(", ");
             self.line(&clean(&format!("{} {}: {interfaces}", plugin.name, plugin.version)));
         }
-        let (word, colour) = match outcome.result {
-            End::Passed => ("ok", 32),
-            End::Failed => ("FAILED", 31),
-            End::Crashed => ("CRASHED", 31),
-            End::Hung => ("HUNG", 31),
-            End::Skipped => ("-", 2),
-        };
+        let (word, colour) = word(outcome.result);
         let word = format!("{word:<7}");
         let word = if self.colour { format!("\x1b[{colour}m{word}\x1b[0m") } else { word };
         self.line(&format!("{word}  {:<NAME_WIDTH$}  {}", outcome.check, clean(&outcome.said)));

@@ -4,4 +4,5 @@ mod bad_input;
 mod client;
 mod commands;
 mod events;
+mod misfit;
 mod schema;
