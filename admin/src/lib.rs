@@ -8,6 +8,7 @@ pub mod chat;
 pub mod complete;
 pub mod console;
 mod failure;
+pub mod interrupt;
 mod output;
 pub mod prompt;
 pub mod reference;

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use chatring_admin::Failure;
+use chatring_admin::{Failure, interrupt};
 use chatring_host::{Hooks, Plugins, Transport};
 use chatring_machines::Machine;
 use chatring_machines::command::{ClientCommand, Command, RingAsk};
 use chatring_machines::event::{Code, Event, Reply};
-use chatring_machines::machine::Note;
+use chatring_machines::machine::{Input, Note};
 use chatring_machines::view::SharedView;
 use chatring_machines::wire::{Given, Text};
-use chatring_reactor::{JudgePool, Membership, Reactor, Setup, Tuning};
+use chatring_reactor::{Handle, JudgePool, Membership, Reactor, Setup, Tuning};
 
 use super::Global;
 
@@ -82,7 +82,7 @@ pub fn ask_within(patience_ms: u64, mut servers: Servers, commands: Vec<Command>
         if *code != Code::TryAgain || Instant::now() + pause >= until {
             return Err(refusal(&asked, *code, text));
         }
-        std::thread::sleep(pause);
+        interrupt::pause(pause)?;
         servers.addresses.rotate_left(1);
     }
 }
@@ -102,6 +102,17 @@ fn pause(text: &str) -> Duration {
 
 /// What the first of these servers that answers says, refusals and all.
 fn answers(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+    let replies = exchange(patience_ms, servers, commands, |handle| {
+        interrupt::on(move || {
+            // It fails only when a thousand others have told it so.
+            let _ = handle.input(Input::Stop);
+        })
+    });
+    interrupt::check()?;
+    replies
+}
+
+fn exchange<G>(patience_ms: u64, servers: Servers, commands: Vec<Command>, begun: impl FnOnce(Handle) -> G) -> Result<Vec<Reply>, Failure> {
     let asked = servers.names();
     let expected = commands.len();
     // Bounded by the number of commands.
@@ -111,6 +122,7 @@ fn answers(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result
         // Nobody listens any more only when this function has returned.
         let _ = tell.send(note);
     })?;
+    let _begun = begun(reactor.handle());
     reactor.run().map_err(|error| Failure::refused(format!("asking {asked} failed: {error}")))?;
     let (mut replies, mut trouble) = (Vec::new(), None);
     for note in heard {
