@@ -1,15 +1,15 @@
 //! `chatctl` without a command: the prompt, or commands from a pipe.
 
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 
-use chatring_admin::console::{Commands, LEAVING, interactive, piped};
+use chatring_admin::console::{self, Commands, Network, interactive, piped};
 use chatring_admin::{Failure, Output, state};
-use chatring_machines::command::ClientCommand;
-use chatring_machines::event::Reply;
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, FromArgMatches, ValueEnum};
 
-use super::{Cli, Global, net};
+use super::network::Asked;
+use super::{Cli, Global, help, net};
 
 /// Reads commands until there are no more.
 pub fn run(global: &Global) -> Result<(), Failure> {
@@ -21,51 +21,48 @@ struct Console<'a> {
     global: &'a Global,
 }
 
-/// How long Tab may wait for the names of groups.
-const GROUPS_PATIENCE_MS: u64 = 1_000;
+/// As in a shell, but nobody types the program's name here, and the prompt has commands of its own.
+pub(super) fn definitions() -> Command {
+    let mut command = Cli::command().no_binary_name(true).bin_name("").after_help(None::<&str>).subcommands(console::own());
+    command.build();
+    command.mut_subcommand("help", |help| help.about("List the commands, or say what one does"))
+}
 
 impl Commands for Console<'_> {
-    /// As in a shell, but nobody types the program's name here.
     fn definitions(&self) -> Command {
-        let mut command = Cli::command().no_binary_name(true).bin_name("").after_help(LEAVING);
-        command.build();
-        command
+        definitions()
     }
 
     fn run(&mut self, words: Vec<String>) -> Result<(), Failure> {
+        if let Some((_, about)) = words.split_first().filter(|(first, _)| *first == "help") {
+            show(&help::help(&mut definitions(), about)?);
+            return Ok(());
+        }
         let parsed = self.definitions().try_get_matches_from(command_line(self.global, words));
         match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
             Ok(Cli { verb: Some(verb), global }) => super::run(verb, &global),
             Ok(Cli { verb: None, .. }) => Err(Failure::usage("there is no command on this line").advise("help lists the commands.")),
             Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-                // Standard output that nobody reads is no failure of the command.
-                let _ = std::io::stdout().write_all(words_of(&error).as_bytes());
+                show(&words_of(&error));
                 Ok(())
             }
             Err(error) => Err(Failure::usage(words_of(&error).trim_end().trim_start_matches("error: "))),
         }
     }
 
-    fn groups(&self) -> Box<dyn Fn() -> Vec<String>> {
-        let servers = self.global.servers();
-        Box::new(move || match net::ask_within(GROUPS_PATIENCE_MS, servers.clone(), vec![ClientCommand::Groups { pattern: None }.into()]) {
-            Ok(replies) => replies.iter().flat_map(names).collect(),
-            Err(_) => Vec::new(),
-        })
+    fn network(&self) -> Arc<dyn Network> {
+        Arc::new(Asked::new(self.global))
     }
+}
+
+/// Standard output that nobody reads is no failure of the command.
+fn show(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Without a program's name there would be two blanks.
 fn words_of(error: &clap::Error) -> String {
     error.to_string().replace("Usage:  ", "Usage: ")
-}
-
-/// The names in a list of groups: name, members, master, topic.
-fn names(reply: &Reply) -> Vec<String> {
-    match reply {
-        Reply::GroupList { cells } => cells.0.chunks(4).map(|row| row[0].to_string()).collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// The words as a command line, with what the console itself was told where the line does not say otherwise.
@@ -121,6 +118,9 @@ mod tests {
         let mut run = |line: &str| console.run(line.split(' ').map(str::to_string).collect()).map_err(|failure| failure.kind);
         assert_eq!(run("ring owner #erlang --nodes 192.0.2.1"), Ok(()));
         assert_eq!(run("help"), Ok(()));
+        assert_eq!(run("help ring owner"), Ok(()));
+        assert_eq!(run("help frob"), Err(FailureKind::Usage));
+        assert_eq!(run("notices off"), Err(FailureKind::Usage));
         assert_eq!(run("frob"), Err(FailureKind::Usage));
         assert_eq!(run("serve --config x"), Err(FailureKind::Usage));
         assert_eq!(run("plugin try"), Err(FailureKind::Usage));
@@ -136,12 +136,5 @@ mod tests {
             assert!(!text.contains("chatctl"), "{line:?}: {text}");
             assert!(line.is_empty() || text.contains("Usage: ") && !text.contains("Usage:  "), "{line:?}: {text}");
         }
-    }
-
-    #[test]
-    fn names_of_groups() {
-        let cells = ["#a", "1", "127.0.0.1", "", "#b", "2", "127.0.0.1", "t"].map(Into::into).to_vec();
-        assert_eq!(names(&Reply::GroupList { cells: chatring_machines::wire::Rest(cells) }), ["#a", "#b"]);
-        assert!(names(&Reply::Null {}).is_empty());
     }
 }

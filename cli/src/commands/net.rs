@@ -112,6 +112,11 @@ fn answers(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result
     replies
 }
 
+/// The same for whoever works beside a prompt: it concerns no command, and no Ctrl-C ends it. `None` where nobody answers.
+pub fn answers_beside(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Option<Vec<Reply>> {
+    exchange(patience_ms, servers, commands, |_| ()).ok()
+}
+
 fn exchange<G>(patience_ms: u64, servers: Servers, commands: Vec<Command>, begun: impl FnOnce(Handle) -> G) -> Result<Vec<Reply>, Failure> {
     let asked = servers.names();
     let expected = commands.len();

@@ -28,7 +28,7 @@ pub struct TalkArgs {
     #[arg(value_parser = group_name)]
     pub group: GroupName,
     /// What to be called; a guest's name without it
-    #[arg(long, value_parser = nick)]
+    #[arg(long, value_name = "NAME", value_parser = nick)]
     pub nick: Option<String>,
     /// The group's key, if it has one
     #[arg(long)]

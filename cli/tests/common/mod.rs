@@ -11,6 +11,7 @@ pub mod network;
 pub mod plugins;
 pub mod process;
 pub mod redis;
+pub mod terminal;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
