@@ -1,42 +1,100 @@
 //! What the word under the cursor could become.
 //!
-//! At the console the candidates come from the clap definitions that parse the line afterwards; in a chat from the command table. Names of groups and people come from
-//! whoever knows some, and groups are asked for only where the line wants one.
+//! At the console the candidates come from the clap definitions that parse the line afterwards; in a chat from the command table. Names of what there is in the network come from
+//! whoever knows some, and are asked for only where the line wants one.
 
 use clap::{Arg, Command};
 
 use crate::chat;
-use crate::words::{split, word_start};
+use crate::place::{Kind, Place};
+use crate::text::clean;
+use crate::words::typed;
 
 /// Where the completed word begins, and what it could be.
 pub type Candidates = (usize, Vec<String>);
 
-/// Completes a line of the console. `groups` is called where the name of a group is wanted.
-pub fn console(command: &Command, groups: impl FnOnce() -> Vec<String>, line: &str, pos: usize) -> Candidates {
-    let start = word_start(line, pos);
-    let typed = line[start..pos].trim_start_matches(['\'', '"']);
-    let Ok(before) = split(&line[..start]) else { return (start, Vec::new()) };
-    let Place { inner, waiting, given } = descend(command, &before);
-    let mut found: Vec<String> = match waiting {
-        Some(arg) => values(arg),
-        None if typed.starts_with('-') => options(inner),
-        None if inner.has_subcommands() => subcommands(inner, before.is_empty()),
-        None => {
-            let wanted = inner.get_positionals().nth(given);
-            let groups = if wanted.is_some_and(|arg| arg.get_id() == GROUP) { groups() } else { Vec::new() };
-            // A name that would have to be quoted is typed as well as completed.
-            let groups = groups.into_iter().filter(|name| !name.contains(['\'', '"', '\\']));
-            wanted.into_iter().flat_map(values).chain(groups).collect()
-        }
-    };
-    found.retain(|candidate| candidate.starts_with(typed));
-    found.sort_unstable();
-    found.dedup();
-    (start, found)
+/// Candidates that are shown. Past that the first ones are, and the last, so that what all of them begin with is what is completed.
+const CANDIDATES_MAX: usize = 1_000;
+
+/// What is in the network and can be named.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Want {
+    /// What is to be named.
+    pub kind: Kind,
+    /// Of which super node, where the line says so.
+    pub node: Option<String>,
 }
 
-/// What a definition calls an argument that is the name of a group.
-const GROUP: &str = "group";
+impl Want {
+    /// What the line wants named next, if servers know such names.
+    pub fn of(place: &Place<'_>) -> Option<Want> {
+        let kind = Kind::of(place.wanted()?).filter(|kind| !matches!(kind, Kind::Path | Kind::Secret))?;
+        let node = place.options.iter().find(|(arg, _)| kind == Kind::Plugin && Kind::of(arg) == Some(Kind::Node));
+        Some(Want { kind, node: node.and_then(|(_, value)| value.clone()) })
+    }
+}
+
+/// Completes a line of the console. `names` is called where something in the network is to be named.
+pub fn console(command: &Command, names: impl FnOnce(&Want) -> Vec<String>, line: &str, pos: usize) -> Candidates {
+    let (before, under) = typed(&line[..pos]);
+    let mut words: Vec<&str> = before.iter().map(|word| word.text.as_str()).collect();
+    // `--option=value` is both.
+    let (option, text) = match under.text.split_once('=') {
+        Some((option, value)) if option.starts_with("--") => (Some(option), value),
+        _ => (None, under.text.as_str()),
+    };
+    words.extend(option);
+    let place = Place::of(command, &words);
+    let mut found = match option {
+        Some(_) if place.waiting.is_none() => Vec::new(),
+        None if text.starts_with('-') && place.takes_options() => options(&place),
+        None if place.waiting.is_none() && place.command().has_subcommands() => subcommands(place.command()),
+        _ => values(&place, names),
+    };
+    found.retain(|candidate| candidate.starts_with(text));
+    if let Some(option) = option {
+        found.iter_mut().for_each(|value| value.insert_str(0, &format!("{option}=")));
+    }
+    found.sort_unstable();
+    found.dedup();
+    cut(&mut found);
+    (under.place.start, found)
+}
+
+/// Leaves the first ones and the last.
+pub(crate) fn cut<T>(found: &mut Vec<T>) {
+    if found.len() > CANDIDATES_MAX {
+        found.drain(CANDIDATES_MAX - 1..found.len() - 1);
+    }
+}
+
+/// Whether the word under the cursor is the name of a file.
+pub fn wants_path(command: &Command, line: &str, pos: usize) -> bool {
+    let (before, under) = typed(&line[..pos]);
+    let mut words: Vec<&str> = before.iter().map(|word| word.text.as_str()).collect();
+    words.extend(under.text.split_once('=').map(|(option, _)| option).filter(|option| option.starts_with("--")));
+    let is_option = words.len() == before.len() && under.text.starts_with('-');
+    !is_option && Place::of(command, &words).wanted().and_then(Kind::of) == Some(Kind::Path)
+}
+
+fn options(place: &Place<'_>) -> Vec<String> {
+    place.wanted_options().filter_map(Arg::get_long).map(|long| format!("--{long}")).collect()
+}
+
+fn subcommands(command: &Command) -> Vec<String> {
+    command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(|sub| sub.get_name().to_string()).collect()
+}
+
+fn values(place: &Place<'_>, names: impl FnOnce(&Want) -> Vec<String>) -> Vec<String> {
+    let possible = place.wanted().map_or(Vec::new(), Arg::get_possible_values);
+    let mut found: Vec<String> = possible.iter().filter(|value| !value.is_hide_set()).map(|value| value.get_name().to_string()).collect();
+    if let Some(want) = Want::of(place) {
+        // A name that would have to be quoted is typed as well as completed.
+        let plain = |name: &String| clean(name) == *name && !name.contains(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '\\'));
+        found.extend(names(&want).into_iter().filter(plain));
+    }
+    found
+}
 
 /// Completes a line of a chat: commands after `/`, elsewhere nicks; at the start of a line nicks get a colon.
 pub fn chat(nicks: &[String], line: &str, pos: usize) -> Candidates {
@@ -57,86 +115,63 @@ fn word_start_plain(line: &str, pos: usize) -> usize {
     line[..pos].rfind(char::is_whitespace).map_or(0, |at| at + line[at..].chars().next().map_or(1, char::len_utf8))
 }
 
-/// Where some words lead.
-struct Place<'a> {
-    inner: &'a Command,
-    /// An option that still waits for its value.
-    waiting: Option<&'a Arg>,
-    /// Arguments by position that are there already.
-    given: usize,
-}
-
-/// Follows the words into subcommands.
-fn descend<'a>(command: &'a Command, words: &[String]) -> Place<'a> {
-    let mut place = Place { inner: command, waiting: None, given: 0 };
-    for word in words {
-        if place.waiting.take().is_some() {
-            continue;
-        }
-        if let Some(long) = word.strip_prefix("--") {
-            let option = [place.inner, command].into_iter().flat_map(Command::get_arguments).find(|arg| arg.get_long() == Some(long));
-            place.waiting = option.filter(|arg| arg.get_action().takes_values());
-        } else if let Some(next) = place.inner.find_subcommand(word) {
-            place.inner = next;
-        } else {
-            place.given += 1;
-        }
-    }
-    place
-}
-
-fn subcommands(command: &Command, top: bool) -> Vec<String> {
-    let own: &[&str] = if top { &["exit", "help", "quit"] } else { &[] };
-    let names = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(Command::get_name);
-    names.chain(own.iter().copied()).map(str::to_string).collect()
-}
-
-fn options(command: &Command) -> Vec<String> {
-    let longs = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(Arg::get_long);
-    longs.map(|long| format!("--{long}")).collect()
-}
-
-fn values(arg: &Arg) -> Vec<String> {
-    arg.get_possible_values().iter().filter(|value| !value.is_hide_set()).map(|value| value.get_name().to_string()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::builder::PossibleValuesParser;
-
-    fn command() -> Command {
-        let output = Arg::new("output").long("output").global(true).value_parser(PossibleValuesParser::new(["table", "json"]));
-        let metric = Arg::new("metric").long("metric").value_parser(PossibleValuesParser::new(["linear", "circular"]));
-        let owner = Command::new("owner").arg(Arg::new("group")).arg(metric);
-        let ring = Command::new("ring").subcommand(owner).subcommand(Command::new("show"));
-        let mut command = Command::new("chatctl").arg(output).subcommand(ring).subcommand(Command::new("serve").hide(true));
-        command.build();
-        command
-    }
+    use crate::place::tests::command;
 
     #[track_caller]
     fn check(line: &str, start: usize, expect: &[&str]) {
-        let groups = || vec!["#erlang".to_string(), "#elixir".to_string(), "#it's".to_string()];
-        let (at, found) = console(&command(), groups, line, line.len());
+        let names = |want: &Want| match (want.kind, want.node.as_deref()) {
+            (Kind::Group, _) => ["#erlang", "#elixir", "#it's", "#a\u{1b}b"].map(str::to_string).to_vec(),
+            (Kind::Node, _) => ["192.0.2.1", "alpha"].map(str::to_string).to_vec(),
+            (Kind::Plugin, Some("alpha")) => vec!["flood".to_string()],
+            (Kind::Plugin, None) => vec!["words".to_string()],
+            _ => panic!("{want:?} is not wanted by {line:?}"),
+        };
+        let (at, found) = console(&command(), names, line, line.len());
         assert_eq!((at, found.iter().map(String::as_str).collect::<Vec<_>>()), (start, expect.to_vec()), "{line:?}");
     }
 
     #[test]
     fn the_console_follows_the_definitions() {
-        check("", 0, &["exit", "help", "quit", "ring"]);
+        check("", 0, &["chat", "help", "plugin", "ring", "send"]);
         check("ri", 0, &["ring"]);
         check("ring ", 5, &["help", "owner", "show"]);
         check("ring o", 5, &["owner"]);
+        check("help ring o", 10, &["owner"]);
         check("ring show ", 10, &[]);
+        check("ring show\nri", 10, &["ring"]);
         check("ring owner #e", 11, &["#elixir", "#erlang"]);
         check("ring owner '#er", 11, &["#erlang"]);
         check("ring owner --metric linear ", 27, &["#elixir", "#erlang"]);
         check("ring owner #erlang ", 19, &[]);
         check("ring owner #erlang --m", 19, &["--metric"]);
         check("ring owner #erlang --metric l", 28, &["linear"]);
+        check("ring owner #erlang --metric=l", 19, &["--metric=linear"]);
+        check("ring owner --frob=", 11, &[]);
+        check("ring owner --metric linear --m", 27, &[]);
         check("--output ", 9, &["json", "table"]);
         check("serve", 0, &[]);
+        check("chat #e", 5, &["#elixir", "#erlang"]);
+        check("chat --key ", 11, &[]);
+        check("plugin show ", 12, &["words"]);
+        check("plugin show --node a", 19, &["alpha"]);
+        check("plugin show --node alpha ", 25, &["flood"]);
+    }
+
+    #[test]
+    fn many_candidates_are_cut_so_that_their_beginning_stays() {
+        let names = |_: &Want| (0..5_000).map(|number| format!("#{number:04}")).collect();
+        let (_, found) = console(&command(), names, "chat ", 5);
+        assert_eq!((found.len(), found[0].as_str(), found[998].as_str(), found[999].as_str()), (1_000, "#0000", "#0998", "#4999"));
+    }
+
+    #[test]
+    fn files_are_named() {
+        for (line, expect) in [("plugin load ./", true), ("plugin load --", false), ("plugin load", false), ("ring owner ", false)] {
+            assert_eq!(wants_path(&command(), line, line.len()), expect, "{line:?}");
+        }
     }
 
     #[test]

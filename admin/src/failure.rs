@@ -26,6 +26,8 @@ pub enum FailureKind {
     Usage = 2,
     /// Nobody answers.
     Unreachable = 3,
+    /// Someone had enough of it.
+    Interrupted = 130,
 }
 
 impl FailureKind {
@@ -57,6 +59,11 @@ impl Failure {
     /// Nobody answers.
     pub fn unreachable(what: impl Into<String>) -> Failure {
         Failure { kind: FailureKind::Unreachable, what: what.into(), advice: None }
+    }
+
+    /// Someone had enough of it.
+    pub fn interrupted() -> Failure {
+        Failure { kind: FailureKind::Interrupted, what: "interrupted".into(), advice: None }
     }
 
     /// Adds what to do about it.

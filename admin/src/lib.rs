@@ -4,11 +4,19 @@
 //! text that is safe to print. Whoever connects, connects elsewhere.
 #![warn(missing_docs)]
 
+pub mod beside;
 pub mod chat;
 pub mod complete;
 pub mod console;
 mod failure;
+pub mod health;
+mod hint;
+mod history;
+pub mod interrupt;
+mod names;
 mod output;
+mod paint;
+pub mod place;
 pub mod prompt;
 pub mod reference;
 pub mod render;
@@ -16,6 +24,7 @@ pub mod script;
 pub mod servers;
 pub mod state;
 pub mod text;
+mod typing;
 pub mod words;
 
 pub use failure::{EXIT_CODES, Failure, FailureKind};

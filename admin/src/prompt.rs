@@ -15,9 +15,9 @@ use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
 use rustyline::{ColorMode, CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
 
-use crate::complete;
 use crate::failure::Failure;
 use crate::text::{clock, now};
+use crate::{complete, interrupt};
 
 /// The nicks heard of in a chat, for completion. Bounded; past that, new ones are not remembered.
 #[derive(Clone, Debug, Default)]
@@ -125,12 +125,29 @@ impl ChatPrompt {
     /// Waits for a line.
     pub fn line(&mut self) -> Result<Line, Failure> {
         let prompt = format!("{} <{}> ", clock(now()), self.own.get());
-        match self.editor.readline(&prompt) {
-            Ok(line) => Ok(Line::Typed(line)),
-            Err(ReadlineError::Interrupted) => Ok(Line::Interrupted),
-            Err(ReadlineError::Eof) => Ok(Line::End),
-            Err(error) => Err(broken(error)),
+        came_of(reading(|| self.editor.readline(&prompt))).map_err(broken)
+    }
+}
+
+/// Has a line read; whoever asks the process to end meanwhile ends the reading.
+pub(crate) fn reading<T>(read: impl FnOnce() -> T) -> T {
+    let _guard = interrupt::on(|| {
+        if interrupt::leaving() {
+            // The line editor takes it for a Ctrl-C.
+            let _ = signal_hook::low_level::raise(signal_hook::consts::SIGINT);
         }
+    });
+    read()
+}
+
+/// What reading a line came to.
+pub(crate) fn came_of(read: rustyline::Result<String>) -> rustyline::Result<Line> {
+    match read {
+        Ok(line) => Ok(Line::Typed(line)),
+        Err(ReadlineError::Interrupted) if interrupt::leaving() => Ok(Line::End),
+        Err(ReadlineError::Interrupted) => Ok(Line::Interrupted),
+        Err(ReadlineError::Eof) => Ok(Line::End),
+        Err(error) => Err(error),
     }
 }
 
@@ -170,7 +187,7 @@ pub fn secret(prompt: &str) -> Result<String, Failure> {
     let config = Config::builder().color_mode(ColorMode::Forced).build();
     let mut editor: Editor<Masked, MemHistory> = Editor::with_history(config, MemHistory::new()).map_err(broken)?;
     editor.set_helper(Some(Masked));
-    match editor.readline(prompt) {
+    match reading(|| editor.readline(prompt)) {
         Ok(line) => Ok(line),
         Err(ReadlineError::Interrupted | ReadlineError::Eof) => Err(Failure::usage("nothing was typed")),
         Err(error) => Err(broken(error)),

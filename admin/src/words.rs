@@ -1,4 +1,8 @@
 //! A typed line taken apart into words, with quotes as in a shell, and nothing else of a shell: `#` begins a group and not a comment.
+//!
+//! One scanner for whoever runs a line and whoever shows it while it is typed, so that what one sees is what will be run.
+
+use std::ops::Range;
 
 /// Why a line is not words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,47 +15,90 @@ pub enum BadLine {
     Backslash,
 }
 
-/// The words of a line.
-pub fn split(line: &str) -> Result<Vec<String>, BadLine> {
+/// A word as it stands in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Where, quotes and all.
+    pub place: Range<usize>,
+    /// What it says, without them.
+    pub text: String,
+    /// It has quotes.
+    pub quoted: bool,
+    /// Line breaks outside of quotes before it: each begins another command.
+    pub line: usize,
+}
+
+/// What there is in a text.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// Its words, as far as it goes.
+    pub words: Vec<Word>,
+    /// What is wrong with its end.
+    pub bad: Option<BadLine>,
+    /// Line breaks outside of quotes.
+    lines: usize,
+}
+
+/// Takes text apart as far as it goes.
+pub fn scan(text: &str) -> Scan {
     let mut words = Vec::new();
-    let mut word: Option<String> = None;
+    let mut word: Option<Word> = None;
     let mut quote: Option<char> = None;
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
+    let mut line = 0;
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        let begin = || Word { place: at..at, text: String::new(), quoted: false, line };
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
             (None, '\'' | '"') => {
                 quote = Some(c);
-                word.get_or_insert_default();
+                word.get_or_insert_with(begin).quoted = true;
             }
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (None | Some('"'), '\\') => word.get_or_insert_default().push(chars.next().ok_or(BadLine::Backslash)?),
-            (_, c) => word.get_or_insert_default().push(c),
+            (None, c) if c.is_whitespace() => {
+                words.extend(word.take().map(|word| ended(word, at)));
+                line += usize::from(c == '\n');
+            }
+            (None | Some('"'), '\\') => match chars.next() {
+                // The line goes on in the next one.
+                Some((_, '\n')) => {}
+                Some((_, c)) => word.get_or_insert_with(begin).text.push(c),
+                None => {
+                    word.get_or_insert_with(begin);
+                    words.extend(word.take().map(|word| ended(word, text.len())));
+                    return Scan { words, bad: Some(BadLine::Backslash), lines: line };
+                }
+            },
+            (_, c) => word.get_or_insert_with(begin).text.push(c),
         }
     }
-    if let Some(open) = quote {
-        return Err(BadLine::Unclosed(open));
-    }
-    words.extend(word);
-    Ok(words)
+    words.extend(word.take().map(|word| ended(word, text.len())));
+    Scan { words, bad: quote.map(BadLine::Unclosed), lines: line }
 }
 
-/// Where the word begins that ends at `pos`. Quotes are looked at as [`split`] does.
-pub fn word_start(line: &str, pos: usize) -> usize {
-    let mut start = 0;
-    let mut quote: Option<char> = None;
-    let mut escaped = false;
-    for (at, c) in line[..pos].char_indices() {
-        match (quote, c) {
-            _ if escaped => escaped = false,
-            (Some(open), c) if c == open => quote = None,
-            (None, '\'' | '"') => quote = Some(c),
-            (None, c) if c.is_whitespace() => start = at + c.len_utf8(),
-            (None | Some('"'), '\\') => escaped = true,
-            _ => {}
-        }
-    }
-    start
+fn ended(word: Word, end: usize) -> Word {
+    Word { place: word.place.start..end, ..word }
+}
+
+/// The words of a line.
+pub fn split(line: &str) -> Result<Vec<String>, BadLine> {
+    let Scan { words, bad, .. } = scan(line);
+    bad.map_or_else(|| Ok(words.into_iter().map(|word| word.text).collect()), Err)
+}
+
+/// The words of each command of a text that may have several, a line each.
+pub fn commands(text: &str) -> Result<Vec<Vec<String>>, BadLine> {
+    let Scan { words, bad, .. } = scan(text);
+    let command = |words: &[Word]| words.iter().map(|word| word.text.clone()).collect();
+    bad.map_or_else(|| Ok(words.chunk_by(|a, b| a.line == b.line).map(command).collect()), Err)
+}
+
+/// A text up to the cursor: the words that are done of the command that is being typed, and the one under the cursor, which may be empty.
+pub fn typed(text: &str) -> (Vec<Word>, Word) {
+    let Scan { mut words, lines, .. } = scan(text);
+    let under = words.pop_if(|word| word.place.end == text.len());
+    let under = under.unwrap_or_else(|| Word { place: text.len()..text.len(), text: String::new(), quoted: false, line: lines });
+    words.retain(|word| word.line == under.line);
+    (words, under)
 }
 
 #[cfg(test)]
@@ -72,12 +119,34 @@ mod tests {
         check("say \"a \\\" b\" 'c\\d'", Ok(&["say", "a \" b", "c\\d"]));
         check("say 'oops", Err(BadLine::Unclosed('\'')));
         check("say \\", Err(BadLine::Backslash));
+        check("send #g \\\n'one\ntwo' th\\\nree", Ok(&["send", "#g", "one\ntwo", "three"]));
     }
 
     #[test]
-    fn starts() {
-        for (line, start) in [("ring ow", 5), ("ring ", 5), ("ring", 0), ("send '#a b", 5), ("send a\\ b", 5)] {
-            assert_eq!(word_start(line, line.len()), start, "{line:?}");
+    fn a_text_may_have_several_commands() {
+        let commands = commands("ring show\n\nsend #g 'a\nb' \\\nc\n who joe").unwrap();
+        assert_eq!(commands, [vec!["ring", "show"], vec!["send", "#g", "a\nb", "c"], vec!["who", "joe"]]);
+        assert_eq!(super::commands("a\n'"), Err(BadLine::Unclosed('\'')));
+        assert_eq!(super::commands(" \n "), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_word_under_the_cursor() {
+        for (text, done, start, under) in [
+            ("ring ow", "ring", 5, "ow"),
+            ("ring ", "ring", 5, ""),
+            ("ring", "", 0, "ring"),
+            ("send '#a b", "send", 5, "#a b"),
+            ("send a\\ b", "send", 5, "a b"),
+            ("send a\\", "send", 5, "a"),
+            ("ring show\nwho ", "who", 14, ""),
+            ("ring show\n", "", 10, ""),
+            ("ring \\\nsh", "ring", 7, "sh"),
+            ("ring \\\n", "ring", 7, ""),
+        ] {
+            let (words, word) = typed(text);
+            let words: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+            assert_eq!((words.join(" ").as_str(), word.place.start, word.text.as_str()), (done, start, under), "{text:?}");
         }
     }
 }

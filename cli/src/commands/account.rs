@@ -16,16 +16,24 @@ pub enum AccountCommand {
     /// Make one. Asks for its password, or takes it from a pipe
     Add(Name),
     /// Give one another password
-    Password(Name),
+    Password(Known),
     /// End one. Who is logged in stays so; the nick is anyone's afterwards
-    Remove(Name),
+    Remove(Known),
 }
 
-/// Which account.
+/// An account that is to be.
 #[derive(Clone, Debug, Args)]
 pub struct Name {
     /// Its name, which is its nick, too
     #[arg(value_name = "NAME", value_parser = nick)]
+    name: Nick,
+}
+
+/// An account that there is.
+#[derive(Clone, Debug, Args)]
+pub struct Known {
+    /// Its name, which is its nick, too
+    #[arg(value_name = "ACCOUNT", value_parser = nick)]
     name: Nick,
 }
 
@@ -43,13 +51,13 @@ pub fn run(command: AccountCommand, global: &Global) -> Result<(), Failure> {
                 .advise(format!("`chatctl account password {name}` gives it another password."))),
             false => set(name, "added", global),
         },
-        AccountCommand::Password(Name { name }) => match is_there(&name, global)? {
+        AccountCommand::Password(Known { name }) => match is_there(&name, global)? {
             true => set(name, "has another password", global),
             false => {
                 Err(Failure::refused(format!("there is no account {name}")).advise(format!("`chatctl account add {name}` makes one.")))
             }
         },
-        AccountCommand::Remove(Name { name }) => change(AccountAsk::Remove, name, None, "removed", global),
+        AccountCommand::Remove(Known { name }) => change(AccountAsk::Remove, name, None, "removed", global),
     }
 }
 

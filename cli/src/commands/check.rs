@@ -1,7 +1,7 @@
 //! `chatctl check`: every super node checks now which groups it still owns.
 
-use chatring_admin::Failure;
 use chatring_admin::render::Checks;
+use chatring_admin::{Failure, interrupt};
 use chatring_machines::command::ClientCommand;
 use chatring_machines::event::Reply;
 use chatring_machines::names::{GroupName, NodeKey};
@@ -24,6 +24,7 @@ pub fn run(args: CheckArgs, global: &Global) -> Result<(), Failure> {
     let mut checks = Checks::default();
     let mut trouble: Vec<Failure> = Vec::new();
     for node in &view.nodes {
+        interrupt::check()?;
         match check(&node.key, &args, global) {
             Ok(cells) => checks.add(&node.key, &cells),
             Err(failure) => trouble.push(Failure { advice: None, ..failure }),

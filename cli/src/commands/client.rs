@@ -1,6 +1,6 @@
 //! `chatctl client`: the people's programs that are connected to super nodes.
 
-use chatring_admin::{Failure, render};
+use chatring_admin::{Failure, interrupt, render};
 use chatring_machines::command::ClientCommand;
 use chatring_machines::event::Reply;
 use chatring_machines::names::NodeKey;
@@ -27,6 +27,7 @@ pub fn run(command: ClientCommands, global: &Global) -> Result<(), Failure> {
     let mut slow = render::Slow::default();
     let mut trouble = Vec::new();
     for node in &view.nodes {
+        interrupt::check()?;
         match ask(&node.key, global) {
             Ok(cells) => slow.add(&node.key, &cells),
             Err(failure) => trouble.push(failure),

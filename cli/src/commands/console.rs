@@ -4,18 +4,18 @@ use std::fs::File;
 use std::io::{BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use chatring_admin::console::{Commands, LEAVING, interactive};
+use chatring_admin::console::{self, Commands, Network, interactive};
 use chatring_admin::script::{self, Line};
 use chatring_admin::{Failure, Output, state};
-use chatring_machines::command::ClientCommand;
-use chatring_machines::event::Reply;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command};
 
 use super::global::{Global, Said};
+use super::network::Asked;
 use super::registry::{self, Needs, Role};
-use super::{carry_out, net, tell};
+use super::{carry_out, help, net, tell};
 
 /// Commands that nobody types. Without any of it, and without a terminal, they are read from standard input.
 #[derive(Clone, Debug, Args)]
@@ -94,37 +94,42 @@ struct Console<'a> {
     global: &'a Global,
 }
 
-/// How long Tab may wait for the names of groups.
-const GROUPS_PATIENCE_MS: u64 = 1_000;
+/// As in a shell, but nobody types the program's name here, what the environment says was heard before, and the prompt has commands of its own.
+pub(super) fn definitions() -> Command {
+    let command = registry::definitions(true).no_binary_name(true).bin_name("").subcommands(console::own());
+    let mut command = command.mut_args(|arg| arg.env(None::<&str>));
+    command.build();
+    command.mut_subcommand("help", |help| help.about("List the commands, or say what one does"))
+}
 
 impl Commands for Console<'_> {
-    /// As in a shell, but nobody types the program's name here, and what the environment says was heard before.
     fn definitions(&self) -> Command {
-        let command = registry::definitions(true).no_binary_name(true).bin_name("").after_help(LEAVING);
-        let mut command = command.mut_args(|arg| arg.env(None::<&str>));
-        command.build();
-        command
+        definitions()
     }
 
     fn run(&mut self, words: Vec<String>) -> Result<(), Failure> {
-        match self.definitions().try_get_matches_from(words) {
+        if let Some((_, about)) = words.split_first().filter(|(first, _)| *first == "help") {
+            show(&help::help(&mut definitions(), about)?);
+            return Ok(());
+        }
+        match definitions().try_get_matches_from(words) {
             Ok(matches) => carry_out(&matches, Some(self.global)),
             Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-                // Standard output that nobody reads is no failure of the command.
-                let _ = std::io::stdout().write_all(words_of(&error).as_bytes());
+                show(&words_of(&error));
                 Ok(())
             }
             Err(error) => Err(misread(&error)),
         }
     }
 
-    fn groups(&self) -> Box<dyn Fn() -> Vec<String>> {
-        let servers = self.global.servers();
-        Box::new(move || match net::ask_within(GROUPS_PATIENCE_MS, servers.clone(), vec![ClientCommand::Groups { pattern: None }.into()]) {
-            Ok(replies) => replies.iter().flat_map(names).collect(),
-            Err(_) => Vec::new(),
-        })
+    fn network(&self) -> Arc<dyn Network> {
+        Arc::new(Asked::new(self.global))
     }
+}
+
+/// Standard output that nobody reads is no failure of the command.
+fn show(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// A line that is no command.
@@ -135,14 +140,6 @@ pub fn misread(error: &clap::Error) -> Failure {
 /// Without a program's name there would be two blanks.
 fn words_of(error: &clap::Error) -> String {
     error.to_string().replace("Usage:  ", "Usage: ")
-}
-
-/// The names in a list of groups: name, members, master, topic.
-fn names(reply: &Reply) -> Vec<String> {
-    match reply {
-        Reply::GroupList { cells } => cells.0.chunks(4).map(|row| row[0].to_string()).collect(),
-        _ => Vec::new(),
-    }
 }
 
 #[cfg(test)]
@@ -244,12 +241,5 @@ mod tests {
             assert!(!text.contains("chatctl"), "{line:?}: {text}");
             assert!(line.is_empty() || text.contains("Usage: ") && !text.contains("Usage:  "), "{line:?}: {text}");
         }
-    }
-
-    #[test]
-    fn names_of_groups() {
-        let cells = ["#a", "1", "127.0.0.1", "", "#b", "2", "127.0.0.1", "t"].map(Into::into).to_vec();
-        assert_eq!(names(&Reply::GroupList { cells: chatring_machines::wire::Rest(cells) }), ["#a", "#b"]);
-        assert!(names(&Reply::Null {}).is_empty());
     }
 }

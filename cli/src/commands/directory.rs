@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chatring_admin::servers::{self, Seat, Server};
-use chatring_admin::{Failure, render};
+use chatring_admin::{Failure, interrupt, render};
 use chatring_machines::command::{ClientCommand, DirectoryAsk};
 use chatring_machines::event::Reply;
 use chatring_machines::wire::Text;
@@ -117,7 +117,7 @@ fn until(what: DirectoryAsk, address: Option<&Text>, is_so: impl Fn(&[Server]) -
             net::ask_one(global.servers(), command.into())?;
             asked = Some(Instant::now());
         }
-        std::thread::sleep(Duration::from_millis(LOOK_MS));
+        interrupt::pause(Duration::from_millis(LOOK_MS))?;
     }
 }
 
@@ -130,6 +130,7 @@ fn statuses(patience_ms: u64, global: &Global) -> Result<Vec<Server>, Failure> {
         if !known.insert(address.clone()) {
             continue;
         }
+        interrupt::check()?;
         let status = ClientCommand::Directory { what: DirectoryAsk::Status, address: None };
         match net::ask_within(patience_ms, global.at(address.clone()), vec![status.into()]) {
             Ok(mut replies) => match replies.pop() {

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use chatring_admin::Failure;
+use chatring_admin::{Failure, interrupt};
 use chatring_host::{Hooks, Plugins, Transport};
 use chatring_machines::Machine;
 use chatring_machines::command::{ClientCommand, Command, RingAsk};
 use chatring_machines::event::{Code, Event, Reply};
-use chatring_machines::machine::Note;
+use chatring_machines::machine::{Input, Note};
 use chatring_machines::view::SharedView;
 use chatring_machines::wire::{Given, Text};
-use chatring_reactor::{JudgePool, Membership, Reactor, Setup, Tuning};
+use chatring_reactor::{Handle, JudgePool, Membership, Reactor, Setup, Tuning};
 
 use super::Global;
 use super::context::Credential;
@@ -108,7 +108,7 @@ pub fn ask_within(patience_ms: u64, mut servers: Servers, commands: Vec<Command>
         if *code != Code::TryAgain || Instant::now() + pause >= until {
             return Err(refusal(&asked, *code, text));
         }
-        std::thread::sleep(pause);
+        interrupt::pause(pause)?;
         servers.addresses.rotate_left(1);
     }
 }
@@ -127,7 +127,28 @@ fn pause(text: &str) -> Duration {
 }
 
 /// What the first of these servers that answers says, refusals and all.
-fn answers(patience_ms: u64, servers: Servers, mut commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+fn answers(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Result<Vec<Reply>, Failure> {
+    let replies = exchange(patience_ms, servers, commands, |handle| {
+        interrupt::on(move || {
+            // It fails only when a thousand others have told it so.
+            let _ = handle.input(Input::Stop);
+        })
+    });
+    interrupt::check()?;
+    replies
+}
+
+/// The same for whoever works beside a prompt: it concerns no command, and no Ctrl-C ends it. `None` where nobody answers.
+pub fn answers_beside(patience_ms: u64, servers: Servers, commands: Vec<Command>) -> Option<Vec<Reply>> {
+    exchange(patience_ms, servers, commands, |_| ()).ok()
+}
+
+fn exchange<G>(
+    patience_ms: u64,
+    servers: Servers,
+    mut commands: Vec<Command>,
+    begun: impl FnOnce(Handle) -> G,
+) -> Result<Vec<Reply>, Failure> {
     let asked = servers.names();
     servers.check_secrecy()?;
     let login = servers
@@ -143,6 +164,7 @@ fn answers(patience_ms: u64, servers: Servers, mut commands: Vec<Command>) -> Re
         // Nobody listens any more only when this function has returned.
         let _ = tell.send(note);
     })?;
+    let _begun = begun(reactor.handle());
     reactor.run().map_err(|error| Failure::refused(format!("asking {asked} failed: {error}")))?;
     let (mut replies, mut trouble) = (Vec::new(), None);
     for note in heard {

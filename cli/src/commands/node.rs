@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chatring_admin::{Failure, render};
+use chatring_admin::{Failure, interrupt, render};
 use chatring_machines::command::{ClientCommand, NodeAsk};
 use chatring_machines::event::Reply;
 use chatring_machines::names::NodeKey;
@@ -118,7 +118,7 @@ fn drain(wanted: &str, global: &Global) -> Result<(), Failure> {
             ))
             .advise("Run the command again to wait on; `chatctl check` says what blocks groups."));
         }
-        std::thread::sleep(LOOK_EVERY);
+        interrupt::pause(LOOK_EVERY)?;
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Global, net};
 #[derive(Clone, Debug, Args)]
 pub struct PasswdArgs {
     /// The account's name
+    #[arg(value_name = "ACCOUNT")]
     name: String,
 }
 

@@ -45,7 +45,7 @@ pub struct OwnerArgs {
     #[arg(value_parser = group_name)]
     group: GroupName,
     /// Ask nobody: these super nodes, as IP or IP:port, separated by commas
-    #[arg(long, value_name = "NODE", value_delimiter = ',', value_parser = node_key)]
+    #[arg(long, value_name = "IP[:PORT]", value_delimiter = ',', value_parser = node_key)]
     nodes: Vec<NodeKey>,
     /// How distance is measured
     #[arg(long, value_name = "linear|circular", value_parser = metric, requires = "nodes", default_value = "circular")]

@@ -1,6 +1,7 @@
 //! `chatctl send`: says a text, or every line of standard input, and succeeds only if the group has acknowledged all of it.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use chatring_admin::{Failure, text::clean};
 use chatring_machines::machine::{Note, Wish};
 use clap::Args;
 
+use super::lines::Lines;
 use super::talk::{self, Talk, TalkArgs, Voice};
 use super::{Global, net, tail};
 
@@ -40,8 +42,9 @@ pub fn run(args: SendArgs, global: &Global) -> Result<(), Failure> {
     let mut talk = Talk::start(&args.talk, global, tell.clone(), pick)?;
     let voice = talk.voice();
     let (permits, returned) = mpsc::sync_channel(WINDOW);
+    let mut typed = None;
     if args.text.is_empty() {
-        read_lines(tell, permits)?;
+        typed = read_lines(tell, permits)?;
     } else {
         say(&tell, 1, args.text.join(" "));
         // The receiver is in this function, and there is room for two.
@@ -49,31 +52,46 @@ pub fn run(args: SendArgs, global: &Global) -> Result<(), Failure> {
         drop(tell);
     }
     let unsent = follow(&happenings, &returned, &voice, &mut talk);
+    // What is typed from now on is for the prompt behind this.
+    drop((returned, happenings));
+    drop(typed);
     talk.end(global)?;
     unsent.outcome()
 }
 
-/// On a thread of its own, since reading blocks. Goes no further ahead of the group than the window.
-fn read_lines(tell: mpsc::SyncSender<Happening>, permits: mpsc::SyncSender<()>) -> Result<(), Failure> {
-    let read = move || {
-        let mut number = 0;
-        let trouble = loop {
-            match net::stdin_line() {
-                None => break None,
-                Some(Err(error)) => break Some((number + 1, error.to_string())),
-                Some(Ok(line)) => {
-                    number += 1;
-                    // An empty line says nothing.
-                    if !line.is_empty() && (permits.send(()).is_err() || !say(&tell, number, line)) {
-                        return;
-                    }
-                }
-            }
-        };
-        let _ = tell.send(Happening::End(trouble));
+/// On a thread of its own, since reading blocks. Goes no further ahead of the group than the window. At a terminal it ends with what it gives.
+fn read_lines(tell: mpsc::SyncSender<Happening>, permits: mpsc::SyncSender<()>) -> Result<Option<Lines>, Failure> {
+    let mut number = 0;
+    // False when nobody listens any more.
+    let mut hear = move |line: Option<std::io::Result<String>>| match line {
+        None => tell.send(Happening::End(None)).is_ok(),
+        Some(Err(error)) => {
+            let _ = tell.send(Happening::End(Some((number + 1, error.to_string()))));
+            false
+        }
+        Some(Ok(line)) => {
+            number += 1;
+            // An empty line says nothing.
+            line.is_empty() || permits.send(()).is_ok() && say(&tell, number, line)
+        }
     };
-    let thread = std::thread::Builder::new().name("input".into()).spawn(read);
-    thread.map(drop).map_err(|error| Failure::refused(format!("no thread can be started: {error}")))
+    let broken = |error| Failure::refused(format!("no thread can be started: {error}"));
+    if std::io::stdin().is_terminal() {
+        let lines = Lines::of_stdin(move |line| {
+            hear(line.map(Ok));
+        });
+        return lines.map(Some).map_err(broken);
+    }
+    let read = move || {
+        loop {
+            let line = net::stdin_line();
+            let ended = line.is_none();
+            if !hear(line) || ended {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("input".into()).spawn(read).map(|_| None).map_err(broken)
 }
 
 fn say(tell: &mpsc::SyncSender<Happening>, number: u64, text: String) -> bool {

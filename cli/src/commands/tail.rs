@@ -2,17 +2,15 @@
 
 use std::io::Write;
 
-use chatring_admin::{Failure, Form, Output, chat, text::clean};
+use chatring_admin::{Failure, Form, Output, chat, interrupt, text::clean};
 use chatring_machines::event::{Event, Push};
 use chatring_machines::machine::Note;
 use chatring_machines::names::GroupName;
 use clap::Args;
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::Global;
-use super::talk::{self, Talk, TalkArgs, Voice};
+use super::talk::{self, Talk, TalkArgs};
 
 /// What to show.
 #[derive(Clone, Debug, Args)]
@@ -29,11 +27,12 @@ pub struct TailArgs {
 
 /// Runs it, until Ctrl-C, or until nobody reads any more.
 pub fn run(args: TailArgs, global: &Global) -> Result<(), Failure> {
-    let json = args.json || is_json(&global.output)?;
+    // Ctrl-C takes leave of the group; a second one doesn't wait for it.
+    interrupt::listen().map_err(|error| Failure::refused(format!("signals can't be listened to: {error}")))?;
     let (tell, notes) = talk::channel();
     let mut talk = Talk::start(&args.talk, global, tell, Some)?;
     let voice = talk.voice();
-    let signals = stop_on_signals(&voice)?;
+    let json = args.json || is_json(&global.output)?;
     let mut left = args.count.unwrap_or(u64::MAX);
     for note in notes {
         talk.note(&note);
@@ -54,7 +53,6 @@ pub fn run(args: TailArgs, global: &Global) -> Result<(), Failure> {
             other => explain_absence(&other),
         }
     }
-    signals.close();
     talk.end(global)
 }
 
@@ -97,15 +95,4 @@ pub fn connection(note: &Note, group: &GroupName) -> Option<String> {
 fn print(line: &str) -> bool {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
-}
-
-/// Ctrl-C takes leave of the group; a second one doesn't wait for it.
-fn stop_on_signals(voice: &Voice) -> Result<signal_hook::iterator::Handle, Failure> {
-    let broken = |error| Failure::refused(format!("signals can't be listened to: {error}"));
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(broken)?;
-    let handle = signals.handle();
-    let voice = voice.clone();
-    let listen = move || signals.forever().for_each(|_| voice.stop());
-    std::thread::Builder::new().name("signals".into()).spawn(listen).map_err(broken)?;
-    Ok(handle)
 }

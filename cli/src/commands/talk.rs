@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 use chatring_admin::state::Lists;
-use chatring_admin::{Failure, text};
+use chatring_admin::{Failure, interrupt, text};
 use chatring_config::is_loopback;
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
 use chatring_machines::command::Account;
@@ -28,7 +28,7 @@ pub struct TalkArgs {
     #[arg(value_parser = group_name)]
     pub group: GroupName,
     /// What to be called; a guest's name without it
-    #[arg(long, value_parser = nick)]
+    #[arg(long, value_name = "NAME", value_parser = nick)]
     pub nick: Option<String>,
     /// The group's key, if it has one
     #[arg(long)]
@@ -50,6 +50,8 @@ pub struct Talk {
     lists: Option<Lists>,
     ending: Ending,
     trouble: Trouble,
+    /// Ctrl-C, where someone listens for it, takes leave.
+    _interrupt: interrupt::Guard,
 }
 
 /// What the reactor said last of a server that it can't talk to.
@@ -94,7 +96,9 @@ impl Talk {
         let run = move || reactor.run().map(drop).map_err(|error| Failure::refused(format!("the client had to end: {error}")));
         let reactor = std::thread::Builder::new().name("client".into()).spawn(run);
         let reactor = reactor.map_err(|error| Failure::refused(format!("no thread can be started: {error}")))?;
-        Ok(Talk { session, handle, reactor, lists, ending: Ending::default(), trouble })
+        let voice = Voice { handle: handle.clone() };
+        let _interrupt = interrupt::on(move || voice.stop());
+        Ok(Talk { session, handle, reactor, lists, ending: Ending::default(), trouble, _interrupt })
     }
 
     /// Reaches the client from other threads.

@@ -23,7 +23,7 @@ pub enum TokenCommand {
 #[derive(Clone, Debug, Args)]
 pub struct MakeArgs {
     /// Whose it is: an account's name, which is its nick, too
-    #[arg(value_name = "NAME", value_parser = account::nick)]
+    #[arg(value_name = "ACCOUNT", value_parser = account::nick)]
     name: Nick,
     /// The file with the key that signs it
     #[arg(long, value_name = "FILE")]

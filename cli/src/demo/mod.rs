@@ -10,6 +10,7 @@ mod plan;
 mod words;
 
 use anyhow::{Context, bail};
+use chatring_admin::interrupt;
 use children::Child;
 use files::Files;
 use plan::Plan;
@@ -58,10 +59,16 @@ fn odd(text: &str) -> Result<u8, String> {
 /// Runs a demo until it is interrupted.
 pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The second one ends the demo at once; the children notice.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone()).context("listening for signals")?;
-        signal_hook::flag::register(signal, stop.clone()).context("listening for signals")?;
+    let _interrupt = {
+        let stop = stop.clone();
+        interrupt::on(move || stop.store(true, Ordering::Relaxed))
+    };
+    // A demo from a prompt leaves the prompt alone.
+    if interrupt::listen().context("listening for signals")? {
+        for signal in [SIGINT, SIGTERM] {
+            // The second one ends the demo at once; the children notice.
+            signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone()).context("listening for signals")?;
+        }
     }
     let plan = Plan::new(args.directories, args.super_nodes, args.base_port)?;
     let mut files = Files::write(&plan, args.dir, args.ready_file)?;

@@ -12,6 +12,7 @@ pub mod plugins;
 pub mod process;
 pub mod redis;
 pub mod schema;
+pub mod terminal;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -85,8 +85,8 @@ pub struct Watch<'w> {
 }
 
 impl Watch<'_> {
-    /// Makes all checks, or those whose names begin with one of these, and what they need. `hear` is told of each as it ends.
-    pub fn run(&self, only: &[String], mut hear: impl FnMut(&Report, &Outcome)) -> io::Result<Report> {
+    /// Makes all checks, or those whose names begin with one of these, and what they need. `hear` is told of each as it ends, and says whether to go on.
+    pub fn run(&self, only: &[String], mut hear: impl FnMut(&Report, &Outcome) -> bool) -> io::Result<Report> {
         let wanted = wanted(only);
         let mut report = Report::default();
         let mut passed = BTreeSet::new();
@@ -106,8 +106,11 @@ impl Watch<'_> {
             if outcome.result == Result::Passed || forgiven(check, &outcome) {
                 passed.insert(check.name);
             }
-            hear(&report, &outcome);
+            let go_on = hear(&report, &outcome);
             report.checks.push(outcome);
+            if !go_on {
+                break;
+            }
         }
         Ok(report)
     }

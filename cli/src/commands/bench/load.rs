@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use chatring_admin::Failure;
+use chatring_admin::{Failure, interrupt};
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -129,7 +129,7 @@ impl Load {
     pub fn settle(&mut self, span: Duration) -> Result<(), Failure> {
         let end = Instant::now() + span;
         while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-            self.turn(left)?;
+            self.turn(left.min(Duration::from_millis(100)))?;
         }
         Ok(())
     }
@@ -197,6 +197,7 @@ impl Load {
     }
 
     fn turn(&mut self, timeout: Duration) -> Result<(), Failure> {
+        interrupt::check()?;
         if let Err(error) = self.poll.poll(&mut self.events, Some(timeout))
             && error.kind() != ErrorKind::Interrupted
         {

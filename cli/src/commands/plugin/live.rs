@@ -23,6 +23,7 @@ pub struct At {
 #[derive(Clone, Debug, Args)]
 pub struct Named {
     /// Its name
+    #[arg(value_name = "PLUGIN")]
     name: String,
     #[command(flatten)]
     at: At,
@@ -60,6 +61,7 @@ pub struct FromFile {
 #[derive(Clone, Debug, Args)]
 pub struct Swap {
     /// Its name
+    #[arg(value_name = "PLUGIN")]
     name: String,
     /// The shared library with the other one, on this machine
     file: PathBuf,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use chatring_admin::text::clean;
-use chatring_admin::{Failure, Form, Output, Sheet, may_colour};
+use chatring_admin::{Failure, Form, Output, Sheet, interrupt, may_colour};
 use chatring_verify::{Case, Outcome, Report, Result as End, Watch};
 use serde_json::json;
 
@@ -47,7 +47,15 @@ pub fn run(args: VerifyArgs, output: &Form) -> Result<(), Failure> {
     let watch = Watch { case, command: &command };
     let mut shown = Shown { human: *output == Form::of(Output::Table), colour: may_colour(&std::io::stdout()), headed: false };
     shown.line(&format!("{}, seed {seed}", clean(&args.file.display().to_string())));
-    let report = watch.run(&args.only, |report, outcome| shown.outcome(report, outcome));
+    // The child that was at work hears of a Ctrl-C, too, and what became of it says nothing.
+    let report = watch.run(&args.only, |report, outcome| {
+        let go_on = interrupt::check().is_ok();
+        if go_on {
+            shown.outcome(report, outcome);
+        }
+        go_on
+    });
+    interrupt::check()?;
     let report = report.map_err(|error| Failure::refused(format!("this program can't start itself: {error}")))?;
     if report.checks.is_empty() {
         return Err(Failure::usage("no check has a name that begins so").advise("Without --only all are made, and their names are shown."));
@@ -76,8 +84,10 @@ pub fn before_use(file: &Path, config: &str) -> Result<(), Failure> {
         if outcome.is_bad() {
             wrong.push(format!("{}: {}", outcome.check, clean(&outcome.said)));
         }
+        interrupt::check().is_ok()
     };
     let report = watch.run(&[], heard).map_err(|error| Failure::refused(format!("this program can't start itself: {error}")))?;
+    interrupt::check()?;
     if report.is_good() {
         return Ok(());
     }
