@@ -45,6 +45,13 @@ impl Identities {
         self.membership.clone()
     }
 
+    /// Each file of certificates that is in use, and until when what was read there is good, in seconds since 1970.
+    pub fn ends(&self) -> Vec<(String, u64)> {
+        let of_listeners = self.list.iter().filter_map(|identity| Some((identity.files().0, identity.ends()?)));
+        let of_membership = self.membership.iter().flat_map(|membership| membership.ends());
+        of_listeners.chain(of_membership).map(|(file, ends)| (file.display().to_string(), ends)).collect()
+    }
+
     /// Reads them all again. Where the files are no good, what they held before stays in use.
     pub fn read_again(&self) {
         if self.list.is_empty() && self.membership.is_none() {

@@ -5,7 +5,8 @@ use super::center::Center;
 use super::identities::Identities;
 use super::lifecycle::Role;
 use super::plugins;
-use super::ports::{NodePorts, Ports};
+use super::ports::NodePorts;
+use super::watch::{Kind, Name, Watch};
 use anyhow::Context;
 use chatring_config::{Config, Directory, ListenerLimits, SuperNode};
 use chatring_host::Plugins;
@@ -28,17 +29,18 @@ pub fn all(
     config: &Config,
     plugins: &Plugins,
     identities: &Identities,
-    ports: Ports,
+    (directory_port, node_ports): (Option<std::net::TcpListener>, Vec<NodePorts>),
     judges: &Arc<JudgePool>,
     bots: &Bots,
     center: &Center,
+    watch: &Watch,
 ) -> anyhow::Result<Vec<Role>> {
-    let roles = Roles { config, plugins, identities, judges, bots, center };
+    let roles = Roles { config, plugins, identities, judges, bots, center, watch };
     let mut all = Vec::new();
-    if let (Some(directory), Some(port)) = (&config.directory, ports.directory) {
+    if let (Some(directory), Some(port)) = (&config.directory, directory_port) {
         all.push(roles.directory(directory, port)?);
     }
-    for (node, ports) in config.super_nodes.iter().zip(ports.nodes) {
+    for (node, ports) in config.super_nodes.iter().zip(node_ports) {
         all.push(roles.super_node(node, ports)?);
     }
     Ok(all)
@@ -51,6 +53,7 @@ struct Roles<'a> {
     judges: &'a Arc<JudgePool>,
     bots: &'a Bots,
     center: &'a Center,
+    watch: &'a Watch,
 }
 
 impl Roles<'_> {
@@ -95,7 +98,8 @@ impl Roles<'_> {
         };
         let mut setup = self.setup(vec![listening])?;
         setup.store = Some(Box::new(store));
-        self.role("directory".to_string(), true, span, machine, setup).map(|(role, _)| role)
+        let name = Name { kind: Kind::Directory, node: directory.advertise.to_string() };
+        self.role(("directory".to_string(), name), true, span, machine, setup).map(|(role, _)| role)
     }
 
     fn super_node(&self, node: &SuperNode, ports: NodePorts) -> anyhow::Result<Role> {
@@ -145,7 +149,9 @@ impl Roles<'_> {
             machine.restore(kept);
             setup.keep = Some(keep);
         }
-        let (role, handle) = self.role(format!("node {}", node.name), false, span, machine, setup)?;
+        let kind = if node.in_ring { Kind::SuperNode } else { Kind::Gateway };
+        let name = Name { kind, node: node.name.to_string() };
+        let (role, handle) = self.role((format!("node {}", node.name), name), false, span, machine, setup)?;
         self.bots.speak_through(handle);
         Ok(role)
     }
@@ -194,7 +200,7 @@ impl Roles<'_> {
         })
     }
 
-    fn role<M>(&self, name: String, last: bool, span: Span, machine: M, setup: Setup) -> anyhow::Result<(Role, Handle)>
+    fn role<M>(&self, (name, seen_as): (String, Name), last: bool, span: Span, machine: M, setup: Setup) -> anyhow::Result<(Role, Handle)>
     where
         M: Machine + Send + 'static,
     {
@@ -211,6 +217,7 @@ impl Roles<'_> {
         let handle = reactor.handle();
         let speaks = handle.clone();
         self.center.reach(handle.clone());
+        self.watch.role(seen_as, handle.clone());
         let run = move || span.in_scope(|| reactor.run()).map(drop).map_err(anyhow::Error::from);
         let stop = move || {
             // Its mailbox is full only if it doesn't run any more, or not in time: then the wait for it ends otherwise.

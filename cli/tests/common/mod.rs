@@ -11,6 +11,7 @@ pub mod network;
 pub mod plugins;
 pub mod process;
 pub mod redis;
+pub mod watch;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
