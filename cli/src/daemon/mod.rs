@@ -21,6 +21,7 @@ use chatring_config::{Config, LoadError, LogFormat};
 use chatring_host::{Hooks, Plugins};
 use chatring_reactor::JudgePool;
 use identities::Identities;
+use roles::Roles;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -112,7 +113,8 @@ fn serve(
     let ports = ports::Ports::bind(config)?;
     let center = Center::new();
     let watch = Arc::new(Watch::new(identities, center.watch()));
-    let roles = roles::all(config, &plugins, identities, (ports.directory, ports.nodes), judges, bots, &center, &watch)?;
+    let roles = Roles { config, plugins: &plugins, identities, judges, bots, center: &center, watch: &watch };
+    let roles = roles.all(ports.directory, ports.nodes)?;
     for plugin in plugins.list() {
         tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
     }

@@ -24,39 +24,30 @@ use chatring_storage::{GroupLogs, LogOptions, SqliteStore};
 use std::sync::Arc;
 use tracing::Span;
 
-/// Everything this process is.
-pub fn all(
-    config: &Config,
-    plugins: &Plugins,
-    identities: &Identities,
-    (directory_port, node_ports): (Option<std::net::TcpListener>, Vec<NodePorts>),
-    judges: &Arc<JudgePool>,
-    bots: &Bots,
-    center: &Center,
-    watch: &Watch,
-) -> anyhow::Result<Vec<Role>> {
-    let roles = Roles { config, plugins, identities, judges, bots, center, watch };
-    let mut all = Vec::new();
-    if let (Some(directory), Some(port)) = (&config.directory, directory_port) {
-        all.push(roles.directory(directory, port)?);
-    }
-    for (node, ports) in config.super_nodes.iter().zip(node_ports) {
-        all.push(roles.super_node(node, ports)?);
-    }
-    Ok(all)
-}
-
-struct Roles<'a> {
-    config: &'a Config,
-    plugins: &'a Plugins,
-    identities: &'a Identities,
-    judges: &'a Arc<JudgePool>,
-    bots: &'a Bots,
-    center: &'a Center,
-    watch: &'a Watch,
+/// What all roles are made of.
+pub struct Roles<'a> {
+    pub config: &'a Config,
+    pub plugins: &'a Plugins,
+    pub identities: &'a Identities,
+    pub judges: &'a Arc<JudgePool>,
+    pub bots: &'a Bots,
+    pub center: &'a Center,
+    pub watch: &'a Watch,
 }
 
 impl Roles<'_> {
+    /// Everything this process is, at these ports.
+    pub fn all(&self, directory_port: Option<std::net::TcpListener>, node_ports: Vec<NodePorts>) -> anyhow::Result<Vec<Role>> {
+        let mut all = Vec::new();
+        if let (Some(directory), Some(port)) = (&self.config.directory, directory_port) {
+            all.push(self.directory(directory, port)?);
+        }
+        for (node, ports) in self.config.super_nodes.iter().zip(node_ports) {
+            all.push(self.super_node(node, ports)?);
+        }
+        Ok(all)
+    }
+
     fn directory(&self, directory: &Directory, port: std::net::TcpListener) -> anyhow::Result<Role> {
         let span = tracing::info_span!("directory");
         let network = &self.config.network;
