@@ -18,8 +18,7 @@ pub fn page(watch: &Watch) -> Page {
     single(&mut page, &BUILD, [(vec![("version", env!("CARGO_PKG_VERSION"))], 1.0)]);
     put(&mut page, PROCESS, &[(vec![], Process::look(watch.started))]);
     put_roles(&mut page, &view.roles, watch.is_stopping());
-    let mut files = watch.identities.ends();
-    files.sort();
+    let files = watch.identities.ends();
     single(&mut page, &CERTIFICATE, files.iter().map(|(file, ends)| (vec![("file", file.as_str())], *ends as f64)));
     put_plugins(&mut page, &view);
     page
