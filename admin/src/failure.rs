@@ -24,10 +24,17 @@ pub enum FailureKind {
     Usage = 2,
     /// Nobody answers.
     Unreachable = 3,
+    /// Several nodes serve one group.
+    TwoMasters = 4,
+    /// Someone is in a group that nobody serves.
+    Orphan = 5,
+    /// A node goes by an older ring than others.
+    Stale = 6,
 }
 
 /// What `--help` says of exit codes.
-pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or blocked, 2 wrong usage, 3 nobody answers.";
+pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or blocked, 2 wrong usage, 3 nobody answers.
+Of `ring why` also: 4 a group has two masters, 5 a group is orphaned, 6 a node goes by an older ring.";
 
 impl Failure {
     /// A server said no.

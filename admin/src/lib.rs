@@ -4,11 +4,15 @@
 //! text that is safe to print. Whoever connects, connects elsewhere.
 #![warn(missing_docs)]
 
+pub mod census;
 pub mod chat;
+pub mod claims;
 pub mod complete;
 pub mod console;
 mod failure;
 mod output;
+pub mod plan;
+pub mod plot;
 pub mod prompt;
 pub mod reference;
 pub mod render;

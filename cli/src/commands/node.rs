@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chatring_admin::{Failure, render};
-use chatring_machines::command::{ClientCommand, NodeAsk};
+use chatring_machines::command::{ClientCommand, If, NodeAsk};
 use chatring_machines::event::Reply;
 use chatring_machines::names::NodeKey;
 use chatring_machines::wire::Rest;
@@ -62,7 +62,9 @@ pub fn run(command: NodeCommand, global: &Global) -> Result<(), Failure> {
         },
         NodeCommand::Drain(args) => drain(&args, global)?,
         NodeCommand::Pending => {
-            match net::ask(global.servers(), vec![ClientCommand::Node { what: NodeAsk::Pending, node: None }.into()])?.pop() {
+            match net::ask(global.servers(), vec![ClientCommand::Node { what: NodeAsk::Pending, node: None, only: If::default() }.into()])?
+                .pop()
+            {
                 Some(Reply::PendingNodes { cells }) => global.output.show(&render::pending_nodes(&cells.0)),
                 _ => return Err(net::no_directory(global)),
             }
@@ -89,7 +91,7 @@ fn rule(what: NodeAsk, now: &str, Key { node }: &Key, global: &Global) -> Result
             })?
         }
     };
-    match net::ask(global.servers(), vec![ClientCommand::Node { what, node: Some(key.clone()) }.into()])?.pop() {
+    match net::ask(global.servers(), vec![ClientCommand::Node { what, node: Some(key.clone()), only: If::default() }.into()])?.pop() {
         Some(Reply::Ok { .. }) => global.output.show(&render::done(key.as_str(), now)),
         _ => return Err(net::no_directory(global)),
     }
@@ -104,13 +106,21 @@ fn drain(args: &DrainArgs, global: &Global) -> Result<(), Failure> {
     let node = match view.nodes.iter().find(|node| node.key.as_str() == args.node || *node.name == *args.node) {
         Some(node) => {
             let key = node.key.clone();
-            handoff::change(ClientCommand::Drain { node: key.clone() }, left_ms(until), global)?;
+            handoff::change(ClientCommand::Drain { node: key.clone(), only: If::default() }, left_ms(until), global)?;
             key
         }
         None => NodeKey::new(&args.node).map_err(|_| {
             Failure::refused(format!("no super node '{}' is in the ring", args.node)).advise("`chatctl node list` shows them.")
         })?,
     };
+    wait_until_empty(&node, until, global)?;
+    global.output.show(&render::drained(&node, began.elapsed()));
+    Ok(())
+}
+
+/// Until a node that is out of the ring has no groups and no native clients any more.
+pub fn wait_until_empty(node: &NodeKey, until: Instant, global: &Global) -> Result<(), Failure> {
+    let began = Instant::now();
     let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?.to_string();
     loop {
         let held = match held(&address, left_ms(until), global) {
@@ -121,14 +131,13 @@ fn drain(args: &DrainArgs, global: &Global) -> Result<(), Failure> {
             }
         };
         if held == (Held { groups: 0, clients: 0 }) {
-            global.output.show(&render::drained(&node, began.elapsed()));
             return Ok(());
         }
         if Instant::now() >= until {
             let Held { groups, clients } = held;
             return Err(Failure::refused(format!(
                 "{node} is out of the ring, but still has {groups} groups and {clients} native clients after {} s",
-                args.patience.timeout
+                began.elapsed().as_secs()
             ))
             .advise("Run the command again to wait on; `chatctl check` says what blocks groups."));
         }
@@ -137,7 +146,7 @@ fn drain(args: &DrainArgs, global: &Global) -> Result<(), Failure> {
 }
 
 /// What is left of a patience; a last look is always taken.
-fn left_ms(until: Instant) -> u64 {
+pub fn left_ms(until: Instant) -> u64 {
     let left = until.saturating_duration_since(Instant::now()).as_millis();
     u64::try_from(left).unwrap_or(u64::MAX).max(1_000)
 }

@@ -382,6 +382,10 @@ impl SuperNode {
                 Letter::Directory(command) => self.home.send(ctx!(self, now, effects), command),
                 Letter::Check { asker, group } => self.master.forced_check(ctx!(self, now, effects), asker, group),
                 Letter::Checked { asker, cells } => self.edge.checked(ctx!(self, now, effects), asker, cells),
+                Letter::Claim { asker, group } => {
+                    let claim = Box::new(self.master.group_claim(ctx!(self, now, effects), &group));
+                    self.edge.claimed_here(ctx!(self, now, effects), asker, claim);
+                }
             }
         }
     }

@@ -129,7 +129,7 @@ impl Master {
     }
 
     /// What keeps a group from being where and what it should be.
-    fn why_blocked(&self, ctx: &Ctx<'_>, name: &GroupName, holding: &Holding) -> Option<String> {
+    pub(super) fn why_blocked(&self, ctx: &Ctx<'_>, name: &GroupName, holding: &Holding) -> Option<String> {
         match holding {
             Holding::Opening(opening) => {
                 let spans = self.spans(ctx, name);
