@@ -109,8 +109,11 @@ impl Picture {
         };
         for dot in &self.dots {
             let (x, y) = place(dot.at, radius * (0.5 + 0.34 * depth(dot.at)));
-            if let Some((cell, bit)) = canvas.cell(x, y) {
-                (cell.dots, cell.of) = (cell.dots | bit, Some(dot.to.unwrap_or(dot.of)));
+            // Four dots: one alone is hard to see.
+            for (aside, below) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+                if let Some((cell, bit)) = canvas.cell(x + aside, y + below) {
+                    (cell.dots, cell.of) = (cell.dots | bit, Some(dot.to.unwrap_or(dot.of)));
+                }
             }
         }
         let around = (radius * TAU * 2.0) as u64;

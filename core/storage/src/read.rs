@@ -24,8 +24,9 @@ const WHEREABOUTS: &str = "SELECT session, nick, user, host, account, real, node
                            WHERE nick = ? COLLATE NOCASE ORDER BY group_name, session LIMIT ?";
 const GROUPS_FROM: &str = "SELECT name, master, topic FROM groups WHERE name >= ? ORDER BY name";
 const MEMBER_COUNT: &str = "SELECT count(*) FROM members WHERE group_name = ?";
-/// Reads the names of all groups, master by master, and counts the members of each.
-const LOADS: &str = "SELECT master, count(*), sum((SELECT count(*) FROM members WHERE group_name = name)) FROM groups GROUP BY master";
+/// Reads all memberships once, in their order, and sorts nothing but the counts of groups.
+const LOADS: &str = "SELECT master, count(*), coalesce(sum(n), 0) FROM groups
+  LEFT JOIN (SELECT group_name, count(*) AS n FROM members GROUP BY group_name) ON group_name = name GROUP BY master";
 const PLACES: &str = "SELECT name, master, seq FROM groups WHERE name > ? ORDER BY name LIMIT ?";
 const NEAR_COUNT: &str = "SELECT count(*), coalesce(sum(node = ?), 0) FROM members WHERE group_name = ?";
 const PEOPLE: &str = "SELECT count(DISTINCT session) FROM members";
@@ -370,8 +371,8 @@ mod tests {
         let steps = plan(&opened.conn, PEOPLE);
         assert_eq!(steps, ["SCAN members USING COVERING INDEX members_by_session"]);
         let steps = plan(&opened.conn, LOADS);
-        assert!(steps[0].starts_with("SCAN groups USING COVERING INDEX groups_by_master"), "{steps:?}");
-        assert!(steps.iter().any(|step| step.starts_with("SEARCH members USING")), "{steps:?}");
+        assert!(steps.iter().any(|step| step.starts_with("SCAN members USING PRIMARY KEY") || step == "SCAN members"), "{steps:?}");
+        assert!(steps.iter().any(|step| step.starts_with("SCAN groups USING COVERING INDEX groups_by_master")), "{steps:?}");
         let steps = plan(&opened.conn, ORPHANS);
         assert!(!steps.iter().any(|step| step.starts_with("SCAN groups")), "{steps:?}");
         assert!(

@@ -45,6 +45,10 @@ pub(super) enum Shape {
 }
 
 impl Question {
+    fn is_of_loads(&self) -> bool {
+        matches!(self.shape, Shape::Nodes | Shape::Loads)
+    }
+
     pub(super) fn is_clients(&self) -> bool {
         !matches!(self.shape, Shape::Peer(_))
     }
@@ -61,14 +65,27 @@ impl Directory {
             return;
         }
         self.client_questions += usize::from(is_clients);
+        // All memberships are counted for it: once, however many ask meanwhile.
+        let is_under_way = query == Query::Loads && self.questions.values().any(Question::is_of_loads);
         let ticket = self.ticket();
         self.questions.insert(ticket, question);
-        effects.push(Effect::Query { ticket, query });
+        if !is_under_way {
+            effects.push(Effect::Query { ticket, query });
+        }
         self.owe(now, conn, 1, is_clients, effects);
     }
 
-    /// The store answered.
+    /// The store answered: who asked, and all who asked the same meanwhile and were not asked for.
     pub(super) fn answered(&mut self, now: Time, ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
+        if let Answer::Loads(_) = answer {
+            let same = self.questions.iter().filter(|(other, question)| **other != ticket && question.is_of_loads());
+            let same: Vec<Ticket> = same.map(|(other, _)| *other).collect();
+            same.into_iter().for_each(|other| self.answer(now, other, answer.clone(), effects));
+        }
+        self.answer(now, ticket, answer, effects);
+    }
+
+    fn answer(&mut self, now: Time, ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
         let Some(question) = self.questions.remove(&ticket) else { return };
         self.client_questions -= usize::from(question.is_clients());
         let conn = question.conn;
