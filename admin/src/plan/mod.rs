@@ -25,7 +25,7 @@ const ROW_BYTES: u64 = 256;
 const TEXT_BYTES: u64 = 64;
 /// Entries that a log keeps, unless a node is told otherwise (`super_node.limits.log_entries`).
 const LOG_ENTRIES: u64 = 1_000;
-/// Bytes of copies that one node takes in a second, and groups among them: what one process on a busy machine did.
+/// Bytes of copies that one node takes in a second, and groups among them: assumed, and low for a machine that has nothing else to do.
 const BYTES_PER_SECOND: u64 = 16 << 20;
 const GROUPS_PER_SECOND: u64 = 2_000;
 /// Groups that an edge attaches to their new masters at once, and then in a second; native clients that a node lets in, in a second (`docs/limits.md`).
@@ -223,7 +223,7 @@ impl Work {
         Work { copies: sum(|load| load.copies), bytes: sum(|load| load.bytes), ms }
     }
 
-    /// About how long it takes: all nodes take in their copies at the same time, as fast as one did when this was measured, or as many groups a second, whichever is slower; then edges look for the new masters, and native clients are let in,
+    /// About how long it takes: all nodes take in their copies at the same time, so many bytes or so many groups a second, whichever takes longer; then edges look for the new masters, and native clients are let in,
     /// at the rates at which nodes do that. The slowest node counts.
     pub fn seconds(&self) -> f64 {
         self.ms as f64 / 1_000.0

@@ -383,8 +383,9 @@ impl SuperNode {
                 Letter::Check { asker, group } => self.master.forced_check(ctx!(self, now, effects), asker, group),
                 Letter::Checked { asker, cells } => self.edge.checked(ctx!(self, now, effects), asker, cells),
                 Letter::Claim { asker, group } => {
-                    let claim = Box::new(self.master.group_claim(ctx!(self, now, effects), &group));
-                    self.edge.claimed_here(ctx!(self, now, effects), asker, claim);
+                    let ctx = ctx!(self, now, effects);
+                    let claim = Box::new(self.master.group_claim(ctx, &group));
+                    self.edge.claimed_here(ctx, asker, claim);
                 }
             }
         }
