@@ -189,7 +189,7 @@ fn arc(svg: &mut Svg, part: Part, radius: f64) {
 
 /// Hues that are far from each other for neighbouring numbers; every other one is lighter.
 fn colour(ix: usize) -> String {
-    hex(ix, if ix % 2 == 0 { 0.52 } else { 0.66 })
+    hex(ix, if ix.is_multiple_of(2) { 0.52 } else { 0.66 })
 }
 
 fn dark(ix: usize) -> String {
