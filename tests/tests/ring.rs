@@ -12,7 +12,7 @@ use chatring_machines::super_node::NodeTiming;
 use chatring_machines::time::Jitter;
 use chatring_tests::person::Style;
 use chatring_tests::story::Story;
-use chatring_tests::world::{Pid, World};
+use chatring_tests::world::{Pid, WATCHER, World};
 
 /// A network with an operator at the machine of the directory server.
 struct Office {
@@ -187,6 +187,8 @@ impl Watched {
         for (node, watcher) in self.nodes.clone().into_iter().zip(self.watchers.clone()) {
             let key = self.office.story.world.key(node);
             let answer = if self.office.story.world.is_alive(node) {
+                let (name, secret) = WATCHER;
+                self.office.story.asks(watcher, &["OPERATOR", name, secret], |event| matches!(event, Event::Reply(Reply::Text { .. })));
                 let is_claim = |event: &Event| matches!(event, Event::Reply(Reply::ClaimIs { .. }));
                 match self.office.story.asks(watcher, &["CLAIM", self.group.as_str()], is_claim) {
                     Event::Reply(Reply::ClaimIs { claim }) if claim.node == key => Ok(*claim),

@@ -6,7 +6,7 @@ use chatring_machines::view::{Metric, RingParams};
 use chatring_tests::ear::Sound;
 use chatring_tests::person::Style;
 use chatring_tests::story::Story;
-use chatring_tests::world::{Options, Pid, Role, World};
+use chatring_tests::world::{Options, Pid, Role, WATCHER, World};
 
 /// Three nodes, and someone at each of them in `#erlang`.
 fn three_in_erlang(seed: u64) -> (Story, Vec<Pid>) {
@@ -438,6 +438,8 @@ fn check_says_what_is_kept_and_what_moved() {
     let group = story.group_at(0);
     let joe = story.person("joe", 0);
     story.enter(joe, &group);
+    let (name, secret) = WATCHER;
+    story.asks(joe, &["OPERATOR", name, secret], |event| matches!(event, Event::Reply(Reply::Text { .. })));
     let checked = story.asks(joe, &["CHECK"], |event| matches!(event, Event::Reply(Reply::Checked { .. })));
     let Event::Reply(Reply::Checked { cells }) = checked else { unreachable!() };
     assert!(cells.0.windows(2).any(|pair| *pair[0] == *group && &*pair[1] == "kept"), "{cells:?}");

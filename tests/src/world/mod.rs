@@ -33,7 +33,7 @@ use chatring_machines::peer::{LinkEvent, PeerCommand};
 use chatring_machines::time::{Jitter, Time};
 use chatring_machines::wire::Text;
 
-pub use cluster::address_of;
+pub use cluster::{WATCHER, address_of};
 pub use options::{Loss, Lost, Options, Sabotage, Spoken};
 pub use process::{Pid, Role};
 pub use registry::{Gone, Moment, Registered, Registry};
