@@ -11,7 +11,7 @@ use chatring_machines::wire::Text;
 use chatring_reactor::{Exchange, Handle, OnPlugin, PluginAnswer};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,9 +23,29 @@ const CENSUS: Duration = Duration::from_millis(500);
 
 /// For the roles: they hand wishes in, and are reached when something changes.
 pub struct Center {
-    wishes: SyncSender<(PluginWish, PluginAnswer)>,
-    waiting: Receiver<(PluginWish, PluginAnswer)>,
+    wishes: SyncSender<Job>,
+    waiting: Receiver<Job>,
     roles: Arc<Mutex<Vec<Handle>>>,
+}
+
+/// What the thread does.
+enum Job {
+    /// An operator wants something.
+    Grant(PluginWish, PluginAnswer),
+    /// Someone watches.
+    Look(Sender<Vec<PluginInfo>>),
+}
+
+/// For whoever watches.
+pub struct PluginWatch(SyncSender<Job>);
+
+impl PluginWatch {
+    /// How the plugins are. `None` where nobody has the time to say so.
+    pub fn look(&self, patience: Duration) -> Option<Vec<PluginInfo>> {
+        let (tell, told) = std::sync::mpsc::channel();
+        self.0.try_send(Job::Look(tell)).ok()?;
+        told.recv_timeout(patience).ok()
+    }
 }
 
 /// What the thread has.
@@ -64,11 +84,17 @@ impl Center {
     pub fn hook(&self) -> OnPlugin {
         let wishes = self.wishes.clone();
         Arc::new(move |wish, answer| {
-            if let Err(error) = wishes.try_send((wish, answer)) {
-                let (std::sync::mpsc::TrySendError::Full((_, answer)) | std::sync::mpsc::TrySendError::Disconnected((_, answer))) = error;
+            if let Err(TrySendError::Full(Job::Grant(_, answer)) | TrySendError::Disconnected(Job::Grant(_, answer))) =
+                wishes.try_send(Job::Grant(wish, answer))
+            {
                 answer(Err("too much is wanted of the plugins: try again in a moment".into()));
             }
         })
+    }
+
+    /// For whoever watches. Until it is dropped the plugins don't end.
+    pub fn watch(&self) -> PluginWatch {
+        PluginWatch(self.wishes.clone())
     }
 
     /// A role runs.
@@ -78,9 +104,13 @@ impl Center {
 }
 
 impl Keeper {
-    fn work(mut self, waiting: Receiver<(PluginWish, PluginAnswer)>) {
-        while let Ok((wish, answer)) = waiting.recv() {
-            answer(self.grant(&wish).map_err(Text::from));
+    fn work(mut self, waiting: Receiver<Job>) {
+        while let Ok(job) = waiting.recv() {
+            match job {
+                Job::Grant(wish, answer) => answer(self.grant(&wish).map_err(Text::from)),
+                // Whoever asked may have given up.
+                Job::Look(tell) => drop(tell.send(self.plugins.list())),
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use chatring_config::{Certificates, Config, ConfigError, Placed, Tls};
 use chatring_machines::certificate::Title;
 use chatring_machines::names::NodeKey;
 use chatring_reactor::{Identity, IdentityError, Membership};
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +44,18 @@ impl Identities {
     /// What proves to other nodes who we are, where the network has certificates.
     pub fn membership(&self) -> Option<Arc<Membership>> {
         self.membership.clone()
+    }
+
+    /// Each file of certificates that is in use, once, and until when what was read there is good, in seconds since 1970.
+    pub fn ends(&self) -> BTreeMap<String, u64> {
+        let of_listeners = self.list.iter().filter_map(|identity| Some((identity.files().0, identity.ends()?)));
+        let of_membership = self.membership.iter().flat_map(|membership| membership.ends());
+        let mut all = BTreeMap::new();
+        for (file, ends) in of_listeners.chain(of_membership) {
+            let first = all.entry(file.display().to_string()).or_insert(ends);
+            *first = ends.min(*first);
+        }
+        all
     }
 
     /// Reads them all again. Where the files are no good, what they held before stays in use.

@@ -53,9 +53,9 @@ pub enum Failure {
     Slow(String),
 }
 
-/// Runs all roles until they have ended. `tell` and `news` are the two ends of one channel, which others may use, too.
-pub fn run(mut roles: Vec<Role>, tell: &Sender<News>, news: &Receiver<News>) -> Result<(), Failure> {
-    let mut running = Running { ended: vec![false; roles.len()], stopping: None, failure: None };
+/// Runs all roles until they have ended. `tell` and `news` are the two ends of one channel, which others may use, too. `at_stop` is called once, when they are told to stop.
+pub fn run(mut roles: Vec<Role>, tell: &Sender<News>, news: &Receiver<News>, at_stop: &dyn Fn()) -> Result<(), Failure> {
+    let mut running = Running { ended: vec![false; roles.len()], stopping: None, failure: None, at_stop };
     for (ix, role) in roles.iter_mut().enumerate() {
         let work = std::mem::replace(&mut role.run, Box::new(|| Ok(())));
         if let Err(error) = spawn(&role.name, ix, work, tell.clone()) {
@@ -81,15 +81,16 @@ pub fn run(mut roles: Vec<Role>, tell: &Sender<News>, news: &Receiver<News>) -> 
     running.failure.map_or(Ok(()), Err)
 }
 
-struct Running {
+struct Running<'a> {
     ended: Vec<bool>,
     /// Until when, once told to stop.
     stopping: Option<Instant>,
     /// The first.
     failure: Option<Failure>,
+    at_stop: &'a dyn Fn(),
 }
 
-impl Running {
+impl Running<'_> {
     fn all_ended(&self) -> bool {
         self.ended.iter().all(|ended| *ended)
     }
@@ -120,7 +121,10 @@ impl Running {
 
     /// Stops those that may go now.
     fn stop(&mut self, roles: &[Role]) {
-        self.stopping.get_or_insert(Instant::now() + END_MAX);
+        if self.stopping.is_none() {
+            self.stopping = Some(Instant::now() + END_MAX);
+            (self.at_stop)();
+        }
         let first_ended = self.first_ended(roles);
         let may_go = roles.iter().zip(&self.ended).filter(|(role, ended)| !**ended && role.last == first_ended);
         may_go.for_each(|(role, _)| (role.stop)());
@@ -186,7 +190,9 @@ mod tests {
         let log = Arc::default();
         let roles = vec![patient("directory", true, &log), patient("node", false, &log)];
         tell.send(News::Signal("test")).unwrap();
-        assert_eq!(run(roles, &tell, &news), Ok(()));
+        let stops = std::cell::Cell::new(0);
+        assert_eq!(run(roles, &tell, &news, &|| stops.set(stops.get() + 1)), Ok(()));
+        assert_eq!(stops.get(), 1);
         assert_eq!(*log.lock().unwrap(), ["node", "directory"]);
     }
 
@@ -195,7 +201,7 @@ mod tests {
     fn check(failing: Role, expect: &str) {
         let (tell, news) = channel();
         let log = Arc::default();
-        let result = run(vec![failing, patient("other", true, &log)], &tell, &news);
+        let result = run(vec![failing, patient("other", true, &log)], &tell, &news, &|| ());
         assert_eq!(result.unwrap_err().to_string(), expect);
         assert_eq!(*log.lock().unwrap(), ["other"]);
     }
@@ -217,7 +223,7 @@ mod tests {
             let _ = held.recv();
             Ok(())
         });
-        assert_eq!(run(vec![stubborn], &tell, &news), Err(Failure::Impatient("stubborn".into())));
+        assert_eq!(run(vec![stubborn], &tell, &news, &|| ()), Err(Failure::Impatient("stubborn".into())));
         drop(hold);
     }
 }

@@ -11,9 +11,11 @@ mod lifecycle;
 mod plugins;
 mod ports;
 mod roles;
+mod watch;
 mod words;
 
 use crate::logging;
+use anyhow::Context;
 use audit::Audit;
 use bots::Bots;
 use center::Center;
@@ -21,9 +23,12 @@ use chatring_config::{Config, LoadError, LogFormat};
 use chatring_host::{Hooks, Plugins};
 use chatring_reactor::JudgePool;
 use identities::Identities;
+use roles::Roles;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use watch::systemd::Systemd;
+use watch::{Token, Watch};
 
 /// What a daemon can be told.
 #[derive(Clone, Debug, clap::Args)]
@@ -106,23 +111,53 @@ fn serve(
     exit_with_stdin: bool,
 ) -> anyhow::Result<()> {
     let (tell, news) = std::sync::mpsc::channel();
-    let renewed = identities.clone();
-    words::listen(&tell, exit_with_stdin, move || renewed.read_again())?;
+    let systemd = Arc::new(Systemd::from_env());
+    let token = token(config)?;
+    words::listen(&tell, exit_with_stdin, read_again(identities.clone(), token.clone(), systemd.clone()))?;
     allow_connections(config);
     let ports = ports::Ports::bind(config)?;
     let center = Center::new();
-    let roles = roles::all(config, &plugins, (identities, audit), ports, judges, bots, &center)?;
+    let watch = Arc::new(Watch::new(identities, center.watch()));
+    let roles = Roles { config, plugins: &plugins, identities, audit, judges, bots, center: &center, watch: &watch };
+    let roles = roles.all(ports.directory, ports.nodes)?;
     for plugin in plugins.list() {
         tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
     }
     let stopped = center.start(plugins, config)?;
-    lifecycle::run(roles, &tell, &news)?;
+    if let (Some(admin), Some(listener)) = (&config.admin, ports.admin) {
+        tracing::info!("listening at {} for HTTP: /metrics, /healthz, /readyz", admin.listen);
+        watch::serve(listener, token, watch.clone()).context("starting the thread that answers HTTP")?;
+    }
+    systemd.start(watch.clone()).context("starting the thread that tells systemd")?;
+    let at_stop = || {
+        watch.stop();
+        systemd.stopping();
+    };
+    lifecycle::run(roles, &tell, &news, &at_stop)?;
+    watch.let_plugins_go();
     // One that hangs is not waited for.
     if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(PLUGINS_END_MAX) {
         tracing::warn!("a plugin does not stop; it is left alone");
     }
     tracing::info!("ended in good order");
     Ok(())
+}
+
+/// What whoever watches has to show, if anything.
+fn token(config: &Config) -> anyhow::Result<Option<Arc<Token>>> {
+    let Some(file) = config.admin.as_ref().and_then(|admin| admin.token_file.as_ref()) else { return Ok(None) };
+    let token = Token::read(file).map_err(|why| config.error(file.place(), format!("admin.token_file: {why}")))?;
+    Ok(Some(Arc::new(token)))
+}
+
+/// What SIGHUP is for.
+fn read_again(identities: Identities, token: Option<Arc<Token>>, systemd: Arc<Systemd>) -> impl Fn() + Send + 'static {
+    move || {
+        systemd.reloading();
+        identities.read_again();
+        token.iter().for_each(|token| token.read_again());
+        systemd.reloaded();
+    }
 }
 
 /// Raises the system's limit of open files, a connection being one, as far as it lets us.

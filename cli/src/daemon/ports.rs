@@ -10,6 +10,8 @@ pub struct Ports {
     pub directory: Option<TcpListener>,
     /// Each super node's, in the order of the configuration.
     pub nodes: Vec<NodePorts>,
+    /// Where machines that watch are answered.
+    pub admin: Option<TcpListener>,
 }
 
 /// A super node's sockets.
@@ -33,7 +35,8 @@ impl Ports {
             Ok(NodePorts { native, listeners })
         };
         let nodes = config.super_nodes.iter().map(node).collect::<Result<_, ConfigError>>()?;
-        Ok(Ports { directory, nodes })
+        let admin = config.admin.as_ref().map(|admin| bind("admin.listen", &admin.listen)).transpose()?;
+        Ok(Ports { directory, nodes, admin })
     }
 }
 

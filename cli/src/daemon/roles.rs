@@ -6,7 +6,8 @@ use super::center::Center;
 use super::identities::Identities;
 use super::lifecycle::Role;
 use super::plugins;
-use super::ports::{NodePorts, Ports};
+use super::ports::NodePorts;
+use super::watch::{Kind, Name, Watch};
 use anyhow::Context;
 use chatring_config::{Config, Directory, ListenerLimits, SuperNode};
 use chatring_host::Plugins;
@@ -24,38 +25,31 @@ use chatring_storage::{GroupLogs, LogOptions, SqliteStore};
 use std::sync::Arc;
 use tracing::Span;
 
-/// Everything this process is.
-pub fn all(
-    config: &Config,
-    plugins: &Plugins,
-    (identities, audit): (&Identities, Audit),
-    ports: Ports,
-    judges: &Arc<JudgePool>,
-    bots: &Bots,
-    center: &Center,
-) -> anyhow::Result<Vec<Role>> {
-    let roles = Roles { config, plugins, identities, audit, judges, bots, center };
-    let mut all = Vec::new();
-    if let (Some(directory), Some(port)) = (&config.directory, ports.directory) {
-        all.push(roles.directory(directory, port)?);
-    }
-    for (node, ports) in config.super_nodes.iter().zip(ports.nodes) {
-        all.push(roles.super_node(node, ports)?);
-    }
-    Ok(all)
-}
-
-struct Roles<'a> {
-    config: &'a Config,
-    plugins: &'a Plugins,
-    identities: &'a Identities,
-    audit: Audit,
-    judges: &'a Arc<JudgePool>,
-    bots: &'a Bots,
-    center: &'a Center,
+/// What all roles are made of.
+pub struct Roles<'a> {
+    pub config: &'a Config,
+    pub plugins: &'a Plugins,
+    pub identities: &'a Identities,
+    pub audit: Audit,
+    pub judges: &'a Arc<JudgePool>,
+    pub bots: &'a Bots,
+    pub center: &'a Center,
+    pub watch: &'a Watch,
 }
 
 impl Roles<'_> {
+    /// Everything this process is, at these ports.
+    pub fn all(&self, directory_port: Option<std::net::TcpListener>, node_ports: Vec<NodePorts>) -> anyhow::Result<Vec<Role>> {
+        let mut all = Vec::new();
+        if let (Some(directory), Some(port)) = (&self.config.directory, directory_port) {
+            all.push(self.directory(directory, port)?);
+        }
+        for (node, ports) in self.config.super_nodes.iter().zip(node_ports) {
+            all.push(self.super_node(node, ports)?);
+        }
+        Ok(all)
+    }
+
     fn directory(&self, directory: &Directory, port: std::net::TcpListener) -> anyhow::Result<Role> {
         let span = tracing::info_span!("directory");
         let network = &self.config.network;
@@ -98,7 +92,8 @@ impl Roles<'_> {
         };
         let mut setup = self.setup("directory", vec![listening])?;
         setup.store = Some(Box::new(store));
-        self.role("directory".to_string(), true, span, machine, setup).map(|(role, _)| role)
+        let name = Name { kind: Kind::Directory, node: directory.advertise.to_string() };
+        self.role(("directory".to_string(), name), true, span, machine, setup).map(|(role, _)| role)
     }
 
     fn super_node(&self, node: &SuperNode, ports: NodePorts) -> anyhow::Result<Role> {
@@ -149,7 +144,9 @@ impl Roles<'_> {
             machine.restore(kept);
             setup.keep = Some(keep);
         }
-        let (role, handle) = self.role(format!("node {}", node.name), false, span, machine, setup)?;
+        let kind = if node.in_ring { Kind::SuperNode } else { Kind::Gateway };
+        let name = Name { kind, node: node.name.to_string() };
+        let (role, handle) = self.role((format!("node {}", node.name), name), false, span, machine, setup)?;
         self.bots.speak_through(handle);
         Ok(role)
     }
@@ -202,7 +199,7 @@ impl Roles<'_> {
         })
     }
 
-    fn role<M>(&self, name: String, last: bool, span: Span, machine: M, setup: Setup) -> anyhow::Result<(Role, Handle)>
+    fn role<M>(&self, (name, seen_as): (String, Name), last: bool, span: Span, machine: M, setup: Setup) -> anyhow::Result<(Role, Handle)>
     where
         M: Machine + Send + 'static,
     {
@@ -219,6 +216,7 @@ impl Roles<'_> {
         let handle = reactor.handle();
         let speaks = handle.clone();
         self.center.reach(handle.clone());
+        self.watch.role(seen_as, handle.clone());
         let run = move || span.in_scope(|| reactor.run()).map(drop).map_err(anyhow::Error::from);
         let stop = move || {
             // Its mailbox is full only if it doesn't run any more, or not in time: then the wait for it ends otherwise.

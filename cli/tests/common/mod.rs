@@ -13,6 +13,7 @@ pub mod process;
 pub mod redis;
 pub mod schema;
 pub mod terminal;
+pub mod watch;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -163,8 +163,14 @@ impl Network {
 
     /// Starts a super node, and does not wait for it.
     pub fn node(&self, number: u8) -> Node {
+        self.node_with(number, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn node_with(&self, number: u8, variables: &[(&str, &str)]) -> Node {
         let (name, place) = (format!("node{number}"), self.place(number, 0));
-        let process = self.start(number, &name, &self.super_node(&name, &place));
+        let mut command = self.command(number, &name, &self.super_node(&name, &place));
+        let process = Process::start(&name, command.envs(variables.iter().copied()));
         Node { name, key: place.key, native: place.native, irc: place.irc, process }
     }
 
@@ -202,6 +208,11 @@ impl Network {
 
     /// Starts a daemon on the host with this number.
     fn start(&self, number: u8, name: &str, role: &str) -> Process {
+        Process::start(name, &mut self.command(number, name, role))
+    }
+
+    /// What starts it.
+    fn command(&self, number: u8, name: &str, role: &str) -> Command {
         let file = self.dir.path().join(name).with_extension("toml");
         let Network { preamble, ending, .. } = self;
         // In a namespace nobody comes over loopback.
@@ -214,7 +225,8 @@ impl Network {
         if self.namespaces {
             command.args(["netns", "exec", &format!("host{number}"), chatd]);
         }
-        Process::start(name, command.arg("--config").arg(&file).arg("--exit-with-stdin"))
+        command.arg("--config").arg(&file).arg("--exit-with-stdin");
+        command
     }
 
     /// `chatctl`, about this network, with nothing of the user who runs the tests.

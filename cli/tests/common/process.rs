@@ -6,6 +6,12 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
+/// A tool that some machines have.
+pub fn tool(name: &str) -> Option<Command> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.exists()).map(Command::new)
+}
+
 /// A process that ends with this.
 pub struct Process {
     name: String,

@@ -5,7 +5,7 @@ use crate::limits::DAY_MS;
 use crate::place::{ConfigError, Place, Placed, Source};
 use crate::raw::{self, Text};
 use crate::{
-    Config, DIRECTORY_PORT, Directory, EXAMPLE_SECRET, IRC_PORT, IRC_TLS_PORT, Listener, Network, SECRET_BYTES_MIN, SuperNode, Tls,
+    Admin, Config, DIRECTORY_PORT, Directory, EXAMPLE_SECRET, IRC_PORT, IRC_TLS_PORT, Listener, Network, SECRET_BYTES_MIN, SuperNode, Tls,
 };
 use chatring_machines::directory::{Admission, Policy};
 use chatring_machines::keeping::Durability;
@@ -46,7 +46,8 @@ pub(crate) fn config(source: Source, folder: &Path) -> Result<Config, ConfigErro
     if let Some(tls) = file.tls.filter(|_| super_nodes.iter().flat_map(|node| &node.listeners).all(|listener| listener.tls.is_none())) {
         return Err(check.wrong(&tls, "tls: found, although no listener uses it, expected a [[listener]] with layers = [\"tls\"]"));
     }
-    check.nothing_twice(directory.as_ref(), &super_nodes)?;
+    let admin = file.admin.map(|raw| check.admin(raw)).transpose()?;
+    check.nothing_twice(directory.as_ref(), &super_nodes, admin.as_ref())?;
 
     let directories = check.directories(&raw_network, network_place, directory.as_ref())?;
     let reachable = check.beyond_loopback(directory.as_ref(), &super_nodes, &directories);
@@ -57,6 +58,7 @@ pub(crate) fn config(source: Source, folder: &Path) -> Result<Config, ConfigErro
         network,
         directory,
         super_nodes,
+        admin,
         plugins: file.plugins.into_iter().map(|path| Placed::from(path).map(|path| check.folder.join(path))).collect(),
         plugin_settings: file.plugin.into_iter().map(|(name, table)| (name, settings_text(table))).collect(),
         operators: check.operators(&file.operator)?,
@@ -425,7 +427,7 @@ impl Check {
     }
 
     /// One address serves one thing, and one name means one thing.
-    fn nothing_twice(&self, directory: Option<&Directory>, nodes: &[SuperNode]) -> Result<(), ConfigError> {
+    fn nothing_twice(&self, directory: Option<&Directory>, nodes: &[SuperNode], admin: Option<&Admin>) -> Result<(), ConfigError> {
         let mut seen = BTreeMap::new();
         let mut once = |what: String, place: Place| match seen.insert(what.clone(), place) {
             Some(first) => {
@@ -449,6 +451,9 @@ impl Check {
                 once(format!("address {}", listener.address), listener.address.place())?;
                 once(format!("listener.name {:?}", listener.name.as_str()), listener.name.place())?;
             }
+        }
+        if let Some(admin) = admin {
+            once(format!("address {}", admin.listen), admin.listen.place())?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod address;
+mod admin;
 mod certificates;
 mod check;
 mod limits;
@@ -17,6 +18,7 @@ mod raw;
 mod units;
 
 pub use address::is_loopback;
+pub use admin::read_token;
 pub use limits::{CLIENTS_MAX, ListenerLimits};
 pub use place::{ConfigError, Place, Placed};
 pub use raw::{LogFormat, LogLevel};
@@ -37,6 +39,8 @@ pub const DIRECTORY_PORT: u16 = 7400;
 pub const IRC_PORT: u16 = 6667;
 /// Where IRC over TLS listens unless told otherwise.
 pub const IRC_TLS_PORT: u16 = 6697;
+/// Where machines that watch are answered unless told otherwise.
+pub const ADMIN_PORT: u16 = 7480;
 /// The secret in the example configurations: refused as soon as an address is not loopback.
 pub const EXAMPLE_SECRET: &str = "replace-me-with-openssl-rand-hex-32";
 /// The shortest secret that is good enough outside loopback, in bytes.
@@ -52,6 +56,8 @@ pub struct Config {
     pub directory: Option<Directory>,
     /// The super nodes in this process.
     pub super_nodes: Vec<SuperNode>,
+    /// Where machines that watch this process are answered; nowhere unless it is said.
+    pub admin: Option<Admin>,
     /// Libraries to load.
     pub plugins: Vec<Placed<PathBuf>>,
     /// What each plugin is told, as TOML text, by its name.
@@ -90,6 +96,15 @@ pub struct Certificates {
     pub certificate: Placed<PathBuf>,
     /// The file with its key.
     pub key: Placed<PathBuf>,
+}
+
+/// Where machines that watch this process are answered, over HTTP.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Where it listens: at a loopback address, unless there is a token.
+    pub listen: Placed<SocketAddr>,
+    /// The file with what they have to show, if anything; [`read_token`] reads it.
+    pub token_file: Option<Placed<PathBuf>>,
 }
 
 /// A directory server.

@@ -23,6 +23,7 @@ pub(crate) struct File {
     pub plugins: Vec<Spanned<PathBuf>>,
     #[serde(default)]
     pub plugin: BTreeMap<String, Spanned<toml::Table>>,
+    pub admin: Option<Spanned<Admin>>,
     #[serde(default)]
     pub operator: Vec<Spanned<Operator>>,
     #[serde(default)]
@@ -168,6 +169,14 @@ pub(crate) struct NodeLimits {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListenerLimits {
     pub clients_max: Option<Spanned<Count>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    pub listen: Option<Text>,
+    pub remote: Option<Spanned<bool>>,
+    pub token_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Default, Deserialize)]

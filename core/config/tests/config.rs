@@ -164,7 +164,7 @@ fn wrong_toml() {
     check_line(
         NETWORK,
         "[lgo]",
-        "4:2: unknown field `lgo`, expected one of `network`, `directory`, `super_node`, `listener`, `tls`, `plugins`, `plugin`, `operator`, `log`",
+        "4:2: unknown field `lgo`, expected one of `network`, `directory`, `super_node`, `listener`, `tls`, `plugins`, `plugin`, `operator`, `admin`, `log`",
     );
     check_line(NETWORK, "[log]\nlevel = 'loud'", "5:9: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`");
 }
@@ -411,4 +411,42 @@ fn who_may_come_into_the_ring() {
         "edge_only = true\ntoken = 'a'",
         "8:9: super_node.token: found beside edge_only = true, expected only one of them: an edge is not in the ring",
     );
+}
+
+#[test]
+fn who_watches_is_on_this_machine_or_shows_a_token() {
+    let admin = |lines: &str| parsed(&format!("{ALL}[admin]\n{lines}\n")).unwrap().admin.unwrap();
+    assert!(parsed(ALL).unwrap().admin.is_none(), "nobody is answered unless it is said");
+    for (lines, expect) in
+        [("", "127.0.0.1:7480"), ("listen = '127.0.0.2'", "127.0.0.2:7480"), ("listen = '[::1]:80'\nremote = false", "[::1]:80")]
+    {
+        let admin = admin(lines);
+        assert_eq!((admin.listen.to_string().as_str(), admin.token_file.is_none()), (expect, true), "{lines}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let token = file("token", "0123456789abcdef\n");
+    let everyone = admin(&format!("listen = '0.0.0.0'\nremote = true\ntoken_file = '{token}'"));
+    assert_eq!((everyone.listen.to_string().as_str(), everyone.token_file.unwrap().to_str()), ("0.0.0.0:7480", Some(&*token)));
+
+    let wrong = |lines: &str, complaint: &str| check_wrong(&format!("{ALL}[admin]\n{lines}\n"), complaint);
+    let beyond = "which is not a loopback address, expected remote = true and a token_file beside it";
+    wrong("listen = '192.0.2.1'", &format!("8:10: admin.listen: found 192.0.2.1:7480, {beyond}"));
+    wrong(&format!("listen = '[::]:1'\nremote = false\ntoken_file = '{token}'"), &format!("8:10: admin.listen: found [::]:1, {beyond}"));
+    wrong(
+        "listen = '0.0.0.0'\nremote = true",
+        "9:10: admin.remote: found true and no token_file, expected token_file = \"FILE\" with what others have to show",
+    );
+    let expected = "expected one word of 16 to 256 (openssl rand -hex 32)";
+    for (name, text) in [("short", "0123456789abcde\n"), ("empty", ""), ("words", "0123456789 abcdef\n"), ("long", &"x".repeat(257))] {
+        let (path, bytes) = (file(name, text), text.trim().len());
+        wrong(&format!("token_file = '{path}'"), &format!("8:14: admin.token_file: found {bytes} bytes in {path}, {expected}"));
+    }
+    wrong("token_file = 'none'", "8:14: admin.token_file: conf/none can't be read: No such file or directory (os error 2)");
+    wrong("listen = '127.0.0.1:7411'", "8:10: found address 127.0.0.1:7411 a second time, expected another than in line 5");
+    wrong("port = 1", "8:1: unknown field `port`, expected one of `listen`, `remote`, `token_file`");
 }

@@ -17,6 +17,7 @@ pub mod command;
 pub mod directory;
 pub mod entry;
 pub mod event;
+pub mod gauges;
 pub mod handshake;
 pub mod ids;
 pub mod keeping;

@@ -11,6 +11,7 @@ use crate::command::{Command, PluginAsk};
 use crate::directory::LogWrite;
 use crate::entry::{MemberRow, Person};
 use crate::event::Event;
+use crate::gauges::Gauges;
 use crate::ids::{Conn, ListId, ListenerId, Ticket};
 use crate::keeping::Keep;
 use crate::names::{GroupName, Nick, NodeKey};
@@ -29,6 +30,11 @@ pub trait Machine {
 
     /// Panics when an invariant of ours is broken. Called after every `handle` in simulations and debug builds.
     fn check_invariants(&self) {}
+
+    /// How it is, for whoever watches: asked for at most once a second, as it may look at every group once.
+    fn gauges(&self, _now: Time) -> Gauges {
+        Gauges::Nothing
+    }
 }
 
 /// What happens to a machine.

@@ -156,6 +156,7 @@ impl Driver {
             None => false,
         };
         if !asked {
+            self.counters.logins.busy += 1;
             self.inbox.push_back(Input::Judged { ticket, verdict: Verdict::Busy });
         }
     }

@@ -78,6 +78,7 @@ impl Driver {
         if !connection.unset(HANDSHAKING) {
             return;
         }
+        self.counters.handshakes += 1;
         let (listener, is_untold) = (connection.listener, connection.unset(UNTOLD));
         if let Some(listener) = self.listeners.get_mut(listener as usize) {
             listener.handshakes.retain(|(_, other)| *other != conn);

@@ -12,6 +12,7 @@ use chatring_machines::keeping::{Health, Keeper, Keeping, Waiting};
 use chatring_machines::machine::StoreError;
 
 use crate::clock::Clock;
+use crate::counters::DiskCounters;
 use crate::mailbox::{Arrival, Mailbox};
 
 /// Where groups are kept, and how often it is written.
@@ -55,11 +56,13 @@ struct State {
     ending: bool,
     /// The machine panicked: what it would have kept next is not here.
     broken: bool,
+    counters: DiskCounters,
 }
 
 impl KeeperThread {
     pub fn start(keep: Keep, mailbox: Arc<Mailbox>) -> std::io::Result<KeeperThread> {
-        let state = Mutex::new(State { waiting: Waiting::new(keep.waiting_max), ending: false, broken: false });
+        let state =
+            Mutex::new(State { waiting: Waiting::new(keep.waiting_max), ending: false, broken: false, counters: DiskCounters::default() });
         let shared = Arc::new(Shared { state, changed: Condvar::new(), mailbox });
         let worker = Worker {
             keeper: keep.keeper,
@@ -73,6 +76,11 @@ impl KeeperThread {
         };
         let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || worker.work())?;
         Ok(KeeperThread { shared, thread: Some(thread) })
+    }
+
+    /// How writing goes.
+    pub fn observe(&self) -> DiskCounters {
+        self.shared.lock().counters
     }
 
     /// Queues something to keep.
@@ -176,7 +184,7 @@ impl Worker {
     /// Tries until it is written, and answers. False if the end comes and it still can't be.
     fn write(&mut self, batch: &mut Vec<Keeping>) -> bool {
         let mut retry = RETRY_MIN;
-        while let Err(error) = self.keeper.keep(batch) {
+        while let Err(error) = self.keep(batch) {
             self.report(&error);
             let mut state = self.shared.lock();
             if state.ending {
@@ -200,6 +208,17 @@ impl Worker {
         drop(state);
         batch.clear();
         true
+    }
+
+    fn keep(&mut self, batch: &[Keeping]) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let kept = self.keeper.keep(batch);
+        let counters = &mut self.shared.lock().counters;
+        match &kept {
+            Ok(()) => counters.writes.note(began.elapsed()),
+            Err(_) => counters.failures += 1,
+        }
+        kept
     }
 
     fn tidy(&mut self) {

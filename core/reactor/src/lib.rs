@@ -24,14 +24,16 @@ mod reading;
 mod resolve;
 mod setup;
 mod sifter;
+mod spans;
 mod store;
 mod tls;
 mod warnings;
 
-pub use counters::Counters;
+pub use counters::{Counters, DiskCounters, Logins, Observation, Remembered};
 pub use judges::JudgePool;
 pub use keeper::Keep;
 pub use mailbox::{Exchange, Full, Handle};
 pub use reactor::Reactor;
 pub use setup::{Limits, Listening, OnPlugin, PluginAnswer, ReactorError, Setup, Tuning, listen};
+pub use spans::Spans;
 pub use tls::{Beneath, Identity, IdentityError, Membership, network_of};

@@ -13,7 +13,7 @@ use chatring_machines::Input;
 use chatring_machines::ids::Ticket;
 use chatring_machines::machine::StoreError;
 
-use crate::counters::Counters;
+use crate::counters::{Counters, Observation};
 
 /// Inputs from handles that wait at a time.
 const INPUTS_MAX: usize = 1024;
@@ -31,6 +31,8 @@ pub(crate) enum Arrival {
     Exchange(Exchange),
     /// Who uses which transport is asked.
     Census(Sender<Vec<(Arc<Transport>, usize)>>),
+    /// How it is is asked.
+    Observe(Sender<Observation>),
 }
 
 /// A plugin that takes the place of another one.
@@ -144,6 +146,11 @@ impl Handle {
     /// Asks how many connections each transport has; one that was exchanged is let go when it has none. Nobody answers if the reactor has ended.
     pub fn census(&self, tell: Sender<Vec<(Arc<Transport>, usize)>>) {
         self.mailbox.answer(Arrival::Census(tell));
+    }
+
+    /// Asks how it and its machine are. It answers in its next turn, which it takes at once; nobody answers if it has ended.
+    pub fn observe(&self, tell: Sender<Observation>) {
+        self.mailbox.answer(Arrival::Observe(tell));
     }
 
     /// What the reactor counted, as of its last turn.

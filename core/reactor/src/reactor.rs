@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chatring_machines::ids::ListenerId;
 use chatring_machines::machine::Effect;
@@ -25,7 +25,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::clock::Clock;
 use crate::connections::{AWAITED, CLOSING, CONNECTING, Connections, ENDED, FULL, READABLE};
-use crate::counters::Counters;
+use crate::counters::{Counters, Observation};
 use crate::dialing::Dials;
 use crate::driver::{Driver, Listener};
 use crate::effects::codec_of;
@@ -133,6 +133,7 @@ impl<M: Machine> Reactor<M> {
     pub fn run(mut self) -> Result<M, ReactorError> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         self.feed(Input::Start);
+        let mut began = Instant::now();
         loop {
             self.drain_inbox();
             self.flush();
@@ -143,14 +144,16 @@ impl<M: Machine> Reactor<M> {
                 return Ok(self.machine);
             }
             let sleep = self.sleep();
-            match self.driver.poll.poll(&mut events, Some(sleep)) {
+            self.driver.counters.turns.note(began.elapsed());
+            let polled = self.driver.poll.poll(&mut events, Some(sleep));
+            began = Instant::now();
+            match polled {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(ReactorError::os("poll")(error)),
             }
             // After the poll and before anything is handled: whoever was asleep, or stopped, knows it.
             self.driver.now = self.driver.now.max(self.clock.now());
-            self.driver.counters.turns += 1;
             events.iter().for_each(|event| self.driver.ready(event));
             self.drain_inbox(); // who is connected, or lost, before what is heard
             self.accept();
@@ -211,18 +214,28 @@ impl<M: Machine> Reactor<M> {
         let (blocks, privates) = self.driver.fanout.held();
         let counters = &mut self.driver.counters;
         (counters.block_bytes, counters.private_bytes) = (blocks as u64, privates as u64);
-        counters.open = self.driver.connections.len() as u64;
+        (counters.open, counters.stuck) = (self.driver.connections.len() as u64, self.driver.stuck.len() as u64);
         self.driver.mailbox.exchange(&mut self.arrivals, self.driver.counters);
         while let Some(arrival) = self.arrivals.pop_front() {
             match arrival {
-                Arrival::Input(input) => self.feed(input),
+                Arrival::Input(input) => {
+                    self.driver.counters.note(&input);
+                    self.feed(input);
+                }
                 Arrival::Resolved(ticket, addresses) => self.driver.resolved(ticket, addresses),
                 Arrival::StoreBroken(error) => self.driver.fail(error),
                 Arrival::Exchange(exchange) => self.driver.exchange(exchange),
                 // Whoever asked may have given up.
                 Arrival::Census(tell) => drop(tell.send(self.driver.census())),
+                Arrival::Observe(tell) => drop(tell.send(self.observe())),
             }
         }
+    }
+
+    fn observe(&self) -> Observation {
+        let driver = &self.driver;
+        let disk = driver.store.as_ref().map(|store| store.observe()).or_else(|| driver.keeper.as_ref().map(|keeper| keeper.observe()));
+        Observation { counters: driver.counters, disk, gauges: self.machine.gauges(driver.now) }
     }
 
     fn deadlines(&mut self) {

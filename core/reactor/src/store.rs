@@ -3,41 +3,71 @@
 //! It takes all that is queued, so that what one turn asked for, and whatever came while the disk was busy, becomes durable together. Questions are answered in their place between the
 //! commits. When the store fails, or panics, the reactor hears so and ends: it must not go on from what it can't keep.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use chatring_machines::Input;
 use chatring_machines::ids::Ticket;
-use chatring_machines::machine::{Query, Store, StoreError, Write};
+use chatring_machines::machine::{Answer, Query, Store, StoreError, Write};
 
+use crate::counters::{DiskCounters, Remembered};
 use crate::mailbox::{Arrival, Mailbox};
 
 /// Jobs that may wait: a store further behind than this is taken for broken.
 const JOBS_MAX: usize = 256 * 1024;
 /// Changes in one transaction.
 const BATCH_MAX: usize = 4096;
+/// What is remembered is counted at most so often: in a large network that takes a tenth of a second.
+const COUNT: Duration = Duration::from_secs(60);
 
 pub(crate) enum Job {
     Commit(Ticket, Write),
     Query(Ticket, Query),
+    /// For those who watch.
+    Count,
 }
 
 /// A running store.
 pub(crate) struct StoreThread {
     jobs: Option<Sender<Job>>,
     waiting: Arc<AtomicUsize>,
+    watched: Arc<Mutex<Watched>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What whoever watches is told.
+#[derive(Debug, Default)]
+struct Watched {
+    counters: DiskCounters,
+    /// When counting was asked for last.
+    asked: Option<Instant>,
+}
+
+/// It is whole after every step, so a panic elsewhere does not spoil it.
+fn lock(watched: &Mutex<Watched>) -> std::sync::MutexGuard<'_, Watched> {
+    watched.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl StoreThread {
     pub fn start(store: Box<dyn Store>, mailbox: Arc<Mailbox>) -> std::io::Result<StoreThread> {
         let (jobs, queue) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let worker = Worker { store, queue, waiting: waiting.clone(), mailbox, done: false };
+        let watched = Arc::<Mutex<Watched>>::default();
+        let worker = Worker { store, queue, waiting: waiting.clone(), watched: watched.clone(), mailbox, done: false };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || worker.work())?;
-        Ok(StoreThread { jobs: Some(jobs), waiting, thread: Some(thread) })
+        Ok(StoreThread { jobs: Some(jobs), waiting, watched, thread: Some(thread) })
+    }
+
+    /// How writing goes. What is remembered is counted in its turn, and told the next time.
+    pub fn observe(&self) -> DiskCounters {
+        let mut watched = lock(&self.watched);
+        if watched.asked.is_none_or(|asked| asked.elapsed() >= COUNT) && self.push(Job::Count).is_ok() {
+            watched.asked = Some(Instant::now());
+        }
+        watched.counters
     }
 
     /// Queues a job.
@@ -64,6 +94,7 @@ struct Worker {
     store: Box<dyn Store>,
     queue: Receiver<Job>,
     waiting: Arc<AtomicUsize>,
+    watched: Arc<Mutex<Watched>>,
     mailbox: Arc<Mailbox>,
     done: bool,
 }
@@ -87,11 +118,19 @@ impl Worker {
                         }
                         other => next = other.ok(),
                     }
+                    let began = Instant::now();
                     if let Err(error) = self.store.commit(&writes) {
                         break Err(error);
                     }
+                    lock(&self.watched).counters.writes.note(began.elapsed());
                     writes.clear();
                     tickets.drain(..).for_each(|ticket| self.answer(Input::Committed { ticket }));
+                }
+                Job::Count => {
+                    if let Ok(Answer::Counts { people, groups }) = self.store.query(&Query::Counts) {
+                        lock(&self.watched).counters.remembered = Some(Remembered { people, groups });
+                    }
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
                 }
                 Job::Query(ticket, query) => match self.store.query(&query) {
                     Ok(answer) => self.answer(Input::Answered { ticket, answer }),
@@ -123,9 +162,6 @@ impl Drop for Worker {
 mod tests {
     use std::collections::VecDeque;
     use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::time::Duration;
-
-    use chatring_machines::machine::Answer;
 
     use super::*;
     use crate::counters::Counters;

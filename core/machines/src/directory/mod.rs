@@ -23,6 +23,7 @@ mod charters;
 mod clients;
 mod colleagues;
 mod config;
+mod gauges;
 mod handoff;
 mod holds;
 mod ledger;
@@ -56,6 +57,7 @@ pub use state::{Applied, DRAINED_KEPT, DirectoryState, Plans, RULINGS_MAX, Rulin
 use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::{Code, Event, Push};
+use crate::gauges::Gauges;
 use crate::handshake::Identity;
 use crate::ids::{Conn, Epoch, Incarnation, ListId, ServerId, Ticket};
 use crate::list::Seal;
@@ -267,6 +269,10 @@ impl Machine for Directory {
         let of_newcomers = earlier(self.visits.deadline(), self.applicants.deadline());
         let others = [self.agenda.deadline(&self.config), of_log, of_newcomers, self.seal_due()];
         others.into_iter().fold(look, earlier)
+    }
+
+    fn gauges(&self, now: Time) -> Gauges {
+        Gauges::Directory(Box::new(self.look(now)))
     }
 
     fn check_invariants(&self) {

@@ -2,6 +2,7 @@
 
 mod admission;
 mod certified;
+mod gauges;
 mod ledger;
 mod old_ring;
 mod planned;

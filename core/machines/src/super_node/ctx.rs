@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::config::NodeConfig;
 use crate::entry::Entry;
 use crate::event::Event;
+use crate::gauges::NodeCounts;
 use crate::ids::{Conn, Epoch, ListId, Ticket};
 use crate::list::Seal;
 use crate::machine::{Effect, Level, Note};
@@ -70,9 +71,20 @@ impl Placement {
         self.view.as_ref().and_then(|view| view.node(key)).map(|node| node.admitted)
     }
 
+    /// In which epoch our present stay in the ring began; `None` while we are not in it, or a former start of this node is.
+    pub fn office(&self, config: &NodeConfig) -> Option<Epoch> {
+        let node = self.view.as_ref().and_then(|view| view.node(&config.key));
+        node.filter(|node| node.incarnation == config.incarnation).map(|node| node.admitted)
+    }
+
     /// The ring that is planned, if one is.
     pub fn planned(&self) -> Option<&Planned> {
         self.planned.as_ref()
+    }
+
+    /// Whether a master that has no copy elsewhere may acknowledge: nobody was told yet that we are dead.
+    pub fn has_lease(&self, now: Time) -> bool {
+        now < self.lease_until
     }
 
     pub fn contains(&self, key: &NodeKey) -> bool {
@@ -117,6 +129,7 @@ pub(super) struct Ctx<'a> {
     pub config: &'a NodeConfig,
     pub placement: &'a Placement,
     pub ids: &'a mut Ids,
+    pub counts: &'a mut NodeCounts,
     pub post: &'a mut VecDeque<Letter>,
     pub effects: &'a mut Vec<Effect>,
 }
@@ -147,10 +160,8 @@ impl Ctx<'_> {
         self.effects.push(Effect::Note(Note::Log { level, text }));
     }
 
-    /// In which epoch our present stay in the ring began; `None` while we are not in it, or a former start of this node is.
     pub fn office(&self) -> Option<Epoch> {
-        let node = self.placement.view.as_ref().and_then(|view| view.node(self.me()));
-        node.filter(|node| node.incarnation == self.config.incarnation).map(|node| node.admitted)
+        self.placement.office(self.config)
     }
 
     /// The other nodes of the ring.
@@ -159,9 +170,8 @@ impl Ctx<'_> {
         nodes.map(|node| &node.key).filter(|key| *key != self.me()).cloned().collect()
     }
 
-    /// Whether a master that has no copy elsewhere may acknowledge: nobody was told yet that we are dead.
     pub fn has_lease(&self) -> bool {
-        self.now < self.placement.lease_until
+        self.placement.has_lease(self.now)
     }
 
     /// Whether this node should be the master of a group, as far as it knows.

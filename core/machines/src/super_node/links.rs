@@ -13,6 +13,7 @@ use crate::approach::{Approach, Step};
 use crate::certificate::Certificate;
 use crate::command::Command;
 use crate::event::Event;
+use crate::gauges::LinkGauges;
 use crate::handshake::{Accepting, HandshakeError, Identity, Peer, Whom};
 use crate::ids::{Conn, Incarnation, Ticket};
 use crate::machine::{DialError, Effect, Level};
@@ -291,6 +292,20 @@ impl Links {
                 ctx.effects.push(Effect::Close { conn });
             }
         }
+    }
+
+    /// How many there are, for whoever watches.
+    pub fn look(&self) -> LinkGauges {
+        let mut gauges = LinkGauges::default();
+        for out in self.out.values() {
+            match out {
+                Out::Up { .. } => gauges.up += 1,
+                Out::Approaching { .. } => gauges.approaching += 1,
+                Out::Down { .. } => gauges.down += 1,
+            }
+        }
+        gauges.inward = self.inward.values().filter(|link| matches!(link, In::Up { .. })).count() as u64;
+        gauges
     }
 
     pub fn deadline(&self) -> Option<Time> {

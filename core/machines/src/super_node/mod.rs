@@ -6,6 +6,7 @@
 mod config;
 mod ctx;
 mod edge;
+mod gauges;
 mod group;
 mod home;
 mod links;
@@ -22,6 +23,7 @@ pub use config::{NodeConfig, NodeLimits, NodeTiming};
 use crate::certificate::{Certificate, Role};
 use crate::command::Command;
 use crate::event::Event;
+use crate::gauges::{Gauges, NodeCounts};
 use crate::handshake::Identity;
 use crate::ids::{Birth, Conn, Epoch, ListenerId, Term};
 use crate::machine::{Effect, Input, Level, Machine, Note};
@@ -62,6 +64,7 @@ pub struct SuperNode {
     identity: Identity,
     placement: Placement,
     ids: Ids,
+    counts: NodeCounts,
     post: VecDeque<Letter>,
     edge: Edge,
     master: Master,
@@ -82,6 +85,7 @@ macro_rules! ctx {
             config: &$node.config,
             placement: &$node.placement,
             ids: &mut $node.ids,
+            counts: &mut $node.counts,
             post: &mut $node.post,
             effects: $effects,
         }
@@ -100,6 +104,7 @@ impl SuperNode {
         };
         SuperNode {
             ids: Ids::new(config.seed),
+            counts: NodeCounts::default(),
             config,
             identity,
             placement: Placement::default(),
@@ -502,5 +507,9 @@ impl Machine for SuperNode {
     fn check_invariants(&self) {
         self.master.check_invariants();
         self.edge.check_invariants();
+    }
+
+    fn gauges(&self, now: Time) -> Gauges {
+        Gauges::Node(Box::new(self.look(now)))
     }
 }

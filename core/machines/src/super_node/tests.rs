@@ -10,6 +10,7 @@ mod charters;
 mod doubt;
 mod entering;
 mod following;
+mod gauges;
 mod opening;
 mod orphans;
 mod serving;

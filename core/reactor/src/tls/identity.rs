@@ -12,12 +12,21 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
+use super::validity;
+
 /// What a port shows to prove who it is. May be shared by ports, and renewed while they are used.
 #[derive(Debug)]
 pub struct Identity {
     certificate: PathBuf,
     key: PathBuf,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Shown>,
+}
+
+/// What was read last.
+#[derive(Debug)]
+struct Shown {
+    config: Arc<ServerConfig>,
+    ends: Option<u64>,
 }
 
 /// Why two files are no identity.
@@ -97,16 +106,28 @@ impl Identity {
     }
 
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).config.clone()
+    }
+
+    /// Until when what is shown is good, in seconds since 1970: the first of the file's certificates that ends.
+    pub fn ends(&self) -> Option<u64> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).ends
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, IdentityError> {
+fn read(certificate: &Path, key: &Path) -> Result<Shown, IdentityError> {
     let provider = Arc::new(default_provider());
     let shown = certified_key(&provider, certificate, key)?;
+    let ends = first_end(&shown.cert);
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| IdentityError::Certificate { file: certificate.into(), why: error.to_string() })?;
-    Ok(Arc::new(remember_nobody(builder.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(shown))))))
+    let config = builder.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    Ok(Shown { config: Arc::new(remember_nobody(config)), ends })
+}
+
+/// When the first of these ends.
+pub(super) fn first_end(chain: &[CertificateDer<'_>]) -> Option<u64> {
+    chain.iter().filter_map(|certificate| validity::ends(certificate)).min()
 }
 
 /// A certificate, those that vouch for it, and its key.

@@ -15,7 +15,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use super::identity::{IdentityError, certified_key, chain, remember_nobody};
+use super::identity::{IdentityError, certified_key, chain, first_end, remember_nobody};
 
 /// What a node, or a client, has of a network's certificates. May be shared by ports and dials, and renewed while they are used.
 #[derive(Debug)]
@@ -39,6 +39,9 @@ struct Own {
 struct Current {
     server: Option<Arc<ServerConfig>>,
     client: Arc<ClientConfig>,
+    /// When the CA, and our own certificate, end.
+    authority_ends: Option<u64>,
+    own_ends: Option<u64>,
 }
 
 impl Membership {
@@ -67,6 +70,14 @@ impl Membership {
     /// The file of our own certificate, or else that of the CA.
     pub fn file(&self) -> &Path {
         self.own.as_ref().map_or(&self.ca, |own| &own.certificate)
+    }
+
+    /// Each file of certificates, and until when what was read there is good, in seconds since 1970.
+    pub fn ends(&self) -> Vec<(&Path, u64)> {
+        let current = self.current();
+        let authority = current.authority_ends.map(|ends| (&*self.ca, ends));
+        let own = self.own.as_ref().zip(current.own_ends).map(|(own, ends)| (&*own.certificate, ends));
+        authority.into_iter().chain(own).collect()
     }
 
     /// For those who dial us.
@@ -104,19 +115,21 @@ pub(super) fn titles(certificate: &CertificateDer<'_>) -> Certificate {
 
 fn read(ca: &Path, own: Option<&Own>) -> Result<Current, IdentityError> {
     let provider = Arc::new(default_provider());
-    let roots = Arc::new(authorities(ca)?);
+    let (roots, authority_ends) = authorities(ca)?;
+    let roots = Arc::new(roots);
     let shown = own.map(|own| own_key(&provider, &roots, ca, own)).transpose()?;
     let bad = |error: &dyn std::fmt::Display| IdentityError::Authority { file: ca.into(), why: error.to_string() };
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| bad(&error))?.with_root_certificates(roots.clone());
     let shown = shown.map(Arc::new);
+    let own_ends = shown.as_ref().and_then(|shown| first_end(&shown.cert));
     let mut client = match &shown {
         None => builder.with_no_client_auth(),
         Some(shown) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown.clone()))),
     };
     client.resumption = Resumption::disabled();
     let server = shown.map(|shown| server(&provider, roots, shown).map_err(|error| bad(&error))).transpose()?;
-    Ok(Current { server, client: Arc::new(client) })
+    Ok(Current { server, client: Arc::new(client), authority_ends, own_ends })
 }
 
 /// Our own certificate, if it is one that others believe.
@@ -143,14 +156,16 @@ fn server(provider: &Arc<CryptoProvider>, roots: Arc<RootCertStore>, shown: Arc<
     Ok(Arc::new(remember_nobody(builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown))))))
 }
 
-/// All certificates of the file.
-fn authorities(file: &Path) -> Result<RootCertStore, IdentityError> {
+/// All certificates of the file, and when the first of them ends.
+fn authorities(file: &Path) -> Result<(RootCertStore, Option<u64>), IdentityError> {
     let bad = |why: String| IdentityError::Authority { file: file.into(), why };
     let mut roots = RootCertStore::empty();
-    for certificate in chain(file).map_err(bad)? {
+    let chain = chain(file).map_err(bad)?;
+    let ends = first_end(&chain);
+    for certificate in chain {
         roots.add(certificate).map_err(|error| bad(error.to_string()))?;
     }
-    Ok(roots)
+    Ok((roots, ends))
 }
 
 /// Whether our own certificate is one that we would believe: then those with the same CA will.

@@ -7,6 +7,7 @@
 mod identity;
 mod layer;
 mod membership;
+mod validity;
 mod words;
 
 use std::sync::Arc;

@@ -46,6 +46,11 @@ impl Edge {
         }
     }
 
+    /// Seats of those who read a group's log, being too slow for what is in memory.
+    pub fn readers_behind(&self) -> usize {
+        self.attachments.values().map(|attachment| attachment.behind.len()).sum()
+    }
+
     fn behindhand(&self, now: Time, lags: &[Lag]) -> BTreeMap<Conn, Behindhand> {
         let mut all: BTreeMap<Conn, Behindhand> = BTreeMap::new();
         for lag in lags.iter().filter(|lag| self.peek(lag.conn).is_some()) {

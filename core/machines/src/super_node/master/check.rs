@@ -5,12 +5,13 @@
 
 use std::collections::VecDeque;
 
+use super::opening::Opening;
 use super::{Holding, Master};
 use crate::ids::{Conn, Term};
 use crate::machine::Level;
 use crate::names::{GroupName, NodeKey};
 use crate::peer::PeerCommand;
-use crate::super_node::ctx::{Ctx, Letter};
+use crate::super_node::ctx::{Ctx, Letter, Placement};
 use crate::time::Time;
 use crate::wire::Text;
 
@@ -30,6 +31,30 @@ pub(super) struct CheckWait {
     pub(super) since: Time,
 }
 
+/// What keeps a group from being where and what it should be.
+#[derive(Debug)]
+pub(super) enum Block<'a> {
+    /// It is not known yet what was before.
+    Opening(&'a Opening),
+    /// It is here only, and the directory has not confirmed for a lease that this node is in the ring.
+    Lease,
+    /// Its standby, this node, has no complete copy yet.
+    Standby(&'a NodeKey),
+    /// Its new master has not taken it over yet.
+    Handover,
+}
+
+impl Holding {
+    pub(super) fn block(&self, now: Time, placement: &Placement) -> Option<Block<'_>> {
+        match self {
+            Holding::Opening(opening) => Some(Block::Opening(opening)),
+            Holding::Held(held) if held.is_out_of_lease(now, placement) => Some(Block::Lease),
+            Holding::Held(held) => held.incomplete_at(placement).map(Block::Standby),
+            Holding::Copy(copy) => copy.leaving.is_some().then_some(Block::Handover),
+        }
+    }
+}
+
 /// A group that moved away.
 #[derive(Debug)]
 pub(super) struct Move {
@@ -40,16 +65,16 @@ pub(super) struct Move {
     pub(super) at: Time,
 }
 
-/// The last ones, and copies that had to be repaired.
+/// The last ones.
 #[derive(Debug, Default)]
 pub(super) struct Moves {
     moves: VecDeque<Move>,
-    pub(super) repaired: u64,
 }
 
 impl Moves {
     pub(super) fn note(&mut self, ctx: &mut Ctx<'_>, moved: Move) {
         let Move { group, to, ms, .. } = &moved;
+        ctx.counts.handovers += 1;
         ctx.log(if group.is_person() { Level::Debug } else { Level::Info }, format!("handed {group} over to {to} in {ms} ms"));
         if !group.is_person() {
             if self.moves.len() == MOVES_KEPT {
@@ -96,7 +121,7 @@ impl Master {
     pub(super) fn compared(&mut self, ctx: &mut Ctx<'_>, from: &NodeKey, name: &GroupName, term: Term, seq: u64, same: bool) {
         let Some(Holding::Held(held)) = self.groups.get_mut(name).filter(|_| !same) else { return };
         if held.group.term == term && held.copies.followers.contains_key(from) {
-            self.moves.repaired += 1;
+            ctx.counts.repairs += 1;
             ctx.log(Level::Error, format!("the copy of {name} at {from} was not the same at seq {seq}: it gets another"));
             held.is_behind(from, &mut self.pace);
             self.tend(ctx, name);
@@ -117,7 +142,7 @@ impl Master {
         for wait in waits {
             let over = ctx.now.since_ms(wait.since) >= CHECK_WAIT_MS;
             let blocked = |(name, holding): (&GroupName, &Holding)| {
-                wait.group.as_ref().is_none_or(|only| only == name) && self.why_blocked(ctx, name, holding).is_some()
+                wait.group.as_ref().is_none_or(|only| only == name) && holding.block(ctx.now, ctx.placement).is_some()
             };
             if !over && self.groups.iter().any(blocked) {
                 self.check_waits.push(wait);
@@ -128,20 +153,17 @@ impl Master {
         }
     }
 
-    /// What keeps a group from being where and what it should be.
+    /// What keeps a group from being where and what it should be, for people.
     fn why_blocked(&self, ctx: &Ctx<'_>, name: &GroupName, holding: &Holding) -> Option<String> {
-        match holding {
-            Holding::Opening(opening) => {
+        Some(match holding.block(ctx.now, ctx.placement)? {
+            Block::Opening(opening) => {
                 let spans = self.spans(ctx, name);
-                Some(format!("waits for {}", opening.why(ctx.now, ctx.placement, &self.settled, &spans)))
+                format!("waits for {}", opening.why(ctx.now, ctx.placement, &self.settled, &spans))
             }
-            Holding::Held(held) if held.is_out_of_lease(ctx) => {
-                Some("no other copy, and the directory has not confirmed for a lease that this node is in the ring".to_string())
-            }
-            Holding::Held(held) => held.why_incomplete(ctx),
-            Holding::Copy(copy) if copy.leaving.is_some() => Some("its new master has not taken it over yet".to_string()),
-            Holding::Copy(_) => None,
-        }
+            Block::Lease => "no other copy, and the directory has not confirmed for a lease that this node is in the ring".to_string(),
+            Block::Standby(standby) => format!("its standby {standby} has no complete copy yet"),
+            Block::Handover => "its new master has not taken it over yet".to_string(),
+        })
     }
 
     /// group, result, to, entries, why: five cells for each group.

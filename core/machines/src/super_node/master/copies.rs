@@ -22,7 +22,7 @@ use crate::keeping::Durability;
 use crate::names::NodeKey;
 use crate::peer::{Claim, Last, PeerCommand};
 use crate::ring::Ring;
-use crate::super_node::ctx::Ctx;
+use crate::super_node::ctx::{Ctx, Placement};
 use crate::time::Time;
 
 /// A copy that does not move for so long though there is something for it is sent anew.
@@ -212,8 +212,8 @@ impl Held {
     }
 
     /// Whether it is us alone who have it, and we may not acknowledge.
-    pub(super) fn is_out_of_lease(&self, ctx: &Ctx<'_>) -> bool {
-        self.copies.is_alone() && !ctx.has_lease()
+    pub(super) fn is_out_of_lease(&self, now: Time, placement: &Placement) -> bool {
+        self.copies.is_alone() && !placement.has_lease(now)
     }
 
     /// Brings the copies nearer to what they should be: one step of the way at the top for each of them. Whatever may have changed that, this is called after it.
@@ -483,12 +483,12 @@ impl Held {
         self.copies.followers.iter().filter(move |(_, follower)| following(follower)).map(|(node, _)| node)
     }
 
-    /// Why it is not in two places though it could be, for people.
-    pub(super) fn why_incomplete(&self, ctx: &Ctx<'_>) -> Option<String> {
+    /// The standby, if that could have a complete copy and has none yet.
+    pub(super) fn incomplete_at(&self, placement: &Placement) -> Option<&NodeKey> {
         let (standby, _) = self.copies.standby.as_ref()?;
         match self.copies.followers.get(standby) {
-            Some(follower) if follower.counts && follower.marked == self.copies.number && ctx.placement.contains(standby) => None,
-            _ => Some(format!("its standby {standby} has no complete copy yet")),
+            Some(follower) if follower.counts && follower.marked == self.copies.number && placement.contains(standby) => None,
+            _ => Some(standby),
         }
     }
 

@@ -78,6 +78,7 @@ impl Desk<'_, '_> {
             Ok(content) => {
                 let sender = self.held.group.members().get(&self.session).map_or(person, |member| member.person.clone());
                 let seq = self.held.happen(self.ctx, id, sender, content);
+                self.ctx.counts.messages += 1;
                 self.answer(Outcome::Said { seq, heard, away });
             }
             Err(refusal) => self.refused(refusal),

@@ -26,6 +26,8 @@ pub(super) struct Kept {
     /// Something of these may be new.
     touched: BTreeSet<GroupName>,
     awaited: BTreeMap<Ticket, Awaited>,
+    /// Nothing can be written.
+    pub(super) has_trouble: bool,
     /// Copies that were promised, until the disk knows: before that the promise is not given. With the ticket it waits for.
     pledges: BTreeMap<GroupName, Option<Ticket>>,
     /// What is to be confirmed to a master when the disk has it.
@@ -186,6 +188,7 @@ impl Master {
 
     /// Nothing can be written.
     pub fn disk_trouble(&mut self, ctx: &mut Ctx<'_>, why: &str) {
+        self.kept.has_trouble = true;
         let means = match ctx.config.durability {
             Durability::Disk => "nothing is acknowledged here until it can",
             _ => "other copies hold what is acknowledged; after a restart of this node its own would be old",
@@ -195,6 +198,7 @@ impl Master {
 
     /// Writing goes on. Of these groups something was dropped.
     pub fn disk_well(&mut self, ctx: &mut Ctx<'_>, torn: Vec<GroupName>) {
+        self.kept.has_trouble = false;
         ctx.log(Level::Info, format!("the group logs are written again; {} groups are written anew", torn.len()));
         for name in torn {
             self.kept.awaited.retain(|_, (group, ..)| *group != name);

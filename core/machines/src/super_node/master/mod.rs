@@ -22,6 +22,7 @@ mod desk;
 mod doubt;
 mod empties;
 mod follow;
+mod gauges;
 mod held;
 mod history;
 mod keep;

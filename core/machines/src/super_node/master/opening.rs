@@ -344,6 +344,7 @@ impl Master {
         group.term = opening.term;
         let level = if name.is_person() { Level::Debug } else { Level::Info };
         if forked {
+            ctx.counts.forks += 1;
             group.begin_another_life(Birth(ctx.ids.jitter.draw()));
             let text = format!(
                 "FORK of {name}: not all who may have acknowledged messages are there. It goes on in another life behind seq {}; what they have is added when they come back",
@@ -351,6 +352,7 @@ impl Master {
             );
             ctx.log(Level::Error, text);
         } else {
+            ctx.counts.takeovers += 1;
             ctx.log(level, format!("took over {name} at seq {}, {} members", before.seq, group.members().len()));
         }
         group.unsettle_members();
