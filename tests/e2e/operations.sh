@@ -206,6 +206,10 @@ within 30 whole || fail "the directory servers don't go on with the backup"
 within 20 members '["node1", "node2", "node3"]' || fail "the super nodes are not in the ring of the backup"
 hear "a backup took the place of all directory servers (epoch $before, then $(ring .epoch))" tess iris sam nils
 
+doctor() { ask "chatctl doctor --output json" >"$root/desk.doctor.log"; }
+within 20 doctor || fail "the doctor still finds something: $(cat "$root/desk.doctor.log")"
+ok "the doctor finds nothing wrong any more"
+
 marked=$(grep -c '^<!-- on: ' "$page")
 [ "$followed" = "$marked" ] || fail "$followed blocks were followed, and the page has $marked"
 unmarked=$(awk '/^```sh$/ && before !~ /^<!-- (on|not tried): / { print NR } { before = $0 }' "$page")
