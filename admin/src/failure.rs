@@ -26,24 +26,34 @@ pub enum FailureKind {
     Usage = 2,
     /// Nobody answers.
     Unreachable = 3,
+    /// Several nodes serve one group.
+    TwoMasters = 4,
+    /// Someone is in a group that nobody serves.
+    Orphan = 5,
+    /// A node goes by an older ring than others.
+    Stale = 6,
     /// Someone had enough of it.
     Interrupted = 130,
 }
 
 impl FailureKind {
     /// All of them, by their exit codes, and what each means.
-    pub const ALL: [(FailureKind, &str); 3] = [
+    pub const ALL: [(FailureKind, &str); 6] = [
         (FailureKind::Refused, "A server said no, something is blocked, or what was asked for did not come about."),
         (
             FailureKind::Usage,
             "The command line, a script, a file or the configuration makes no sense, or it was not said that it is meant (`--yes`).",
         ),
-        (FailureKind::Unreachable, "Nobody answers."),
+        (FailureKind::Unreachable, "Nobody answers, or a super node that was asked does not."),
+        (FailureKind::TwoMasters, "`ring why`: several super nodes serve one group."),
+        (FailureKind::Orphan, "`ring why`: people are in a group that nobody serves."),
+        (FailureKind::Stale, "`ring why`: a super node goes by an older ring than others."),
     ];
 }
 
 /// What `--help` says of exit codes.
-pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or blocked, 2 wrong usage, 3 nobody answers.";
+pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or blocked, 2 wrong usage, 3 nobody answers.
+Of `ring why` also: 4 a group has two masters, 5 a group is orphaned, 6 a node goes by an older ring.";
 
 impl Failure {
     /// A server said no.

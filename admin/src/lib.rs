@@ -5,7 +5,9 @@
 #![warn(missing_docs)]
 
 pub mod beside;
+pub mod census;
 pub mod chat;
+pub mod claims;
 pub mod complete;
 pub mod console;
 pub mod doctor;
@@ -18,6 +20,8 @@ mod names;
 mod output;
 mod paint;
 pub mod place;
+pub mod plan;
+pub mod plot;
 pub mod prompt;
 pub mod reference;
 pub mod render;

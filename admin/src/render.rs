@@ -2,8 +2,12 @@
 //!
 //! Replies come as flat cells of a known width. A row that is short is shown as far as it goes: a newer server may say more, an older one less.
 
+use std::collections::BTreeMap;
+
 use chatring_machines::card::GroupCard;
 use chatring_machines::entry::{Ban, Mode, ModeChange, Modes, Rank};
+use chatring_machines::ids::Epoch;
+use chatring_machines::machine::NodeLoad;
 use chatring_machines::names::{GroupName, Nick, NodeKey};
 use chatring_machines::ring::{Ring, point};
 use chatring_machines::time::Time;
@@ -14,13 +18,13 @@ use serde_json::{Value, json};
 use crate::output::Sheet;
 use crate::text::{clean, count, date, span};
 
-/// The ring: its parameters, and what each super node has of it.
-pub fn view(view: &View) -> Sheet {
+/// The ring: its parameters, what each super node has of it, and what that comes to, where that is known. The load of a node is what it has of all members of groups, as a multiple of an equal share; where there are none, of groups.
+pub fn view(view: &View, loads: Option<&[NodeLoad]>) -> Sheet {
     let ring = Ring::new(view);
     let shares = ring.shares();
     let share = |key: &NodeKey| shares.binary_search_by(|share| share.key.cmp(key)).map_or(0.0, |at| shares[at].fraction());
     let directories: Vec<&str> = view.directories.iter().map(|server| &*server.address).collect();
-    let title = format!(
+    let mut title = format!(
         "{}, epoch {}, {}, {} per node, directories {}",
         clean(&view.network),
         view.epoch,
@@ -28,29 +32,8 @@ pub fn view(view: &View) -> Sheet {
         count(view.params.points.into(), "point", "points"),
         clean(&directories.join(" "))
     );
-    let rows = view.nodes.iter().map(|node| {
-        vec![
-            node.key.to_string(),
-            clean(&node.name),
-            format!("{:08x}", point(node.key.as_str())),
-            format!("{:.1} %", share(&node.key) * 100.0),
-            date(node.since),
-            node.incarnation.to_string(),
-        ]
-    });
-    let nodes: Vec<Value> = view
-        .nodes
-        .iter()
-        .map(|node| {
-            json!({"key": node.key.as_str(), "name": &*node.name, "point": point(node.key.as_str()), "share": share(&node.key),
-                "since": node.since.0, "incarnation": node.incarnation.to_string()})
-        })
-        .collect();
-    let value = json!({
-        "epoch": view.epoch.to_string(), "network": &*view.network, "metric": view.params.metric.as_str(), "points": view.params.points,
-        "nodes": nodes, "directories": directories,
-    });
-    let columns = [
+    let burden = loads.map(|loads| Burden::of(view, loads));
+    let mut columns = vec![
         ("key", "super node"),
         ("name", "name"),
         ("point", "point"),
@@ -58,7 +41,77 @@ pub fn view(view: &View) -> Sheet {
         ("since", "since (UTC)"),
         ("incarnation", "incarnation"),
     ];
-    Sheet::table(&columns, rows.collect(), nodes).with_value(value).titled(title)
+    let (mut rows, mut nodes) = (Vec::new(), Vec::new());
+    for node in &view.nodes {
+        let (key, share) = (&node.key, share(&node.key));
+        let mut row = vec![
+            key.to_string(),
+            clean(&node.name),
+            format!("{:08x}", point(key.as_str())),
+            format!("{:.1} %", share * 100.0),
+            date(node.since),
+            node.incarnation.to_string(),
+        ];
+        let mut value = json!({
+            "key": key.as_str(), "name": &*node.name, "point": point(key.as_str()), "share": share, "since": node.since.0,
+            "incarnation": node.incarnation.to_string(),
+        });
+        if let Some(burden) = &burden {
+            let ((groups, members), load) = (burden.counted(key), burden.load(key));
+            let load_text = load.map_or(String::new(), |load| format!("{load:.2}"));
+            row.splice(4.., [groups.to_string(), members.to_string(), load_text, date(node.since)]);
+            (value["groups"], value["members"], value["load"]) = (json!(groups), json!(members), json!(load));
+        }
+        rows.push(row);
+        nodes.push(value);
+    }
+    let mut value = json!({
+        "epoch": view.epoch.to_string(), "network": &*view.network, "metric": view.params.metric.as_str(), "points": view.params.points,
+        "nodes": nodes.clone(), "directories": directories,
+    });
+    if let Some(burden) = &burden {
+        // The incarnation is of little use beside these, and long.
+        columns.splice(4.., [("groups", "groups"), ("members", "members"), ("load", "load"), ("since", "since (UTC)")]);
+        value["groups_of_lost"] = json!(burden.lost);
+        if burden.lost > 0 {
+            title.push_str(&format!("\n{} with a node that is gone", count(burden.lost, "group was", "groups were")));
+        }
+    }
+    let sheet = Sheet::table(&columns, rows, nodes).with_value(value).titled(title);
+    if burden.is_some() { sheet.also(&["incarnation"]) } else { sheet }
+}
+
+/// What the nodes of a ring have to carry.
+struct Burden<'a> {
+    of: BTreeMap<&'a NodeKey, &'a NodeLoad>,
+    nodes: usize,
+    groups: u64,
+    members: u64,
+    /// Groups that were reported by a node that is not in the ring: others are about to have them.
+    lost: u64,
+}
+
+impl Burden<'_> {
+    fn of<'a>(view: &View, loads: &'a [NodeLoad]) -> Burden<'a> {
+        let (here, lost): (Vec<&NodeLoad>, Vec<&NodeLoad>) = loads.iter().partition(|load| view.node(&load.node).is_some());
+        Burden {
+            nodes: view.nodes.len(),
+            groups: here.iter().map(|load| load.groups).sum(),
+            members: here.iter().map(|load| load.members).sum(),
+            lost: lost.iter().map(|load| load.groups).sum(),
+            of: here.into_iter().map(|load| (&load.node, load)).collect(),
+        }
+    }
+
+    fn counted(&self, key: &NodeKey) -> (u64, u64) {
+        self.of.get(key).map_or((0, 0), |load| (load.groups, load.members))
+    }
+
+    fn load(&self, key: &NodeKey) -> Option<f64> {
+        let (groups, members) = self.counted(key);
+        let (own, all) = if self.members > 0 { (members, self.members) } else { (groups, self.groups) };
+        (all > 0).then(|| own as f64 * self.nodes as f64 / all as f64)
+    }
 }
 
 /// Who is responsible for a group, as everyone who has this ring works out. `None` in an empty ring.
@@ -347,6 +400,13 @@ pub fn done(kind: &str, which: &str, state: &str) -> Sheet {
     Sheet::facts(vec![(kind, clean(which)), ("state", state.to_string())], json!({ kind: which, "state": state }))
 }
 
+/// A plan is carried out.
+pub fn committed(steps: &[String], epoch: Epoch, took: std::time::Duration) -> Sheet {
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let rows = vec![("done", clean(&steps.join(", "))), ("epoch", epoch.to_string()), ("took", format!("{ms} ms"))];
+    Sheet::facts(rows, json!({"done": steps, "epoch": epoch.to_string(), "took_ms": ms}))
+}
+
 /// A node is empty.
 pub fn drained(node: &NodeKey, took: std::time::Duration) -> Sheet {
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -426,7 +486,8 @@ impl Checks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chatring_machines::view::{Metric, RingParams};
+    use chatring_machines::ids::Incarnation;
+    use chatring_machines::view::{Metric, NodeInfo, RingParams};
     use chatring_machines::wire::Reader;
 
     fn texts(words: &[&str]) -> Vec<Text> {
@@ -562,6 +623,33 @@ mod tests {
         assert_eq!(checks.blocked(), 1);
         assert_eq!(checks.sheet().value()[2]["why"], "it does not answer");
         assert_eq!(checks.sheet().text(false).lines().count(), 4);
+    }
+
+    #[test]
+    fn a_ring_and_its_load() {
+        let node = |key: &str| NodeInfo {
+            key: NodeKey::new(key).unwrap(),
+            name: "n\x1b".into(),
+            incarnation: Incarnation(1),
+            since: Time(0),
+            admitted: Epoch::default(),
+        };
+        let (epoch, nodes) = (Epoch { generation: 1, number: 5 }, vec![node("192.0.2.1"), node("192.0.2.2")]);
+        let ring = View { epoch, network: "net".into(), params: RingParams::default(), nodes, directories: Vec::new() };
+        let load = |key: &str, groups, members| NodeLoad { node: NodeKey::new(key).unwrap(), groups, members };
+        let sheet = view(&ring, Some(&[load("192.0.2.1", 3, 30), load("192.0.2.2", 1, 10), load("192.0.2.9", 2, 7)]));
+        let text = sheet.text(false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[..2], ["net, epoch 1.5, circular, 1 point per node, directories ", "2 groups were with a node that is gone"]);
+        assert!(lines[3].starts_with("192.0.2.1   n·") && lines[3].contains("  3       30       1.50  "), "{text}");
+        assert_eq!((&sheet.value()["nodes"][1]["load"], &sheet.value()["groups_of_lost"]), (&json!(0.5), &json!(2)));
+        // Nobody is in them, or there are none.
+        let sheet = view(&ring, Some(&[load("192.0.2.1", 3, 0), load("192.0.2.2", 1, 0)]));
+        assert_eq!(sheet.value()["nodes"][0]["load"], 1.5);
+        assert_eq!(view(&ring, Some(&[])).value()["nodes"][0]["load"], json!(null));
+        // A super node that is asked knows the ring, and not that.
+        let sheet = view(&ring, None);
+        assert!(sheet.value()["nodes"][0].get("load").is_none() && !sheet.text(false).contains("load"));
     }
 
     #[test]

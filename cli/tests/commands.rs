@@ -57,6 +57,9 @@ fn looks() -> Vec<(&'static str, &'static str)> {
         "doctor",
         "ring show",
         "ring owner '#erlang'",
+        "ring plot",
+        "ring why '#erlang'",
+        "ring plan --remove node1",
         "node list",
         "node pending",
         "handoff list",
@@ -231,6 +234,9 @@ fn every_result_is_what_its_schema_says() {
     ask(&["plugin", "disable", "irc", "--node", "node1"], "");
     ask(&["plugin", "enable", "irc", "--node", "node1"], "");
     ask(&["ring", "points", "2"], "");
+    ask(&["ring", "plan", "--points", "3", "--out", "plan.json"], "");
+    ask(&["ring", "plot", "--svg", "ring.svg"], "");
+    ask(&["ring", "commit", "plan.json"], "");
     ask(&["directory", "transfer"], "");
     ask(&["directory", "remove", &net.directory_at(3).to_string(), "--yes"], "");
     let config = net.dir.path().join("directory.toml");

@@ -42,7 +42,7 @@ fn commands_and_live_names_are_completed_and_hinted_at() {
     let mut terminal = world.prompt();
     terminal.keys("ri");
     terminal.keys(TAB);
-    terminal.see("> ring show|owner|points");
+    terminal.see("> ring show|plot|owner|why|plan|commit|points");
     terminal.keys("ow");
     terminal.keys(TAB);
     terminal.see("> ring owner GROUP [--nodes IP[:PORT]]");
@@ -109,7 +109,7 @@ fn what_is_typed_is_remembered_without_secrets() {
     let (mut one, mut two) = (world.prompt(), world.prompt());
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     one.line("ring show");
-    one.see("incarnation");
+    one.see("since (UTC)");
     one.prompt();
     two.line("handoff why");
     two.prompt();
@@ -175,7 +175,7 @@ fn ctrl_c_ends_the_command_and_not_the_console() {
         assert!(!before.contains("no answer"), "{before:?}");
     }
     terminal.line("ring show");
-    terminal.see("incarnation");
+    terminal.see("since (UTC)");
     terminal.prompt();
 
     // At the prompt it gives up the line.
@@ -214,7 +214,7 @@ fn a_prompt_outlives_the_directory() {
     terminal.see("> ring sh");
     terminal.keys("ow");
     terminal.keys(ENTER);
-    terminal.see("incarnation");
+    terminal.see("since (UTC)");
     terminal.prompt();
     terminal.line("notices off");
     terminal.see("notices are off");
@@ -266,7 +266,7 @@ fn colours_are_for_terminals_that_have_some() {
     terminal.keys(CTRL_U);
     terminal.keys("ring");
     terminal.see("\x1b[1mring\x1b[0m");
-    terminal.see("\x1b[90m show|owner|points\x1b[0m");
+    terminal.see("\x1b[90m show|plot|owner|why|plan|commit|points\x1b[0m");
 
     let mut terminal = Terminal::without_colours(world.network.chatctl(&[]));
     let before = terminal.prompt();
@@ -283,7 +283,7 @@ fn a_terminal_that_can_do_nothing_will_do() {
     let mut terminal = Terminal::start(world.network.chatctl(&[]), "dumb", true);
     let mut all = terminal.prompt();
     terminal.keys("ring show\n");
-    all += &terminal.see("incarnation");
+    all += &terminal.see("since (UTC)");
     all += &terminal.prompt();
     terminal.keys("send #erlang \\\n");
     all += &terminal.see("> ");

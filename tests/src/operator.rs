@@ -31,6 +31,8 @@ pub struct Operator {
     tickets: u64,
     /// What is asked once, and of whom.
     errand: Option<(Text, ClientCommand)>,
+    /// What was answered last.
+    answer: Option<Reply>,
     care: Option<Care>,
 }
 
@@ -59,7 +61,7 @@ struct Row<'a> {
 impl Operator {
     /// Who has nothing to do yet.
     pub fn new() -> Operator {
-        Operator { phase: Phase::Idle, tickets: 0, errand: None, care: None }
+        Operator { phase: Phase::Idle, tickets: 0, errand: None, answer: None, care: None }
     }
 
     /// Whether something is asked, and not answered yet.
@@ -67,8 +69,14 @@ impl Operator {
         self.phase != Phase::Idle
     }
 
+    /// What came of what was asked last; nothing, where nobody answered.
+    pub fn answer(&self) -> Option<&Reply> {
+        self.answer.as_ref()
+    }
+
     /// Asks a server once.
     pub fn ask(&mut self, server: Text, command: ClientCommand, effects: &mut Vec<Effect>) {
+        self.answer = None;
         self.errand = Some((server.clone(), command));
         self.dial(server, effects);
     }
@@ -140,7 +148,10 @@ impl Operator {
                 }
                 self.hang_up(now, conn, effects);
             }
-            (Event::Reply(_), _) => self.hang_up(now, conn, effects),
+            (Event::Reply(reply), _) => {
+                self.answer = Some(reply.clone());
+                self.hang_up(now, conn, effects);
+            }
             _ => {}
         }
     }

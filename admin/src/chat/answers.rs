@@ -65,7 +65,7 @@ pub fn answer(reply: &Reply, here: &GroupName) -> Option<String> {
         }
         Reply::Motd { lines } if lines.0.is_empty() => "--- there is no message of the day".into(),
         Reply::Motd { lines: all } => lines(all.0.iter().map(|line| &**line)),
-        Reply::Ring { view } => lines(render::view(view).text(false).lines()),
+        Reply::Ring { view } => lines(render::view(view, None).text(false).lines()),
         Reply::Checked { cells } if cells.0.is_empty() => "--- this node holds no group".into(),
         Reply::Checked { cells } => table(&["group", "result", "to", "entries", "why"], &cells.0, 5, plain),
         Reply::Slow { cells } if cells.0.is_empty() => "--- nobody is behind".into(),

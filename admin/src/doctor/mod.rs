@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::output::Sheet;
 use crate::text::{clean, count};
 
+pub use groups::suspects;
 pub use survey::{Dialled, GroupRow, NodeSays, Pending, Planned, Row, Survey};
 
 /// How a check ended, from the best to the worst.

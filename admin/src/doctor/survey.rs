@@ -1,10 +1,14 @@
 //! What all servers of a network have answered. An `Err` says why something could not be asked.
 
+use std::collections::BTreeMap;
+
 use chatring_machines::ids::Epoch;
+use chatring_machines::machine::GroupPlace;
 use chatring_machines::time::Time;
 use chatring_machines::view::SharedView;
 use chatring_machines::wire::Text;
 
+use crate::claims;
 use crate::servers::Server;
 
 /// All of it.
@@ -22,6 +26,8 @@ pub struct Survey {
     pub nodes: Vec<NodeSays>,
     /// The groups that the directory servers know.
     pub groups: Result<Vec<GroupRow>, String>,
+    /// What is wrong with groups of which all nodes were asked (`ring why`), by their names.
+    pub verdicts: BTreeMap<String, Vec<claims::Finding>>,
     /// Who wants into the ring.
     pub pending: Result<Vec<Pending>, String>,
     /// The planned change.
@@ -94,14 +100,9 @@ pub struct GroupRow {
 }
 
 impl GroupRow {
-    /// Reads the cells of an answer.
-    pub fn all(cells: &[Text]) -> Vec<GroupRow> {
-        let row = |[group, members, master, _]: &[Text; 4]| GroupRow {
-            group: group.to_string(),
-            members: members.parse().unwrap_or(0),
-            master: master.to_string(),
-        };
-        cells.as_chunks().0.iter().map(row).collect()
+    /// Of a row of where groups are.
+    pub fn of(place: &GroupPlace) -> GroupRow {
+        GroupRow { group: place.group.as_str().to_string(), members: place.members, master: place.master.to_string() }
     }
 }
 

@@ -57,13 +57,13 @@ fn collect(bundle: &mut Bundle, global: &Global) -> Result<(), Failure> {
     bundle.add_sheet("doctor", &doctor::sheet(&findings))?;
     bundle.add_sheet("directory-status", &servers::sheet(&survey.servers))?;
     match &survey.view {
-        Ok(view) => bundle.add_sheet("ring-show", &render::view(view))?,
+        Ok(view) => bundle.add_sheet("ring-show", &render::view(view, None))?,
         Err(why) => bundle.add("ring-show.txt", why.clone()),
     }
     if !survey.servers.is_empty() {
         let asks = [
             ("node-list", ClientCommand::Nodes {}),
-            ("node-pending", ClientCommand::Node { what: NodeAsk::Pending, node: None }),
+            ("node-pending", ClientCommand::Node { what: NodeAsk::Pending, node: None, only: Default::default() }),
             ("handoff-why", ClientCommand::Handoff { what: HandoffAsk::Why }),
         ];
         for (name, ask) in asks {

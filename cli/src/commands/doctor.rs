@@ -1,5 +1,6 @@
 //! `chatctl doctor` and `chatctl status`: all servers are asked how they are, and what they say is held against each other.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,15 +9,20 @@ use chatring_admin::{Failure, FailureKind, interrupt, status, text};
 use chatring_machines::command::{ClientCommand, Command, HandoffAsk, NodeAsk, PluginAsk};
 use chatring_machines::event::Reply;
 use chatring_machines::ids::Epoch;
+use chatring_machines::names::GroupName;
 use chatring_machines::time::Time;
 use chatring_machines::view::SharedView;
 use chatring_machines::wire::{Given, Rest, Text};
 use chatring_reactor::Membership;
 
-use super::{Global, directory, net};
+use super::{Global, directory, net, ring};
 
 /// How long one server may take to say that it is there, unless it was said how long to wait.
 const THERE_MS: u64 = 1_500;
+/// Groups that are looked at; those behind them, by name, are not.
+const GROUPS_MAX: usize = 100_000;
+/// Groups of which all nodes are asked what they have.
+const VERDICTS_MAX: usize = 20;
 /// How long all of them may take to answer where none leads.
 const LEADERLESS_MS: u64 = 500;
 /// What seems to be wrong may be a change on its way: it is looked at again after so long, once.
@@ -62,7 +68,15 @@ pub fn findings(global: &Global) -> Result<(Survey, Vec<Finding>), Failure> {
         return Ok((first, findings));
     }
     interrupt::pause(AGAIN)?;
-    let second = survey(global)?;
+    let mut second = survey(global)?;
+    for group in doctor::suspects(&second).into_iter().take(VERDICTS_MAX) {
+        interrupt::check()?;
+        if let Ok(name) = GroupName::new(&group)
+            && let Ok(verdict) = hear(ring::verdict(&name, global))?
+        {
+            second.verdicts.insert(group, verdict);
+        }
+    }
     let findings = doctor::examine(&second);
     Ok((second, findings))
 }
@@ -70,7 +84,7 @@ pub fn findings(global: &Global) -> Result<(Survey, Vec<Finding>), Failure> {
 fn is_to_be_seen_twice(finding: &Finding) -> bool {
     const PASSING: [&str; 7] =
         ["directory agreement", "super nodes", "ring agreement", "one master", "orphans", "blocked groups", "copies"];
-    finding.grade > Grade::Unknown && PASSING.contains(&finding.check)
+    finding.grade > Grade::Ok && PASSING.contains(&finding.check)
 }
 
 /// Asks everyone. Whoever does not answer is part of the answer.
@@ -92,11 +106,11 @@ fn survey(global: &Global) -> Result<Survey, Failure> {
         Ok(Some(Reply::Ring { view })) => Ok(view),
         answer => Err(no_answer(answer, "the ring")),
     };
-    let groups = match of_directory(ClientCommand::Groups { pattern: None }.into())? {
-        Ok(Some(Reply::GroupList { cells })) => Ok(GroupRow::all(&cells.0)),
-        answer => Err(no_answer(answer, "the groups")),
+    let groups = match servers.is_empty() {
+        true => Err("no directory server answers".to_string()),
+        false => hear(ring::places(&global.patient(patience_ms), GROUPS_MAX))?.map(|places| places.iter().map(GroupRow::of).collect()),
     };
-    let pending = match of_directory(ClientCommand::Node { what: NodeAsk::Pending, node: None }.into())? {
+    let pending = match of_directory(ClientCommand::Node { what: NodeAsk::Pending, node: None, only: Default::default() }.into())? {
         Ok(Some(Reply::PendingNodes { cells })) => Ok(Pending::all(&cells.0)),
         answer => Err(no_answer(answer, "who waits")),
     };
@@ -118,7 +132,7 @@ fn survey(global: &Global) -> Result<Survey, Failure> {
     // Whoever says what time it is is there.
     let there: Vec<&str> = clocks.iter().map(|clock| &*clock.address).collect();
     let certificates = global.ca.as_deref().map(|ca| certificates(ca, &there)).transpose()?;
-    Ok(Survey { now: text::now(), named, servers, view, nodes, groups, pending, planned, clocks, certificates })
+    Ok(Survey { now: text::now(), named, servers, view, nodes, groups, verdicts: BTreeMap::new(), pending, planned, clocks, certificates })
 }
 
 /// What a super node says of itself.

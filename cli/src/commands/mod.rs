@@ -285,6 +285,14 @@ mod tests {
         check("node drain alpha --timeout 0", Err(ErrorKind::ValueValidation));
         check("ring points 0", Err(ErrorKind::ValueValidation));
         check("ring points 160 --directory a:1", Ok(&["a:1"]));
+        check("ring plot --svg f.svg --plan p.json", Ok(KNOWN));
+        check("ring why #erlang --also 192.0.2.9 --also 192.0.2.8:7412", Ok(KNOWN));
+        check("ring why erlang", Err(ErrorKind::ValueValidation));
+        check("ring why #erlang --also nobody", Err(ErrorKind::ValueValidation));
+        check("ring plan --add 192.0.2.4 --add 192.0.2.5 --remove alpha --points 8 --out p.json", Ok(KNOWN));
+        check("ring plan --points 0", Err(ErrorKind::ValueValidation));
+        check("ring commit", Err(ErrorKind::MissingRequiredArgument));
+        check("ring commit p.json --timeout 5", Ok(KNOWN));
         check("handoff why", Ok(KNOWN));
         check("directory backup f", Err(ErrorKind::MissingRequiredArgument));
         check("directory backup f --database d --config c", Err(ErrorKind::ArgumentConflict));

@@ -1,14 +1,16 @@
 //! Driving a client machine: the reactor, with nothing but outgoing connections.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use chatring_admin::{Failure, interrupt};
 use chatring_host::{Hooks, Plugins, Transport};
 use chatring_machines::Machine;
-use chatring_machines::command::{ClientCommand, Command, RingAsk};
+use chatring_machines::command::{ClientCommand, Command};
 use chatring_machines::event::{Code, Event, Reply};
 use chatring_machines::machine::{Input, Note};
 use chatring_machines::view::SharedView;
@@ -18,6 +20,8 @@ use chatring_reactor::{Handle, JudgePool, Membership, Reactor, Setup, Tuning};
 use super::Global;
 use super::context::Credential;
 
+/// Servers that are asked side by side.
+const ASKED_AT_ONCE: usize = 32;
 /// What a look that begins late may take all the same.
 const LAST_LOOK_MS: u64 = 500;
 
@@ -118,6 +122,25 @@ pub fn ask_one(servers: Servers, command: Command) -> Result<Option<Reply>, Fail
     ask(servers, vec![command]).map(|mut replies| replies.pop())
 }
 
+/// Asks several servers at the same time, one thing each: as many at a time as there are threads for it. What became of each, in their order.
+pub fn ask_each(patience_ms: u64, servers: Vec<Servers>, command: &Command) -> Vec<Result<Vec<Reply>, Failure>> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let ix = next.fetch_add(1, Ordering::Relaxed);
+            let Some(one) = servers.get(ix) else { return done };
+            done.push((ix, ask_within(patience_ms, one.clone(), vec![command.clone()])));
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..servers.len().min(ASKED_AT_ONCE)).map(|_| scope.spawn(worker)).collect();
+        let all = workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let ordered: BTreeMap<usize, _> = all.collect();
+        ordered.into_values().collect()
+    })
+}
+
 /// How long a server wants us to wait: the last number in its text. Not more than it may.
 fn pause(text: &str) -> Duration {
     const PAUSE_MS: u64 = 500;
@@ -192,12 +215,7 @@ fn is_refusal(reply: &Reply) -> bool {
 
 /// The network's ring as the first directory server that answers has it.
 pub fn view(global: &Global) -> Result<SharedView, Failure> {
-    view_as(global, None)
-}
-
-/// The same, if wanted as of now and not of a moment ago.
-pub fn view_as(global: &Global, how: Option<RingAsk>) -> Result<SharedView, Failure> {
-    match ask_one(global.servers(), ClientCommand::Ring { how: Given(how) }.into())? {
+    match ask_one(global.servers(), ClientCommand::Ring { how: Given(None) }.into())? {
         Some(Reply::Ring { view }) => Ok(view),
         _ => Err(Failure::refused(format!("{} does not answer with the ring", global.directories.join(", ")))
             .advise("Is it a directory server of chatring?")),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chatring_admin::{Failure, interrupt, render};
-use chatring_machines::command::{ClientCommand, NodeAsk};
+use chatring_machines::command::{ClientCommand, If, NodeAsk};
 use chatring_machines::event::Reply;
 use chatring_machines::names::NodeKey;
 use chatring_machines::wire::Rest;
@@ -52,7 +52,9 @@ pub fn run(command: NodeCommand, global: &Global) -> Result<(), Failure> {
         },
         NodeCommand::Drain(key) => drain(&key.node, global),
         NodeCommand::Pending => {
-            match net::ask(global.servers(), vec![ClientCommand::Node { what: NodeAsk::Pending, node: None }.into()])?.pop() {
+            match net::ask(global.servers(), vec![ClientCommand::Node { what: NodeAsk::Pending, node: None, only: If::default() }.into()])?
+                .pop()
+            {
                 Some(Reply::PendingNodes { cells }) => global.output.show(&render::pending_nodes(&cells.0)),
                 _ => Err(net::no_directory(global)),
             }
@@ -78,7 +80,7 @@ fn rule(what: NodeAsk, now: &str, Key { node }: &Key, global: &Global) -> Result
             })?
         }
     };
-    match net::ask(global.servers(), vec![ClientCommand::Node { what, node: Some(key.clone()) }.into()])?.pop() {
+    match net::ask(global.servers(), vec![ClientCommand::Node { what, node: Some(key.clone()), only: If::default() }.into()])?.pop() {
         Some(Reply::Ok { .. }) => global.output.show(&render::done("node", key.as_str(), now)),
         _ => Err(net::no_directory(global)),
     }
@@ -92,12 +94,19 @@ fn drain(wanted: &str, global: &Global) -> Result<(), Failure> {
     let node = match view.nodes.iter().find(|node| node.key.as_str() == wanted || *node.name == *wanted) {
         Some(node) => {
             let key = node.key.clone();
-            handoff::change(ClientCommand::Drain { node: key.clone() }, left_ms(until), global)?;
+            handoff::change(ClientCommand::Drain { node: key.clone(), only: If::default() }, left_ms(until), global)?;
             key
         }
         None => NodeKey::new(wanted)
             .map_err(|_| Failure::refused(format!("no super node '{wanted}' is in the ring")).advise("`chatctl node list` shows them."))?,
     };
+    wait_until_empty(&node, until, global)?;
+    global.output.show(&render::drained(&node, began.elapsed()))
+}
+
+/// Until a node that is out of the ring has no groups and no native clients any more.
+pub fn wait_until_empty(node: &NodeKey, until: Instant, global: &Global) -> Result<(), Failure> {
+    let began = Instant::now();
     let address = node.address().ok_or_else(|| Failure::refused(format!("{node} can't be dialled")))?.to_string();
     loop {
         let held = match held(&address, left_ms(until), global) {
@@ -108,13 +117,13 @@ fn drain(wanted: &str, global: &Global) -> Result<(), Failure> {
             }
         };
         if held == (Held { groups: 0, clients: 0 }) {
-            return global.output.show(&render::drained(&node, began.elapsed()));
+            return Ok(());
         }
         if Instant::now() >= until {
             let Held { groups, clients } = held;
             return Err(Failure::refused(format!(
                 "{node} is out of the ring, but still has {groups} groups and {clients} native clients after {} s",
-                global.change_patience_ms() / 1_000
+                began.elapsed().as_secs()
             ))
             .advise("Run the command again to wait on; `chatctl check` says what blocks groups."));
         }
@@ -123,7 +132,7 @@ fn drain(wanted: &str, global: &Global) -> Result<(), Failure> {
 }
 
 /// What is left of a patience; a last look is always taken.
-fn left_ms(until: Instant) -> u64 {
+pub fn left_ms(until: Instant) -> u64 {
     let left = until.saturating_duration_since(Instant::now()).as_millis();
     u64::try_from(left).unwrap_or(u64::MAX).max(1_000)
 }

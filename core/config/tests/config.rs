@@ -164,7 +164,7 @@ fn wrong_toml() {
     check_line(
         NETWORK,
         "[lgo]",
-        "4:2: unknown field `lgo`, expected one of `network`, `directory`, `super_node`, `listener`, `tls`, `plugins`, `plugin`, `operator`, `admin`, `log`",
+        "4:2: unknown field `lgo`, expected one of `network`, `directory`, `super_node`, `listener`, `tls`, `plugins`, `plugin`, `admin`, `operator`, `log`",
     );
     check_line(NETWORK, "[log]\nlevel = 'loud'", "5:9: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`");
 }

@@ -3,7 +3,7 @@
 //! Parser, permissions, help, completion and docs/protocol.md all read [`ClientCommand::WORDS`]. What nodes say to each other is in [`crate::peer`].
 
 use crate::entry::{Modes, SayKind};
-use crate::ids::{Birth, Term};
+use crate::ids::{Birth, Epoch, Term};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::operators::Role;
 use crate::peer::PeerCommand;
@@ -231,9 +231,21 @@ wire_enum! {
         [Operator SuperNode "0.1"]
         "CHECK" Check { group: Option<GroupName> },
 
+        /// Tells what this node has of a group, and what its people hear of it, whether it should or not: for whoever compares what all nodes say.
+        [Viewer SuperNode "0.1"]
+        "CLAIM" Claim { group: GroupName },
+
         /// Lists the super nodes.
         [Anyone Directory "0.1"]
         "NODES" Nodes {},
+
+        /// Counts the groups of each super node, and who is in them, as of their last reports: master, groups, members. Groups of people (`@`) are not known here.
+        [Anyone Directory "0.1"]
+        "LOADS" Loads {},
+
+        /// Lists where groups are, ordered by name, from behind a name on and as many as one answer holds: group, master, members, how many of them are connected to the master itself, last place.
+        [Viewer Directory "0.1"]
+        "PLACES" Places { after: Option<GroupName> },
 
         /// Lists groups: name, members, master, topic.
         [Viewer Directory "0.1"]
@@ -256,14 +268,15 @@ wire_enum! {
         "HANDOFF" Handoff { what: HandoffAsk },
 
         /// Takes a super node out of the ring once others have its groups. Answered when it is out, or stays in.
-        /// It stays connected, and comes back when it is started anew.
+        /// It stays connected, and comes back when it is started anew. `IF epoch`: only if the ring is as of that epoch when its turn comes.
         [Operator Directory "0.1"]
-        "DRAIN" Drain { node: NodeKey },
+        "DRAIN" Drain { node: NodeKey, only: If },
 
         /// Tells which super nodes want into the ring and are not in it, and why (PENDING): node, name, state, since, why. ADMIT lets one in whatever the policy says, as soon as it can be reached; REFUSE keeps it out from now on; FORGET takes
         /// either back; REMOVE takes one out at once, without copying anything first, and keeps it out.
+        /// `IF epoch`: only if the ring is as of that epoch.
         [Viewer Directory "0.1"]
-        "NODE" Node { what: NodeAsk, node: Option<NodeKey> },
+        "NODE" Node { what: NodeAsk, node: Option<NodeKey>, only: If },
 
         /// Lists the accounts that are kept by the directory servers: name, since when, password since when (LIST, from a name on). SET makes one with what its password is checked with, or changes that; REMOVE ends one.
         /// Who is logged in stays so.
@@ -271,9 +284,9 @@ wire_enum! {
         "ACCOUNT" Account { what: AccountAsk, name: Option<Nick>, secret: Option<Text> },
 
         /// Gives every super node another number of points, once groups are where they will belong.
-        /// Answered when it is so, or given up.
+        /// Answered when it is so, or given up. `IF epoch`: only if the ring is as of that epoch when its turn comes.
         [Operator Directory "0.1"]
-        "POINTS" Points { points: u32 },
+        "POINTS" Points { points: u32, only: If },
 
         /// Tells how this directory server and the others are (STATUS). ADD takes a server in, or one anew that has lost its file; REMOVE lets one go; TRANSFER has another one lead.
         /// The others than STATUS are answered when they have begun: STATUS shows when it is so.
@@ -485,6 +498,27 @@ wire_words! {
     }
 }
 
+/// `IF epoch`, at the end of what changes the ring: whoever asks has a ring of that epoch before their eyes, and means no other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct If(pub Option<Epoch>);
+
+impl Field for If {
+    const ARITY: crate::wire::Arity = crate::wire::Arity::Rest;
+    fn put(&self, out: &mut Argv) {
+        if let Some(epoch) = self.0 {
+            out.push(b"IF");
+            epoch.put(out);
+        }
+    }
+    fn take(reader: &mut Reader<'_>) -> Result<Self, Bad> {
+        match reader.peek() {
+            None => Ok(If(None)),
+            Some(word) if word.eq_ignore_ascii_case(b"IF") => reader.bytes().and_then(|_| Epoch::take(reader)).map(|epoch| If(Some(epoch))),
+            Some(_) => Err(Bad::value("goes on with IF epoch")),
+        }
+    }
+}
+
 /// Where a message goes: a group by its name, a person by their nick.
 pub type Target = GroupOrNick;
 
@@ -665,6 +699,12 @@ mod tests {
         check("handoff why", Ok("HANDOFF WHY"));
         check("HANDOFF frob", Err("argument 'what': must be one of: LIST WHY ABORT"));
         check("DRAIN 192.0.2.1:7412", Ok("DRAIN 192.0.2.1:7412"));
+        check("drain 192.0.2.1 if 1.7", Ok("DRAIN 192.0.2.1 IF 1.7"));
+        check("NODE ADMIT 192.0.2.1 IF 1.7", Ok("NODE ADMIT 192.0.2.1 IF 1.7"));
+        check("POINTS 8 UNLESS 1.7", Err("argument 'only': goes on with IF epoch"));
+        check("POINTS 8 IF", Err("argument 'only' is missing"));
+        check("POINTS 8 IF 7", Err("argument 'only': must be an epoch like 1.42"));
+        check("PLACES", Ok("PLACES "));
         check("PUBLISH #a", Err("argument 'text' is missing"));
         check("MOTD x y", Err("2 arguments too many"));
         check("FROB", Err("unknown command 'FROB'"));

@@ -283,6 +283,12 @@ wire_enum! {
         "slow" Slow { cells: Rest<Text> },
         /// Answers CHECK: group, result (kept, moved, blocked), to, entries, why.
         "checked" Checked { cells: Rest<Text> },
+        /// Answers CLAIM.
+        "claim-is" ClaimIs { claim: Box<crate::claim::GroupClaim> },
+        /// Answers LOADS: master, groups, members.
+        "loads" Loads { cells: Rest<Text> },
+        /// Answers PLACES: group, master, members, those of them who are connected to the master itself, last place.
+        "places" Places { cells: Rest<Text> },
         /// Answers NODES: key, name, incarnation, since, state, groups.
         "nodes" Nodes { cells: Rest<Text> },
         /// Answers NODE PENDING: key, name, state (waits, dialled, watched, turned away, admitted, refused), since, why.

@@ -12,6 +12,7 @@ pub mod approach;
 pub mod card;
 pub mod certificate;
 pub mod charter;
+pub mod claim;
 pub mod client;
 pub mod command;
 pub mod directory;

@@ -427,6 +427,15 @@ pub enum Query {
         /// Bound of the answer.
         limit: u32,
     },
+    /// How many groups has each master, and how many people are in them?
+    Loads,
+    /// Where are groups, ordered by name?
+    Places {
+        /// Only those that come after this one.
+        after: Option<GroupName>,
+        /// Bound of the answer.
+        limit: u32,
+    },
     /// In which groups is someone of this nick, at most so many, ordered by group?
     Whereabouts {
         /// Whom.
@@ -447,6 +456,32 @@ pub enum Query {
     },
 }
 
+/// What one super node is the master of, as far as it has reported that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLoad {
+    /// Which node, in the ring or not.
+    pub node: NodeKey,
+    /// How many groups.
+    pub groups: u64,
+    /// How many are in them, all together; who is in two counts twice.
+    pub members: u64,
+}
+
+/// Where a group is, as far as its master has reported that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupPlace {
+    /// Which group.
+    pub group: GroupName,
+    /// Who reported it.
+    pub master: NodeKey,
+    /// How many are in it.
+    pub members: u64,
+    /// How many of them are connected to its master, and not to another node.
+    pub near: u64,
+    /// Its last place.
+    pub seq: u64,
+}
+
 /// What the store answers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
@@ -454,6 +489,10 @@ pub enum Answer {
     Record(Option<Box<GroupRecord>>),
     /// To `Groups`.
     Groups(Vec<GroupLine>),
+    /// To `Loads`: ordered by key.
+    Loads(Vec<NodeLoad>),
+    /// To `Places`.
+    Places(Vec<GroupPlace>),
     /// To `Counts`.
     Counts {
         /// Distinct sessions in groups.

@@ -150,11 +150,41 @@ impl Ring {
         shares
     }
 
+    /// The circle from 0 on, cut where another node begins to be the nearest. Takes O(points); for people to look at.
+    pub fn arcs(&self) -> Vec<Arc<'_>> {
+        let mut arcs: Vec<Arc<'_>> = Vec::new();
+        for (spot, &here) in self.spots.iter().enumerate() {
+            let (below, above) = self.reach(spot);
+            let (first, last) = (here.wrapping_sub(below as u32), here.wrapping_add(above as u32));
+            let key = &self.keys[self.owners_of(spot)[0] as usize];
+            // One that passes zero, or is all of it, is two: what is behind zero comes first.
+            if first > last {
+                arcs.insert(0, Arc { key, first: 0, last });
+                arcs.push(Arc { key, first, last: u32::MAX });
+            } else {
+                arcs.push(Arc { key, first, last });
+            }
+        }
+        arcs.sort_by_key(|arc| arc.first);
+        arcs.dedup_by(|next, before| {
+            let goes_on = next.key == before.key;
+            before.last = if goes_on { next.last } else { before.last };
+            goes_on
+        });
+        arcs
+    }
+
     /// How many of the 2^32 points a spot is the nearest to.
     fn covers(&self, spot: usize) -> u64 {
+        let (below, above) = self.reach(spot);
+        below + 1 + above
+    }
+
+    /// How many points below a spot, and above it, it is the nearest to.
+    fn reach(&self, spot: usize) -> (u64, u64) {
         let here = self.spots[spot];
         if self.spots.len() == 1 {
-            return CIRCLE;
+            return (u64::from(here), u64::from(u32::MAX - here));
         }
         let last = self.spots.len() - 1;
         // Of the points strictly between two spots each gets half; the one in the middle, if there is one, goes to the smaller spot.
@@ -171,7 +201,7 @@ impl Ring {
             _ if wraps => half(round, false),
             _ => u64::from(u32::MAX - here),
         };
-        below + 1 + above
+        (below, above)
     }
 
     fn owners_of(&self, spot: usize) -> &[u32] {
@@ -214,6 +244,17 @@ impl Share<'_> {
     pub fn fraction(&self) -> f64 {
         self.covers as f64 / CIRCLE as f64
     }
+}
+
+/// A part of the circle that is nearest to one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arc<'a> {
+    /// Whose it is.
+    pub key: &'a NodeKey,
+    /// Its first point.
+    pub first: u32,
+    /// Its last one, which is its own, too.
+    pub last: u32,
 }
 
 /// The spots, nearest first. Of what is left the nearest is always the next one up or the next one down; each number is one spot, so a tie

@@ -125,6 +125,15 @@ proptest! {
         }
         let covered: u64 = ring.shares().iter().map(|share| share.covers).sum();
         prop_assert_eq!(covered, if keys.is_empty() { 0 } else { 1 << 32 });
+        let arcs = ring.arcs();
+        for arc in &arcs {
+            prop_assert_eq!([ring.master_of(arc.first), ring.master_of(arc.last)], [Some(arc.key); 2]);
+        }
+        for pair in arcs.windows(2) {
+            prop_assert!(pair[0].key != pair[1].key && pair[0].last + 1 == pair[1].first, "{:?}", pair);
+        }
+        let ends = arcs.first().zip(arcs.last()).map(|(first, last)| (first.first, last.last));
+        prop_assert_eq!(ends, (!keys.is_empty()).then_some((0, u32::MAX)));
     }
 
     #[test]

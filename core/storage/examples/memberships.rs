@@ -41,9 +41,9 @@ fn main() {
     );
 
     let mut jitter = Jitter::new(7);
-    ask(&mut store, "members of a group", || Query::Record(group(jitter.below(groups))));
+    ask(&mut store, "members of a group", QUESTIONS, || Query::Record(group(jitter.below(groups))));
     let mut jitter = Jitter::new(8);
-    ask(&mut store, "where someone is", || Query::Whereabouts { nick: nick(jitter.below(groups)), limit: 10_000 });
+    ask(&mut store, "where someone is", QUESTIONS, || Query::Whereabouts { nick: nick(jitter.below(groups)), limit: 10_000 });
     drop(store);
 
     let began = Instant::now();
@@ -52,6 +52,11 @@ fn main() {
     let began = Instant::now();
     let counts = store.query(&Query::Counts).expect("it answers");
     println!("counted within {:.1?}: {counts:?}", began.elapsed());
+    let began = Instant::now();
+    let Ok(Answer::Loads(loads)) = store.query(&Query::Loads) else { panic!("it answers") };
+    println!("counted by master within {:.1?}: {} masters", began.elapsed(), loads.len());
+    let mut jitter = Jitter::new(9);
+    ask(&mut store, "a page of 10,000 places", 20, || Query::Places { after: Some(group(jitter.below(groups / 2))), limit: 10_000 });
 }
 
 /// Person `n` is in group `n` and in the next ones, round and round: as many people as groups.
@@ -87,9 +92,9 @@ fn node(number: u64) -> NodeKey {
     NodeKey::new(&format!("192.0.2.{}", 1 + number % 200)).expect("an address")
 }
 
-fn ask(store: &mut SqliteStore, what: &str, mut query: impl FnMut() -> Query) {
+fn ask(store: &mut SqliteStore, what: &str, questions: usize, mut query: impl FnMut() -> Query) {
     let mut took: Vec<Duration> = Vec::new();
-    for _ in 0..QUESTIONS {
+    for _ in 0..questions {
         let query = query();
         let began = Instant::now();
         let answer = store.query(&query).expect("it answers");
@@ -97,16 +102,17 @@ fn ask(store: &mut SqliteStore, what: &str, mut query: impl FnMut() -> Query) {
         let found = match answer {
             Answer::Record(record) => record.map_or(0, |record| record.members.len()),
             Answer::Whereabouts(rows) => rows.len(),
+            Answer::Places(places) => places.len(),
             _ => 0,
         };
         assert!(found > 0, "{query:?} found nothing");
     }
     took.sort();
     println!(
-        "{what}: p50 {:.0?}, p99 {:.0?}, max {:.0?} of {QUESTIONS}",
-        took[QUESTIONS / 2],
-        took[QUESTIONS * 99 / 100],
-        took[QUESTIONS - 1]
+        "{what}: p50 {:.0?}, p99 {:.0?}, max {:.0?} of {questions}",
+        took[questions / 2],
+        took[questions * 99 / 100],
+        took[questions - 1]
     );
 }
 

@@ -7,7 +7,7 @@ use chatring_machines::charter::{Account, Charter};
 use chatring_machines::directory::{DirectoryState, Kept, KeptLog, Ledger, Place, Plans, Promise, Record, Rulings, Version};
 use chatring_machines::entry::{MemberRow, Person};
 use chatring_machines::ids::{Epoch, Term};
-use chatring_machines::machine::{Answer, Query};
+use chatring_machines::machine::{Answer, GroupPlace, NodeLoad, Query};
 use chatring_machines::names::{GroupName, glob};
 use chatring_machines::peer::{GroupLine, GroupRecord};
 use chatring_machines::time::Time;
@@ -24,6 +24,11 @@ const WHEREABOUTS: &str = "SELECT session, nick, user, host, account, real, node
                            WHERE nick = ? COLLATE NOCASE ORDER BY group_name, session LIMIT ?";
 const GROUPS_FROM: &str = "SELECT name, master, topic FROM groups WHERE name >= ? ORDER BY name";
 const MEMBER_COUNT: &str = "SELECT count(*) FROM members WHERE group_name = ?";
+/// Reads all memberships once, in their order, and sorts nothing but the counts of groups.
+const LOADS: &str = "SELECT master, count(*), coalesce(sum(n), 0) FROM groups
+  LEFT JOIN (SELECT group_name, count(*) AS n FROM members GROUP BY group_name) ON group_name = name GROUP BY master";
+const PLACES: &str = "SELECT name, master, seq FROM groups WHERE name > ? ORDER BY name LIMIT ?";
+const NEAR_COUNT: &str = "SELECT count(*), coalesce(sum(node = ?), 0) FROM members WHERE group_name = ?";
 const PEOPLE: &str = "SELECT count(DISTINCT session) FROM members";
 /// Steps through the masters there are, one look-up each, and reads the names of those that count only.
 const ORPHANS: &str = "WITH RECURSIVE masters (key) AS (
@@ -181,6 +186,8 @@ pub(crate) fn answer(conn: &Connection, query: &Query) -> Result<Answer, Trouble
             let count = |sql: &str| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0));
             Ok(Answer::Counts { people: count(PEOPLE)? as u64, groups: count(GROUPS)? as u64 })
         }
+        Query::Loads => Ok(Answer::Loads(loads(conn)?)),
+        Query::Places { after, limit } => Ok(Answer::Places(places(conn, after.as_ref(), *limit)?)),
         Query::Whereabouts { nick, limit } => Ok(Answer::Whereabouts(whereabouts(conn, nick.as_str(), *limit)?)),
         Query::Orphans { master, after, limit } => {
             // No name is empty, so that every name comes after that.
@@ -299,6 +306,35 @@ fn groups(conn: &Connection, pattern: &str, limit: usize) -> Result<Vec<GroupLin
     Ok(lines)
 }
 
+fn loads(conn: &Connection) -> Result<Vec<NodeLoad>, Trouble> {
+    let mut statement = conn.prepare_cached(LOADS)?;
+    let mut rows = statement.query([])?;
+    let mut loads = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = |column: usize| row.get::<_, i64>(column).map(|number| number as u64);
+        loads.push(NodeLoad { node: value(row, 0, "the master of a group")?, groups: number(1)?, members: number(2)? });
+    }
+    loads.sort_by(|a, b| a.node.cmp(&b.node));
+    Ok(loads)
+}
+
+/// A page: reads only what is shown on it.
+fn places(conn: &Connection, after: Option<&GroupName>, limit: u32) -> Result<Vec<GroupPlace>, Trouble> {
+    let mut statement = conn.prepare_cached(PLACES)?;
+    let mut count = conn.prepare_cached(NEAR_COUNT)?;
+    let mut rows = statement.query(params![after.map_or("", GroupName::as_str), limit])?;
+    let mut places = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (name, master) = (text(row, 0)?, text(row, 1)?);
+        let what = format!("group {name}");
+        let counted = |row: &Row<'_>| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64));
+        let (members, near) = count.query_row(params![&*master, &*name], counted)?;
+        let seq = row.get::<_, i64>(2)? as u64;
+        places.push(GroupPlace { group: value(row, 0, &what)?, master: value(row, 1, &what)?, members, near, seq });
+    }
+    Ok(places)
+}
+
 fn text(row: &Row<'_>, column: usize) -> Result<Text, Trouble> {
     Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?.into())
 }
@@ -327,13 +363,16 @@ mod tests {
     fn one_group_is_found_by_index_and_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let opened = crate::schema::open(&dir.path().join("directory.db")).unwrap();
-        for sql in [GROUP, MEMBERS, GROUPS_FROM, MEMBER_COUNT] {
+        for sql in [GROUP, MEMBERS, GROUPS_FROM, MEMBER_COUNT, PLACES, NEAR_COUNT] {
             let steps = plan(&opened.conn, sql);
             assert!(steps.iter().all(|step| step.starts_with("SEARCH")), "{sql}: {steps:?}");
         }
         // Counting people reads all of a small index, and sorts nothing.
         let steps = plan(&opened.conn, PEOPLE);
         assert_eq!(steps, ["SCAN members USING COVERING INDEX members_by_session"]);
+        let steps = plan(&opened.conn, LOADS);
+        assert!(steps.iter().any(|step| step.starts_with("SCAN members USING PRIMARY KEY") || step == "SCAN members"), "{steps:?}");
+        assert!(steps.iter().any(|step| step.starts_with("SCAN groups USING COVERING INDEX groups_by_master")), "{steps:?}");
         let steps = plan(&opened.conn, ORPHANS);
         assert!(!steps.iter().any(|step| step.starts_with("SCAN groups")), "{steps:?}");
         assert!(

@@ -26,7 +26,7 @@ pub fn all_copies_lost(world: &World, group: &GroupName) -> bool {
     all_lost(world.losses(), group, &Heard::of(world, group))
 }
 
-/// How far each life of a group was heard when.
+/// How far each life of a group was heard when, or let out by a node: what a master that is alone acknowledges may be heard by nobody before it is lost with it.
 #[derive(Default)]
 struct Heard(BTreeMap<Birth, Vec<(Time, u64)>>);
 
@@ -41,6 +41,11 @@ impl Heard {
                 {
                     heard.0.entry(birth).or_default().push((*at, entry.seq));
                 }
+            }
+        }
+        for (at, entry) in world.told(group) {
+            if let Some(birth) = super::life(world, group, entry) {
+                heard.0.entry(birth).or_default().push((*at, entry.seq));
             }
         }
         heard

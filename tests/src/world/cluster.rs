@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use chatring_machines::charter::Charter;
 use chatring_machines::client::{Client, ClientConfig, ClientLimits, ClientTiming};
 use chatring_machines::directory::{Admission, Directory, DirectoryConfig, DirectoryLimits, Kept};
+use chatring_machines::event::Reply;
 use chatring_machines::ids::{Birth, Incarnation, ListenerId, ServerId};
 use chatring_machines::list::{ListSigner, Trust};
 use chatring_machines::machine::{Input, Wish};
@@ -371,6 +372,19 @@ impl World {
             free
         });
         done == Some(true)
+    }
+
+    /// Whether an operator waits for an answer.
+    pub fn is_asking(&self, operator: Pid) -> bool {
+        matches!(&self.processes[operator.0].role, Role::Operator(operator) if operator.is_busy())
+    }
+
+    /// What came of what an operator asked last, once they have an answer or have given up.
+    pub fn answer(&self, operator: Pid) -> Option<&Reply> {
+        match &self.processes[operator.0].role {
+            Role::Operator(operator) if !operator.is_busy() => operator.answer(),
+            _ => None,
+        }
     }
 
     /// From here on an operator sees to it that the directory servers are those that are wanted.

@@ -20,6 +20,7 @@ mod registry;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chatring_machines::command::Command;
 use chatring_machines::entry::Entry;
@@ -129,6 +130,7 @@ pub struct World {
     lives: Lives,
     nicks: Nicks,
     losses: Vec<Loss>,
+    told: BTreeMap<GroupName, Vec<(Time, Arc<Entry>)>>,
     spoken: Vec<Spoken>,
     coverage: Coverage,
     fullest: (usize, Pid, Pid),
@@ -164,6 +166,7 @@ impl World {
             lives: Lives::default(),
             nicks: Nicks::default(),
             losses: Vec::new(),
+            told: BTreeMap::new(),
             spoken: Vec::new(),
             coverage: Coverage::default(),
             fullest: (0, Pid(0), Pid(0)),
@@ -211,6 +214,11 @@ impl World {
     /// Who is called what.
     pub fn nicks(&self) -> &Nicks {
         &self.nicks
+    }
+
+    /// What nodes have told anyone of a group, and when: what was safe, as far as they knew.
+    pub fn told(&self, group: &GroupName) -> &[(Time, Arc<Entry>)] {
+        self.told.get(group).map_or(&[], Vec::as_slice)
     }
 
     /// What may have cost copies of groups.

@@ -3,6 +3,7 @@
 //! What machines say is looked at when it leaves them, and answers when they arrive.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chatring_machines::command::{ClientCommand, Command, RingAsk};
 use chatring_machines::event::{Event, Reply};
@@ -199,6 +200,12 @@ impl World {
             }
             (Role::Operator(_), Event::Command(Command::Client(ClientCommand::Ring { how: Given(Some(RingAsk::Linearizable)) }))) => {
                 self.registry.moments.push(Moment::Asks(of));
+            }
+            (Role::Node { .. }, Event::Entry(group, entry)) => {
+                let told = self.told.entry(group.clone()).or_default();
+                if told.last().is_none_or(|(_, last)| !Arc::ptr_eq(last, entry)) {
+                    told.push((self.now, entry.clone()));
+                }
             }
             _ => {}
         }

@@ -10,13 +10,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::agenda::Wish;
 use super::applicants::{APPLICANTS_MAX, Applicant, Stage};
 use super::changes::{Asker, Wants, tell};
 use super::handoff::Refusal;
 use super::state::RULINGS_MAX;
 use super::visits::{Host, Outcome};
 use super::{Directory, agenda, note};
-use crate::command::NodeAsk;
+use crate::command::{If, NodeAsk};
 use crate::event::{Code, Event, Reply};
 use crate::handshake::Peer;
 use crate::ids::{Conn, Epoch, Ticket};
@@ -242,7 +243,8 @@ impl Directory {
             return self.refuse(conn, Code::TryAgain, text, effects);
         }
         let node = NodeInfo { key: key.clone(), name, incarnation: *incarnation, since: now, admitted: Epoch::default() };
-        self.want(now, Plan::Join { node }, Asker { conn, wants: Wants::Registered(ticket) }, effects);
+        let asker = Asker { conn, wants: Wants::Registered(ticket) };
+        self.want(now, Wish { plan: Plan::Join { node }, asker, only: If::default() }, effects);
     }
 
     /// It does not come in, this time.
@@ -310,7 +312,7 @@ impl Directory {
     }
 
     /// What an operator asks of those who want in.
-    pub(super) fn rule(&mut self, now: Time, conn: Conn, what: NodeAsk, node: Option<NodeKey>, effects: &mut Vec<Effect>) {
+    pub(super) fn rule(&mut self, now: Time, conn: Conn, what: NodeAsk, (node, only): (Option<NodeKey>, If), effects: &mut Vec<Effect>) {
         let done = match (what, node) {
             (NodeAsk::Pending, _) => return effects.push(tell(conn, self.pending_nodes(now))),
             (_, None) => Err((Code::Syntax, "argument 'node' is missing".to_string())),
@@ -320,12 +322,22 @@ impl Directory {
                     NodeAsk::Refuse | NodeAsk::Remove => Some(Ruling::Refused),
                     NodeAsk::Pending | NodeAsk::Forget => None,
                 };
-                self.may_rule(&key).map(|()| self.commit_ruling(now, conn, what, key, ruling, effects))
+                self.may_begin_now(only)
+                    .and_then(|()| self.may_rule(&key))
+                    .map(|()| self.commit_ruling(now, conn, what, key, ruling, effects))
             }
         };
         if let Err((code, text)) = done {
             effects.push(tell(conn, Event::error(code, text)));
         }
+    }
+
+    /// A ruling has no turn to wait for: what is on its way may make the ring another one than an operator means.
+    fn may_begin_now(&self, only: If) -> Result<(), Refusal> {
+        if only.0.is_some() && (self.agenda.current.is_some() || self.ring_is_changing()) {
+            return Err((Code::TryAgain, "500 a change of the ring is under way".to_string()));
+        }
+        self.is_as_meant(only)
     }
 
     fn may_rule(&self, key: &NodeKey) -> Result<(), Refusal> {

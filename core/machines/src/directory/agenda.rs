@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::changes::Asker;
 use super::config::DirectoryConfig;
+use crate::command::If;
 use crate::handshake::Peer;
 use crate::ids::{Conn, Incarnation};
 use crate::names::NodeKey;
@@ -38,6 +39,8 @@ pub(super) struct Agenda {
 pub(super) struct Wish {
     pub(super) plan: Plan,
     pub(super) asker: Asker,
+    /// It is begun in this ring only.
+    pub(super) only: If,
 }
 
 /// The change under way.

@@ -32,9 +32,11 @@ impl Directory {
             ClientCommand::Ring { how: Given(Some(RingAsk::Signed)) } => self.signed_ring(),
             ClientCommand::Ring { how: Given(None) } if self.state.is_founded() => Reply::Ring { view: self.state.view().clone() }.into(),
             ClientCommand::Ring { how: Given(None) } => Event::error(Code::TryAgain, "100 the network is just being founded"),
-            ClientCommand::Nodes {} => {
-                let query = Query::Groups { pattern: "*".into(), limit: self.config.limits.rows };
-                return self.ask(now, conn, query, Shape::Nodes, effects);
+            ClientCommand::Nodes {} => return self.ask(now, conn, Query::Loads, Shape::Nodes, effects),
+            ClientCommand::Loads {} => return self.ask(now, conn, Query::Loads, Shape::Loads, effects),
+            ClientCommand::Places { after } => {
+                let query = Query::Places { after, limit: self.config.limits.rows };
+                return self.ask(now, conn, query, Shape::Places, effects);
             }
             ClientCommand::Groups { pattern } => {
                 let query = Query::Groups { pattern: pattern.unwrap_or_else(|| "*".into()), limit: self.config.limits.rows };
@@ -52,9 +54,9 @@ impl Directory {
             }
             ClientCommand::Handoff { what } => return self.handoff(now, conn, what, effects),
             ClientCommand::Account { what, name, secret } => return self.account(now, conn, what, (name, secret), effects),
-            ClientCommand::Node { what, node } => return self.rule(now, conn, what, node, effects),
-            ClientCommand::Drain { node } => return self.drain(now, conn, node, effects),
-            ClientCommand::Points { points } => return self.points(now, conn, points, effects),
+            ClientCommand::Node { what, node, only } => return self.rule(now, conn, what, (node, only), effects),
+            ClientCommand::Drain { node, only } => return self.drain(now, conn, node, only, effects),
+            ClientCommand::Points { points, only } => return self.points(now, conn, points, only, effects),
             ClientCommand::Directory { what, address } => return self.steer(now, conn, what, address, effects),
             ClientCommand::Quit { .. } => {
                 effects.push(tell(conn, Event::ok()));

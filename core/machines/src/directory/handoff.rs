@@ -1,9 +1,9 @@
 //! What operators ask of a directory server: how the planned change of the ring goes, and changes of their own.
 
 use super::Directory;
-use super::agenda::{self, Stage};
+use super::agenda::{self, Stage, Wish};
 use super::changes::{Asker, Wants, tell};
-use crate::command::HandoffAsk;
+use crate::command::{HandoffAsk, If};
 use crate::event::{Code, Event, Reply};
 use crate::ids::Conn;
 use crate::machine::Effect;
@@ -31,30 +31,30 @@ impl Directory {
     }
 
     /// Takes a node out of the ring when others have its groups. Answered when that is done, or will not be.
-    pub(super) fn drain(&mut self, now: Time, conn: Conn, key: NodeKey, effects: &mut Vec<Effect>) {
+    pub(super) fn drain(&mut self, now: Time, conn: Conn, key: NodeKey, only: If, effects: &mut Vec<Effect>) {
         let plan = match self.state.view().node(&key) {
             Some(node) => Ok(Plan::Drain { key: key.clone(), incarnation: node.incarnation }),
             None => Err((Code::Err, format!("{key} is not in the ring; NODES lists who is"))),
         };
-        self.want_or_refuse(now, conn, plan, effects);
+        self.want_or_refuse(now, conn, plan, only, effects);
     }
 
     /// Gives every node another number of points, in the same way.
-    pub(super) fn points(&mut self, now: Time, conn: Conn, points: u32, effects: &mut Vec<Effect>) {
+    pub(super) fn points(&mut self, now: Time, conn: Conn, points: u32, only: If, effects: &mut Vec<Effect>) {
         let plan = match points {
             1..=POINTS_MAX => Ok(Plan::Points { points }),
             _ => Err((Code::Syntax, format!("a node has 1 to {POINTS_MAX} points"))),
         };
-        self.want_or_refuse(now, conn, plan, effects);
+        self.want_or_refuse(now, conn, plan, only, effects);
     }
 
-    fn want_or_refuse(&mut self, now: Time, conn: Conn, plan: Result<Plan, Refusal>, effects: &mut Vec<Effect>) {
+    fn want_or_refuse(&mut self, now: Time, conn: Conn, plan: Result<Plan, Refusal>, only: If, effects: &mut Vec<Effect>) {
         match plan {
             // A node's own connection may wait for its coming or going.
             Ok(_) if self.agenda.waits(conn) => {
                 effects.push(tell(conn, Event::error(Code::Err, "this connection waits for another change of the ring")));
             }
-            Ok(plan) => self.want(now, plan, Asker { conn, wants: Wants::Done }, effects),
+            Ok(plan) => self.want(now, Wish { plan, asker: Asker { conn, wants: Wants::Done }, only }, effects),
             Err((code, text)) => effects.push(tell(conn, Event::error(code, text))),
         }
     }
@@ -68,6 +68,17 @@ impl Directory {
                 self.cancel("aborted by the operator", Some(Asker { conn, wants: Wants::Done }), effects);
                 Ok(())
             }
+        }
+    }
+
+    /// Whether the ring is the one that an operator means.
+    pub(super) fn is_as_meant(&self, only: If) -> Result<(), Refusal> {
+        let epoch = self.state.view().epoch;
+        match only.0 {
+            Some(meant) if meant != epoch => {
+                Err((Code::Err, format!("the ring has changed: it is at epoch {epoch}, and this was meant for {meant}; nothing was done")))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -9,7 +9,7 @@ use super::replica::{KeptLog, LogWrite};
 use super::state::DirectoryState;
 use crate::entry::{MemberRow, Settings};
 use crate::ids::{Birth, SessionId, Term};
-use crate::machine::{Answer, Query, Store, StoreError, Write};
+use crate::machine::{Answer, GroupPlace, NodeLoad, Query, Store, StoreError, Write};
 use crate::names::{GroupName, NodeKey, glob};
 use crate::peer::{GroupLine, GroupRecord, GroupReport};
 
@@ -138,6 +138,19 @@ impl Store for MemoryStore {
                 let people: BTreeSet<&SessionId> = self.groups.values().flat_map(|group| group.members.keys()).collect();
                 Answer::Counts { people: people.len() as u64, groups: self.groups.len() as u64 }
             }
+            Query::Loads => {
+                let mut loads: BTreeMap<&NodeKey, (u64, u64)> = BTreeMap::new();
+                for group in self.groups.values() {
+                    let (groups, members) = loads.entry(&group.master).or_default();
+                    (*groups, *members) = (*groups + 1, *members + group.members.len() as u64);
+                }
+                let load = |(node, (groups, members)): (&NodeKey, (u64, u64))| NodeLoad { node: node.clone(), groups, members };
+                Answer::Loads(loads.into_iter().map(load).collect())
+            }
+            Query::Places { after, limit } => {
+                let later = self.groups.iter().filter(|(name, _)| after.as_ref().is_none_or(|after| *name > after));
+                Answer::Places(later.take(*limit as usize).map(|(name, group)| group.place(name)).collect())
+            }
             Query::Whereabouts { nick, limit } => {
                 let all = self.groups.iter().flat_map(|(name, group)| group.members.values().map(move |row| (name, row)));
                 let theirs = all.filter(|(_, row)| row.person.nick.as_str().eq_ignore_ascii_case(nick.as_str()));
@@ -164,6 +177,12 @@ impl Remembered {
             members: self.members.values().cloned().collect(),
             copies: self.copies.clone(),
         }
+    }
+
+    fn place(&self, name: &GroupName) -> GroupPlace {
+        let near = self.members.values().filter(|row| row.node == self.master).count() as u64;
+        let (master, members) = (self.master.clone(), self.members.len() as u64);
+        GroupPlace { group: name.clone(), master, members, near, seq: self.version.seq }
     }
 
     fn line(&self, name: &GroupName) -> GroupLine {

@@ -1,6 +1,7 @@
 //! What nodes say to a directory server: who they are, that they live, and what their groups are like.
 
 use super::Directory;
+use super::agenda::Wish;
 use super::changes::{Asker, Wants, tell};
 use super::colleagues::Introduced;
 use super::links::Stage;
@@ -8,7 +9,7 @@ use super::note;
 use super::questions::Shape;
 use super::via;
 use crate::certificate::Role;
-use crate::command::Command;
+use crate::command::{Command, If};
 use crate::event::{Code, Event};
 use crate::handshake::{Accepting, HandshakeError, Peer};
 use crate::ids::{Conn, ListenerId, Ticket};
@@ -240,7 +241,7 @@ impl Directory {
             self.refuse(conn, Code::Err, format!("{key} has asked already"), effects);
         } else if self.pulses.of(key).is_some_and(|pulse| pulse.incarnation == *incarnation) || self.is_changing(key) {
             let plan = Plan::Drain { key: key.clone(), incarnation: *incarnation };
-            self.want(now, plan, Asker { conn, wants: Wants::Left(ticket) }, effects);
+            self.want(now, Wish { plan, asker: Asker { conn, wants: Wants::Left(ticket) }, only: If::default() }, effects);
         } else {
             effects.push(tell(conn, LinkEvent::Left { ticket }));
         }

@@ -21,13 +21,14 @@ const BLOCKERS_SHOWN: usize = 8;
 
 impl Directory {
     /// Puts a change on the agenda. Past the bound who asks is sent away.
-    pub(super) fn want(&mut self, now: Time, plan: Plan, asker: Asker, effects: &mut Vec<Effect>) {
+    pub(super) fn want(&mut self, now: Time, wish: Wish, effects: &mut Vec<Effect>) {
+        let asker = wish.asker;
         self.owe(now, asker.conn, 1, asker.wants.is_operators(), effects);
         if self.agenda.queue.len() >= self.config.limits.plans {
             let text = "1000 too many changes of the ring are waiting; ask again in a moment";
             return self.deny(now, asker, Code::TryAgain, text, effects);
         }
-        self.agenda.queue.push_back(Wish { plan, asker });
+        self.agenda.queue.push_back(wish);
         self.advance(now, effects);
     }
 
@@ -66,6 +67,10 @@ impl Directory {
     }
 
     fn begin(&mut self, now: Time, wish: Wish, effects: &mut Vec<Effect>) {
+        // What was before it may have changed the ring that it was meant for.
+        if let Err((code, text)) = self.is_as_meant(wish.only) {
+            return self.deny(now, wish.asker, code, text, effects);
+        }
         match wish.plan.clone() {
             Plan::Join { node } => self.begin_join(now, wish, &node.key, node.incarnation, effects),
             Plan::Drain { key, incarnation } => self.begin_drain(now, wish, &key, incarnation, effects),
@@ -114,7 +119,7 @@ impl Directory {
         }
     }
 
-    fn prepare(&mut self, now: Time, Wish { plan, asker }: Wish, effects: &mut Vec<Effect>) {
+    fn prepare(&mut self, now: Time, Wish { plan, asker, .. }: Wish, effects: &mut Vec<Effect>) {
         let number = self.state.plans().number + 1;
         self.commit(Change::Prepare { number, plan: plan.clone() }, None, effects);
         self.agenda.current = Some(Current::new(now, number, plan, Some(asker), Stage::Announcing));

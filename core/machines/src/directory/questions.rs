@@ -8,7 +8,7 @@ use crate::card::GroupCard;
 use crate::entry::MemberRow;
 use crate::event::{Code, Event, Reply};
 use crate::ids::{Conn, Ticket};
-use crate::machine::{Answer, Effect, Query};
+use crate::machine::{Answer, Effect, GroupPlace, NodeLoad, Query};
 use crate::names::{GroupName, NodeKey};
 use crate::peer::{GroupLine, GroupRecord, LinkEvent};
 use crate::time::Time;
@@ -28,6 +28,10 @@ pub(super) struct Question {
 pub(super) enum Shape {
     /// To a client that asked NODES.
     Nodes,
+    /// To a client that asked LOADS.
+    Loads,
+    /// To a client that asked PLACES.
+    Places,
     /// To a client that asked GROUPS.
     Groups,
     /// To a client that asked for the card of this GROUP.
@@ -41,6 +45,10 @@ pub(super) enum Shape {
 }
 
 impl Question {
+    fn is_of_loads(&self) -> bool {
+        matches!(self.shape, Shape::Nodes | Shape::Loads)
+    }
+
     pub(super) fn is_clients(&self) -> bool {
         !matches!(self.shape, Shape::Peer(_))
     }
@@ -57,14 +65,27 @@ impl Directory {
             return;
         }
         self.client_questions += usize::from(is_clients);
+        // All memberships are counted for it: once, however many ask meanwhile.
+        let is_under_way = query == Query::Loads && self.questions.values().any(Question::is_of_loads);
         let ticket = self.ticket();
         self.questions.insert(ticket, question);
-        effects.push(Effect::Query { ticket, query });
+        if !is_under_way {
+            effects.push(Effect::Query { ticket, query });
+        }
         self.owe(now, conn, 1, is_clients, effects);
     }
 
-    /// The store answered.
+    /// The store answered: who asked, and all who asked the same meanwhile and were not asked for.
     pub(super) fn answered(&mut self, now: Time, ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
+        if let Answer::Loads(_) = answer {
+            let same = self.questions.iter().filter(|(other, question)| **other != ticket && question.is_of_loads());
+            let same: Vec<Ticket> = same.map(|(other, _)| *other).collect();
+            same.into_iter().for_each(|other| self.answer(now, other, answer.clone(), effects));
+        }
+        self.answer(now, ticket, answer, effects);
+    }
+
+    fn answer(&mut self, now: Time, ticket: Ticket, answer: Answer, effects: &mut Vec<Effect>) {
         let Some(question) = self.questions.remove(&ticket) else { return };
         self.client_questions -= usize::from(question.is_clients());
         let conn = question.conn;
@@ -84,7 +105,9 @@ impl Directory {
 
     fn shaped(&self, shape: Shape, answer: Answer) -> Event {
         match (shape, answer) {
-            (Shape::Nodes, Answer::Groups(groups)) => Reply::Nodes { cells: Rest(self.node_cells(&groups)) }.into(),
+            (Shape::Nodes, Answer::Loads(loads)) => Reply::Nodes { cells: Rest(self.node_cells(&loads)) }.into(),
+            (Shape::Loads, Answer::Loads(loads)) => Reply::Loads { cells: Rest(load_cells(loads)) }.into(),
+            (Shape::Places, Answer::Places(places)) => Reply::Places { cells: Rest(place_cells(places)) }.into(),
             (Shape::Groups, Answer::Groups(groups)) => Reply::GroupList { cells: Rest(group_cells(groups)) }.into(),
             (Shape::Card(group) | Shape::Members(group), Answer::Record(None)) => unknown(&group),
             (Shape::Card(group), Answer::Record(Some(record))) => {
@@ -101,14 +124,12 @@ impl Directory {
         }
     }
 
-    /// key, name, incarnation, since, state, groups. The last is `?` where there are more groups than one answer holds.
-    fn node_cells(&self, groups: &[GroupLine]) -> Vec<Text> {
-        let mut counts: BTreeMap<&NodeKey, u64> = BTreeMap::new();
-        groups.iter().for_each(|line| *counts.entry(&line.master).or_default() += 1);
-        let known = groups.len() < self.config.limits.rows as usize;
+    /// key, name, incarnation, since, state, groups.
+    fn node_cells(&self, loads: &[NodeLoad]) -> Vec<Text> {
+        let counts: BTreeMap<&NodeKey, u64> = loads.iter().map(|load| (&load.node, load.groups)).collect();
         let row = |node: &crate::view::NodeInfo| {
             let state = self.pulses.of(&node.key).map_or("dead", |pulse| pulse.state());
-            let count = if known { counts.get(&node.key).copied().unwrap_or(0).to_string() } else { "?".to_string() };
+            let count = counts.get(&node.key).copied().unwrap_or(0).to_string();
             let (incarnation, since) = (node.incarnation.to_string(), node.since.0.to_string());
             [node.key.as_str().into(), node.name.clone(), incarnation.into(), since.into(), state.into(), count.into()]
         };
@@ -144,6 +165,22 @@ fn whereabouts(rows: Vec<(GroupName, MemberRow)>) -> Event {
         [group.as_str().into(), session.into(), row.node.as_str().into(), since.into(), row.person.account.clone()]
     });
     Reply::Where { cells: Rest(cells.collect()) }.into()
+}
+
+/// master, groups, members.
+fn load_cells(loads: Vec<NodeLoad>) -> Vec<Text> {
+    let row =
+        |load: NodeLoad| -> [Text; 3] { [load.node.as_str().into(), load.groups.to_string().into(), load.members.to_string().into()] };
+    loads.into_iter().flat_map(row).collect()
+}
+
+/// group, master, members, those who are at the master, last place.
+fn place_cells(places: Vec<GroupPlace>) -> Vec<Text> {
+    let row = |place: GroupPlace| -> [Text; 5] {
+        let [members, near, seq] = [place.members, place.near, place.seq].map(|number| number.to_string().into());
+        [place.group.as_str().into(), place.master.as_str().into(), members, near, seq]
+    };
+    places.into_iter().flat_map(row).collect()
 }
 
 /// name, members, master, topic.

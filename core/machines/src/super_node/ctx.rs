@@ -34,6 +34,8 @@ pub(super) enum Letter {
     Check { asker: (Conn, u64), group: Option<GroupName> },
     /// The result of a check, for the session that asked.
     Checked { asker: (Conn, u64), cells: Vec<crate::wire::Text> },
+    /// A session asks what is here of a group.
+    Claim { asker: (Conn, u64), group: GroupName },
 }
 
 /// The ring as this node knows it.

@@ -387,6 +387,11 @@ impl SuperNode {
                 Letter::Directory(command) => self.home.send(ctx!(self, now, effects), command),
                 Letter::Check { asker, group } => self.master.forced_check(ctx!(self, now, effects), asker, group),
                 Letter::Checked { asker, cells } => self.edge.checked(ctx!(self, now, effects), asker, cells),
+                Letter::Claim { asker, group } => {
+                    let ctx = ctx!(self, now, effects);
+                    let claim = Box::new(self.master.group_claim(ctx, &group));
+                    self.edge.claimed_here(ctx, asker, claim);
+                }
             }
         }
     }

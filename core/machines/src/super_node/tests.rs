@@ -7,6 +7,7 @@ mod by_peers;
 mod by_people;
 mod certified;
 mod charters;
+mod claims;
 mod doubt;
 mod entering;
 mod following;

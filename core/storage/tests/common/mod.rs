@@ -184,7 +184,10 @@ pub fn answers(store: &mut impl Store) -> Vec<(Query, Answer)> {
     queries.extend(patterns.iter().map(|&pattern| Query::Groups { pattern: pattern.into(), limit: 100 }));
     queries.push(Query::Groups { pattern: "*".into(), limit: 2 });
     queries.push(Query::Groups { pattern: "*".into(), limit: 0 });
-    queries.push(Query::Counts);
+    queries.extend([Query::Counts, Query::Loads]);
+    for after in ["", "#a", "#bb"].map(|after| GroupName::new(after).ok()) {
+        queries.extend([0, 2, 100].map(|limit| Query::Places { after: after.clone(), limit }));
+    }
     for nick in ["joe", "JOE", "bob", "nobody"] {
         queries.extend([1, 100].map(|limit| Query::Whereabouts { nick: Nick::new(nick).unwrap(), limit }));
     }

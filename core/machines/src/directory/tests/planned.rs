@@ -49,7 +49,7 @@ fn a_node_comes_in_when_everyone_is_ready() {
         ("durable", "all: view 1.5 192.0.2.1/1 192.0.2.2/1 192.0.2.3/1 | all: pending 2 - | 3: registered 9 1.5"),
         ("3 HEARTBEAT 1000", "3: beat 1000 1.5"),
         ("until 3999", ""),
-        ("3 NODES", "query Groups { pattern: \"*\", limit: 10000 } | 3 paused"),
+        ("3 NODES", "query Loads | 3 paused"),
         (
             "durable",
             "3: nodes 192.0.2.1 a 0000000000000001 1000 alive 0 192.0.2.2 b 0000000000000001 1000 alive 0 192.0.2.3 c 0000000000000001 1000 alive 0 | 3 resumed",
@@ -156,6 +156,41 @@ fn a_drain_that_is_given_up_leaves_the_node_where_it_is() {
             "durable",
             "all: pending 3 - | 3: error ERR given up: 192.0.2.1 has not said how far it is; 192.0.2.2 has not said how far it is | 3 resumed",
         ),
+    ]);
+}
+
+#[test]
+fn a_change_that_is_meant_for_another_ring_is_not_begun() {
+    let refused = |epoch: &str, slot: &str| {
+        format!("{slot}: error ERR the ring has changed: it is at epoch {epoch}, and this was meant for 1.4; nothing was done")
+    };
+    check_two(&[
+        ("open 3", ""),
+        (
+            "3 POINTS 8 IF 1.3",
+            "3 paused | 3: error ERR the ring has changed: it is at epoch 1.4, and this was meant for 1.3; nothing was done | 3 resumed",
+        ),
+        // Two are meant for the same ring: when the second one's turn comes it is another.
+        ("3 POINTS 8 IF 1.4", "3 paused | prepare 2 points 8"),
+        ("open 4", ""),
+        ("4 DRAIN 192.0.2.2 IF 1.4", "4 paused"),
+        ("open 5", ""),
+        // A ruling has no turn.
+        ("5 NODE ADMIT 192.0.2.7 IF 1.4", "5: error TRYAGAIN 500 a change of the ring is under way"),
+        ("durable", "all: pending 2 points 8"),
+        ("1 ready 2", ""),
+        ("2 ready 2", "make 2"),
+        (
+            "durable",
+            &format!(
+                "all: view 1.5 192.0.2.1/1 192.0.2.2/1 | all: pending 2 - | 3: ok OK | 3 resumed | {} | 4 resumed",
+                refused("1.5", "4")
+            ),
+        ),
+        ("5 NODE ADMIT 192.0.2.7 IF 1.4", &refused("1.5", "5")),
+        ("5 NODE ADMIT 192.0.2.7 IF 1.5", "5 paused | commit rule"),
+        ("durable", "5: ok OK | 5 resumed"),
+        ("4 DRAIN 192.0.2.2 IF 1.5", "4 paused | prepare 3 drain 192.0.2.2/1"),
     ]);
 }
 

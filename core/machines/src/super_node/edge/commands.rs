@@ -9,7 +9,8 @@ use super::answers::{Claim, JoinStyle, Purpose};
 use super::readers::Asker;
 use super::session::{GUEST_PREFIX, Gate};
 use super::sifting::Heard;
-use super::{Asked, Edge, Query};
+use super::{Asked, Edge, Query, Standing};
+use crate::claim::GroupClaim;
 use crate::command::{Account, ClientCommand, GroupOrNick, Hello, ModeAsk, RingAsk, is_list_of_the_slow};
 use crate::entry::{Person, SayKind};
 use crate::event::{Code, Event, Push, Reply};
@@ -305,6 +306,11 @@ impl Edge {
                 None => self.say(ctx, conn, Event::error(Code::TryAgain, "this node has not heard from a directory server yet")),
             },
             ClientCommand::Check { group } => self.check_now(ctx, conn, group),
+            ClientCommand::Claim { group } => {
+                let Some(session) = self.session(conn) else { return };
+                let asker = (conn, session.slots.open());
+                ctx.post.push_back(Letter::Claim { asker, group });
+            }
             ClientCommand::Plugin { what, name, file } => self.wish_of_plugins(ctx, conn, what, name, file),
             // Handled before, or refused by the table.
             ClientCommand::Hello { .. }
@@ -313,6 +319,8 @@ impl Edge {
             | ClientCommand::Login { .. }
             | ClientCommand::Alive {} => {}
             ClientCommand::Nodes {}
+            | ClientCommand::Loads {}
+            | ClientCommand::Places { .. }
             | ClientCommand::Groups { .. }
             | ClientCommand::Group { .. }
             | ClientCommand::Members { .. }
@@ -590,6 +598,19 @@ impl Edge {
     /// The result of a check that a session asked for.
     pub fn checked(&mut self, ctx: &mut Ctx<'_>, (conn, slot): (Conn, u64), cells: Vec<Text>) {
         self.fill(ctx, conn, slot, vec![Reply::Checked { cells: Rest(cells) }.into()]);
+    }
+
+    /// What there is here of a group, for the session that asked: to what the master part has comes what our people hear.
+    pub fn claimed_here(&mut self, ctx: &mut Ctx<'_>, (conn, slot): (Conn, u64), mut claim: Box<GroupClaim>) {
+        if let Some(attachment) = self.attachments.get(&claim.group) {
+            claim.seats = attachment.seats.len() as u64;
+            (claim.hears, claim.live) = match &attachment.standing {
+                Standing::Adrift => (None, false),
+                Standing::Attaching { to } => (Some(to.clone()), false),
+                Standing::Live { to } => (Some(to.clone()), true),
+            };
+        }
+        self.fill(ctx, conn, slot, vec![Reply::ClaimIs { claim }.into()]);
     }
 }
 

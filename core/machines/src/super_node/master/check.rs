@@ -154,7 +154,7 @@ impl Master {
     }
 
     /// What keeps a group from being where and what it should be, for people.
-    fn why_blocked(&self, ctx: &Ctx<'_>, name: &GroupName, holding: &Holding) -> Option<String> {
+    pub(super) fn why_blocked(&self, ctx: &Ctx<'_>, name: &GroupName, holding: &Holding) -> Option<String> {
         Some(match holding.block(ctx.now, ctx.placement)? {
             Block::Opening(opening) => {
                 let spans = self.spans(ctx, name);

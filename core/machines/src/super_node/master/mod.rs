@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod charters;
 mod check;
+mod claims;
 mod copies;
 mod desk;
 mod doubt;

@@ -1,10 +1,19 @@
 //! `chatctl ring`: the ring as the directory has it, and who is responsible for a group; off line where the nodes are given.
 
+mod census;
+mod plan;
+mod plot;
+mod why;
+
+pub use census::places;
+pub use why::verdict;
+
 use chatring_admin::{Failure, render};
-use chatring_machines::command::{ClientCommand, RingAsk};
+use chatring_machines::command::{ClientCommand, If, RingAsk};
 use chatring_machines::names::{GroupName, NodeKey};
 use chatring_machines::ring::{POINTS_MAX, Ring};
 use chatring_machines::view::{Metric, RingParams};
+use chatring_machines::wire::Given;
 use clap::{Args, Subcommand};
 
 use super::bench::Where;
@@ -13,10 +22,18 @@ use super::{Global, group_name, handoff, net};
 /// What to do with the ring.
 #[derive(Clone, Debug, Subcommand)]
 pub enum RingCommand {
-    /// Show its parameters and super nodes
+    /// Show its parameters and super nodes, what part each has, and what that comes to
     Show(ShowArgs),
+    /// Draw it: who has which part of the circle, and where groups are
+    Plot(plot::PlotArgs),
     /// Work out who is responsible for a group
     Owner(OwnerArgs),
+    /// Ask all super nodes what they have of a group, and say what is wrong: the exit code tells it, too
+    Why(why::WhyArgs),
+    /// Work out what a change would do: which groups move, whom that concerns, how long it takes
+    Plan(plan::PlanArgs),
+    /// Carry out a plan, in the ring that it was made for and in no other. From the directory server's own machine only
+    Commit(plan::CommitArgs),
     /// Give every super node another number of points, and wait until groups are where they belong then.
     /// From the directory server's own machine only
     Points(PointsArgs),
@@ -60,12 +77,17 @@ pub fn run(command: RingCommand, global: &Global) -> Result<(), Failure> {
     match command {
         RingCommand::Show(args) => {
             let how = args.linearizable.then_some(RingAsk::Linearizable);
-            global.output.show(&render::view(&*net::view_as(global, how)?))
+            let (view, loads) = census::loads(global, ClientCommand::Ring { how: Given(how) })?;
+            global.output.show(&render::view(&view, Some(&loads)))
         }
         RingCommand::Points(args) => {
-            handoff::change(ClientCommand::Points { points: args.points }, global.change_patience_ms(), global)?;
+            handoff::change(ClientCommand::Points { points: args.points, only: If::default() }, global.change_patience_ms(), global)?;
             global.output.show(&render::fact("points", args.points))
         }
+        RingCommand::Plot(args) => plot::run(&args, global),
+        RingCommand::Why(args) => why::run(&args, global),
+        RingCommand::Plan(args) => plan::plan(&args, global),
+        RingCommand::Commit(args) => plan::commit(&args, global),
         RingCommand::Owner(args) => {
             let ring = if args.nodes.is_empty() { Ring::new(&*net::view(global)?) } else { given(&args) };
             let sheet = render::owner(&ring, &args.group);
@@ -115,7 +137,7 @@ mod tests {
     use clap::Parser;
 
     /// What another language's md5 and a brute-force search made of the design; written by the script beside it.
-    const VECTORS: &str = include_str!("../../../core/machines/tests/ring_vectors.txt");
+    const VECTORS: &str = include_str!("../../../../core/machines/tests/ring_vectors.txt");
 
     #[track_caller]
     fn check(ring: &str, group: &str) {
