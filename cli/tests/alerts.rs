@@ -64,4 +64,8 @@ fn alerts_are_about_metrics_that_exist() {
         }
     }
     assert!(alerts.len() > 20, "{alerts:?}");
+    let page = std::fs::read_to_string(docs().join("operations.md")).unwrap();
+    let (_, sections) = page.split_once("\n## Alerts\n").unwrap();
+    let sections: BTreeSet<String> = sections.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_string).collect();
+    assert_eq!(sections, alerts, "each alert has a section in docs/operations.md, and no other is there");
 }

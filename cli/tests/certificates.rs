@@ -266,3 +266,20 @@ fn a_node_without_the_right_certificate_says_in_its_log_why_it_is_not_let_in() {
     let mut foreign = net.node(2);
     foreign.process.err.wait("its certificate was signed by another CA than ours");
 }
+
+#[test]
+fn the_doctor_tells_in_time_of_certificates_that_end() {
+    let net = network(1, &[1, 2]);
+    let soon_over = net.key(2);
+    made(net.dir.path(), &["issue", soon_over.as_str(), "--role", "node", "--renew", "--days", "10"]);
+    let _directory = net.directory();
+    let _nodes = net.nodes([1, 2]);
+    let output = net.chatctl(&["doctor", "--output", "json"]).output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let checks = found["checks"].as_array().unwrap();
+    let certificates = checks.iter().find(|check| check["check"] == "certificates").unwrap();
+    let expect = format!("ends soon: {soon_over}:7411 (9 d");
+    assert!(certificates["result"] == "warning" && certificates["found"].as_str().unwrap().contains(&expect), "{certificates}");
+    assert!(!certificates["found"].as_str().unwrap().contains(&net.directory_address().to_string()), "{certificates}");
+    assert_eq!(output.status.code(), Some(1), "{found}");
+}

@@ -53,6 +53,8 @@ impl Scene {
 /// A line for each command that only looks.
 fn looks() -> Vec<(&'static str, &'static str)> {
     let lines = [
+        "status",
+        "doctor",
         "ring show",
         "ring owner '#erlang'",
         "ring plot",
@@ -220,6 +222,7 @@ fn every_result_is_what_its_schema_says() {
 
     // What is steered.
     ask(&["check"], "");
+    ask(&["bundle", "bundle.tar.gz"], "");
     ask(&["account", "add", "joe"], "sesame\n");
     ask(&["account", "list"], "");
     ask(&["account", "password", "joe"], "open up\n");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chatring_admin::servers::{self, Seat, Server};
-use chatring_admin::{Failure, interrupt, render};
+use chatring_admin::{Failure, FailureKind, interrupt, render};
 use chatring_machines::command::{ClientCommand, DirectoryAsk};
 use chatring_machines::event::Reply;
 use chatring_machines::wire::Text;
@@ -118,6 +118,15 @@ fn until(what: DirectoryAsk, address: Option<&Text>, is_so: impl Fn(&[Server]) -
             asked = Some(Instant::now());
         }
         interrupt::pause(Duration::from_millis(LOOK_MS))?;
+    }
+}
+
+/// Who is asked, and how each of them is that answers: none, where nobody does.
+pub(super) fn all(patience_ms: u64, global: &Global) -> Result<(Vec<Text>, Vec<Server>), Failure> {
+    match statuses(patience_ms, global) {
+        Ok(all) => Ok((global.directories(), all)),
+        Err(failure) if failure.kind == FailureKind::Unreachable => Ok((global.directories(), Vec::new())),
+        Err(failure) => Err(failure),
     }
 }
 

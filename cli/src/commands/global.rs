@@ -183,6 +183,11 @@ impl Global {
         self.timeout_ms.unwrap_or(PATIENCE_MS)
     }
 
+    /// The same, with this patience.
+    pub(super) fn patient(&self, patience_ms: u64) -> Global {
+        Global { timeout_ms: Some(patience_ms), ..self.clone() }
+    }
+
     /// How long to wait for a change that takes a while.
     pub(super) fn change_patience_ms(&self) -> u64 {
         self.timeout_ms.unwrap_or(CHANGE_PATIENCE_MS)

@@ -11,7 +11,7 @@ use super::registry::Mark;
 /// What commands are about. Those that are nowhere here come last.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Talking", &["chat", "send", "tail"]),
-    ("The network", &["ring", "node", "handoff", "directory", "check"]),
+    ("The network", &["status", "doctor", "ring", "node", "handoff", "directory", "check", "bundle"]),
     ("Groups and people", &["group", "who", "client"]),
     ("Who may come in, and steer", &["account", "passwd", "token", "pki", "operator"]),
     ("Plugins", &["plugin"]),

@@ -6,12 +6,14 @@
 mod account;
 mod backup;
 mod bench;
+mod bundle;
 mod chat;
 mod check;
 mod client;
 mod console;
 mod context;
 mod directory;
+mod doctor;
 mod global;
 mod group;
 mod handoff;
@@ -74,6 +76,12 @@ enum Verb {
     Send(send::SendArgs),
     /// Show what is said in a group
     Tail(tail::TailArgs),
+    /// Show the network on one screen, and what is wrong with it
+    Status,
+    /// Check everything that can be checked from here, and say what to do. Exit codes as programs that watch know them: 0 ok, 1 warning, 2 critical, 3 unknown
+    Doctor,
+    /// Write how the network is into one file, for whoever is asked for help: without secrets, and without what people say
+    Bundle(bundle::BundleArgs),
     /// The ring of super nodes, and who is responsible for a group
     #[command(subcommand)]
     Ring(ring::RingCommand),
@@ -193,6 +201,9 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Chat(args) => chat::run(args, global),
         Verb::Send(args) => send::run(args, global),
         Verb::Tail(args) => tail::run(args, global),
+        Verb::Status => doctor::status(global),
+        Verb::Doctor => doctor::run(global),
+        Verb::Bundle(args) => bundle::run(&args, global),
         Verb::Ring(command) => ring::run(command, global),
         Verb::Node(command) => node::run(command, global),
         Verb::Handoff(command) => handoff::run(command, global),

@@ -5,6 +5,9 @@ mod plan;
 mod plot;
 mod why;
 
+pub use census::places;
+pub use why::verdict;
+
 use chatring_admin::{Failure, render};
 use chatring_machines::command::{ClientCommand, If, RingAsk};
 use chatring_machines::names::{GroupName, NodeKey};

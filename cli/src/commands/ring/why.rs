@@ -53,6 +53,11 @@ pub fn run(args: &WhyArgs, global: &Global) -> Result<(), Failure> {
     claims::failure(&look.findings).map_or(Ok(()), Err)
 }
 
+/// What is wrong with a group at this moment, for whoever looks at many.
+pub fn verdict(group: &GroupName, global: &Global) -> Result<Vec<Finding>, Failure> {
+    take_a_look(&WhyArgs { group: group.clone(), also: Vec::new() }, global).map(|look| look.findings)
+}
+
 fn take_a_look(args: &WhyArgs, global: &Global) -> Result<Look, Failure> {
     let view = net::view(global)?;
     let card = match net::ask_one(global.servers(), ClientCommand::Group { group: args.group.clone() }.into()) {

@@ -26,7 +26,7 @@ impl Directory {
             ClientCommand::Auth { .. } => Event::ok(),
             ClientCommand::Operator { name, secret } => self.log_in(conn, &name, &secret),
             ClientCommand::Client { words } => self.client(conn, &words.0),
-            ClientCommand::Info { section } => Reply::Text { text: self.info(&section.0).into() }.into(),
+            ClientCommand::Info { section } => Reply::Text { text: self.info(now, &section.0).into() }.into(),
             ClientCommand::Command { words } => commands(&words.0),
             ClientCommand::Ring { how: Given(Some(RingAsk::Linearizable)) } => return self.read_for_certain(now, conn, effects),
             ClientCommand::Ring { how: Given(Some(RingAsk::Signed)) } => self.signed_ring(),
@@ -113,10 +113,16 @@ impl Directory {
     }
 
     /// `INFO` in Redis's form; all sections, or those named.
-    fn info(&self, wanted: &[Text]) -> String {
+    fn info(&self, now: Time, wanted: &[Text]) -> String {
         let view = self.state.view();
         let sections = [
-            ("Server", format!("server:chatring\r\nversion:{VERSION}\r\nmode:directory\r\naddress:{}\r\n", self.config.address)),
+            (
+                "Server",
+                format!(
+                    "server:chatring\r\nversion:{VERSION}\r\nmode:directory\r\naddress:{}\r\ntime_ms:{}\r\n",
+                    self.config.address, now.0
+                ),
+            ),
             (
                 "Ring",
                 format!(

@@ -6,6 +6,7 @@
 
 mod identity;
 mod layer;
+mod look;
 mod membership;
 mod validity;
 mod words;

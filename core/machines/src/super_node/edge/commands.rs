@@ -580,6 +580,7 @@ impl Edge {
             ("native_clients", self.native_clients().to_string()),
             ("groups_attached", self.groups().to_string()),
             ("groups_held", self.groups_held.to_string()),
+            ("time_ms", ctx.now.0.to_string()),
         ];
         self.say(ctx, conn, redis::info(&facts));
     }
