@@ -10,6 +10,7 @@ mod identities;
 mod lifecycle;
 mod plugins;
 mod ports;
+mod reload;
 mod roles;
 mod words;
 
@@ -21,6 +22,8 @@ use chatring_config::{Config, LoadError, LogFormat};
 use chatring_host::{Hooks, Plugins};
 use chatring_reactor::JudgePool;
 use identities::Identities;
+use reload::Reload;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -68,6 +71,10 @@ pub fn run(args: DaemonArgs) -> ExitCode {
         }
     };
     let bots = Bots::default();
+    let absolute = match std::path::absolute(file) {
+        Ok(absolute) => absolute,
+        Err(error) => return wrong(LoadError::Read { file: file.clone(), error }),
+    };
     match load(file, args.log, Hooks { late: judges.on_late(), say: bots.hook() }) {
         Err(error) => wrong(error),
         Ok(_) if only_check => {
@@ -75,7 +82,8 @@ pub fn run(args: DaemonArgs) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok((config, plugins, identities, audit)) => {
-            match serve(&config, plugins, (&identities, audit), &judges, &bots, args.exit_with_stdin) {
+            let reload = Reload::new(absolute, &config);
+            match serve(&config, plugins, (&identities, audit), &judges, (&bots, &reload), args.exit_with_stdin) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failed(&error),
             }
@@ -87,14 +95,30 @@ pub fn run(args: DaemonArgs) -> ExitCode {
 fn load(file: &Path, log: Option<LogFormat>, hooks: Hooks) -> Result<(Config, Plugins, Identities, Audit), LoadError> {
     let config = chatring_config::load(file)?;
     logging::start(log.unwrap_or(config.log_format), config.log_level);
+    let (plugins, identities) = start_plugins(file, &config, hooks)?;
+    let audit = Audit::new(&config)?;
+    Ok((config, plugins, identities, audit))
+}
+
+/// Says what is wrong with a configuration, for whoever is no daemon: this process stays in its folder.
+pub fn check(file: &Path) -> Result<(), LoadError> {
+    let config = chatring_config::load(file)?;
+    let here = std::env::current_dir().map_err(|error| LoadError::Read { file: file.into(), error })?;
+    let hooks = Hooks::of(Arc::new(|_, _| {}));
+    let checked = start_plugins(file, &config, hooks).map(drop);
+    let back = |error: io::Error| LoadError::Read { file: here.clone(), error };
+    std::env::set_current_dir(&here).map_err(back)?;
+    checked
+}
+
+fn start_plugins(file: &Path, config: &Config, hooks: Hooks) -> Result<(Plugins, Identities), LoadError> {
     // Plugins know nothing of our file: their relative paths are meant from its folder, too.
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::env::set_current_dir(folder).map_err(|error| LoadError::Read { file: folder.into(), error })?;
     }
-    let plugins = plugins::start(&config, hooks)?;
-    let identities = Identities::read(&config)?;
-    let audit = Audit::new(&config)?;
-    Ok((config, plugins, identities, audit))
+    let plugins = plugins::start(config, hooks)?;
+    let identities = Identities::read(config)?;
+    Ok((plugins, identities))
 }
 
 fn serve(
@@ -102,16 +126,19 @@ fn serve(
     plugins: Plugins,
     (identities, audit): (&Identities, Audit),
     judges: &Arc<JudgePool>,
-    bots: &Bots,
+    (bots, reload): (&Bots, &Reload),
     exit_with_stdin: bool,
 ) -> anyhow::Result<()> {
     let (tell, news) = std::sync::mpsc::channel();
-    let renewed = identities.clone();
-    words::listen(&tell, exit_with_stdin, move || renewed.read_again())?;
+    let (renewed, again) = (identities.clone(), reload.clone());
+    words::listen(&tell, exit_with_stdin, move || {
+        again.again();
+        renewed.read_again();
+    })?;
     allow_connections(config);
     let ports = ports::Ports::bind(config)?;
     let center = Center::new();
-    let roles = roles::all(config, &plugins, (identities, audit), ports, judges, bots, &center)?;
+    let roles = roles::all(config, &plugins, (identities, audit), ports, judges, (bots, reload), &center)?;
     for plugin in plugins.list() {
         tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
     }

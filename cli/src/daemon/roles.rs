@@ -7,6 +7,7 @@ use super::identities::Identities;
 use super::lifecycle::Role;
 use super::plugins;
 use super::ports::{NodePorts, Ports};
+use super::reload::Reload;
 use anyhow::Context;
 use chatring_config::{Config, Directory, ListenerLimits, SuperNode};
 use chatring_host::Plugins;
@@ -31,10 +32,10 @@ pub fn all(
     (identities, audit): (&Identities, Audit),
     ports: Ports,
     judges: &Arc<JudgePool>,
-    bots: &Bots,
+    (bots, reload): (&Bots, &Reload),
     center: &Center,
 ) -> anyhow::Result<Vec<Role>> {
-    let roles = Roles { config, plugins, identities, audit, judges, bots, center };
+    let roles = Roles { config, plugins, identities, audit, judges, bots, reload, center };
     let mut all = Vec::new();
     if let (Some(directory), Some(port)) = (&config.directory, ports.directory) {
         all.push(roles.directory(directory, port)?);
@@ -52,6 +53,7 @@ struct Roles<'a> {
     audit: Audit,
     judges: &'a Arc<JudgePool>,
     bots: &'a Bots,
+    reload: &'a Reload,
     center: &'a Center,
 }
 
@@ -98,7 +100,9 @@ impl Roles<'_> {
         };
         let mut setup = self.setup("directory", vec![listening])?;
         setup.store = Some(Box::new(store));
-        self.role("directory".to_string(), true, span, machine, setup).map(|(role, _)| role)
+        let (role, handle) = self.role("directory".to_string(), true, span, machine, setup)?;
+        self.reload.reach(None, handle);
+        Ok(role)
     }
 
     fn super_node(&self, node: &SuperNode, ports: NodePorts) -> anyhow::Result<Role> {
@@ -150,6 +154,7 @@ impl Roles<'_> {
             setup.keep = Some(keep);
         }
         let (role, handle) = self.role(format!("node {}", node.name), false, span, machine, setup)?;
+        self.reload.reach(Some(&node.name), handle.clone());
         self.bots.speak_through(handle);
         Ok(role)
     }

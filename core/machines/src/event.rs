@@ -281,8 +281,12 @@ wire_enum! {
         "signed-ring" SignedRing { seal: crate::list::Seal, view: crate::view::SharedView },
         /// Answers CLIENT LIST SLOW: nick, address, groups, bytes that wait in memory, entries that wait there or in logs, for how many milliseconds.
         "slow" Slow { cells: Rest<Text> },
+        /// Answers CLIENTS: id, nick, account, address, groups, since, milliseconds since something was heard. None: there are no more.
+        "clients" Clients { cells: Rest<Text> },
         /// Answers CHECK: group, result (kept, moved, blocked), to, entries, why.
         "checked" Checked { cells: Rest<Text> },
+        /// Answers STEER HISTORY, oldest first: time, place in the log, who, what, and the rest of it in words.
+        "history" History { cells: Rest<Text> },
         /// Answers NODES: key, name, incarnation, since, state, groups.
         "nodes" Nodes { cells: Rest<Text> },
         /// Answers NODE PENDING: key, name, state (waits, dialled, watched, turned away, admitted, refused), since, why.

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::ids::{Conn, ListId, ListenerId, Ticket};
 use crate::keeping::Keep;
 use crate::names::{GroupName, Nick, NodeKey};
-use crate::operators::AuditLine;
+use crate::operators::{AuditLine, Operators};
 use crate::peer::{GroupLine, GroupRecord, GroupReport};
 use crate::time::Time;
 use crate::wire::{Bad, Text};
@@ -29,6 +29,15 @@ pub trait Machine {
 
     /// Panics when an invariant of ours is broken. Called after every `handle` in simulations and debug builds.
     fn check_invariants(&self) {}
+}
+
+/// What may change in the configuration while a machine runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Who steers.
+    pub operators: Operators,
+    /// A super node's message of the day.
+    pub motd: Vec<Text>,
 }
 
 /// What happens to a machine.
@@ -101,6 +110,8 @@ pub enum Input {
         /// What.
         text: Text,
     },
+    /// The configuration was read again: from now on this holds.
+    Configured(Box<Settings>),
     /// What became of a `Judge`.
     Judged {
         /// Which.
