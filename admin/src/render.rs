@@ -407,6 +407,19 @@ pub fn committed(steps: &[String], epoch: Epoch, took: std::time::Duration) -> S
     Sheet::facts(rows, json!({"done": steps, "epoch": epoch.to_string(), "took_ms": ms}))
 }
 
+/// What a group is about.
+pub fn topic(group: &str, topic: &str) -> Sheet {
+    Sheet::facts(vec![("group", clean(group)), ("topic", clean(topic))], json!({"group": group, "topic": topic}))
+}
+
+/// The answer to STEER HISTORY.
+pub fn history(reply: &[Text]) -> Sheet {
+    use Cell::*;
+    let columns =
+        [("time", "time (UTC)", Moment), ("seq", "place", Number), ("who", "who", Text), ("what", "what", Text), ("text", "text", Text)];
+    cells(&columns, reply)
+}
+
 /// A node is empty.
 pub fn drained(node: &NodeKey, took: std::time::Duration) -> Sheet {
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -444,6 +457,46 @@ impl Slow {
         ];
         cells(&columns, &self.rows.concat())
     }
+}
+
+/// The answers to CLIENTS: by node, the rows it gave.
+#[derive(Clone, Debug, Default)]
+pub struct Clients {
+    cells: Vec<Text>,
+}
+
+impl Clients {
+    /// Cells in a row of an answer.
+    pub const WIDTH: usize = 7;
+
+    /// Takes in a page.
+    pub fn add(&mut self, node: &NodeKey, reply: &[Text]) {
+        for row in reply.chunks_exact(Self::WIDTH) {
+            self.cells.extend(row.iter().cloned().chain([node.as_str().into()]));
+        }
+    }
+
+    /// All of them.
+    pub fn sheet(&self) -> Sheet {
+        use Cell::*;
+        let columns = [
+            ("id", "id", Text),
+            ("nick", "nick", Text),
+            ("account", "account", Text),
+            ("address", "from", Text),
+            ("groups", "groups", Number),
+            ("since", "since (UTC)", Moment),
+            ("idle_ms", "idle ms", Number),
+            ("node", "at", Text),
+        ];
+        cells(&columns, &self.cells)
+    }
+}
+
+/// Somebody's connection was closed.
+pub fn killed(who: &str, node: &NodeKey) -> Sheet {
+    let rows = vec![("client", clean(who)), ("at", node.to_string()), ("state", "closed".to_string())];
+    Sheet::facts(rows, json!({"client": who, "node": node.as_str(), "state": "closed"}))
 }
 
 /// The answers to CHECK: by node, the rows it gave.

@@ -233,6 +233,16 @@ fn every_result_is_what_its_schema_says() {
     ask(&["node", "forget", "192.0.2.9"], "");
     ask(&["plugin", "disable", "irc", "--node", "node1"], "");
     ask(&["plugin", "enable", "irc", "--node", "node1"], "");
+    ask(&["group", "topic", "#erlang", "new"], "");
+    ask(&["group", "mode", "#erlang", "+m"], "");
+    ask(&["group", "ban", "#erlang", "x!*@*"], "");
+    ask(&["group", "unban", "#erlang", "x!*@*"], "");
+    ask(&["group", "history", "#erlang"], "");
+    ask(&["group", "kick", "#erlang", "iris", "enough"], "");
+    ask(&["group", "close", "#erlang", "--yes"], "");
+    ask(&["client", "kill", "iris", "--yes"], "");
+    let config = net.dir.path().join("directory.toml");
+    ask(&["config", "check", config.to_str().unwrap()], "");
     ask(&["ring", "points", "2"], "");
     ask(&["ring", "plan", "--points", "3", "--out", "plan.json"], "");
     ask(&["ring", "plot", "--svg", "ring.svg"], "");

@@ -43,7 +43,7 @@ fn line(group: &GroupName, entry: &Entry) -> Option<String> {
         Content::Mode { changes } => format!("--- {who} sets mode {}", clean(&argv(changes).join(" "))),
         Content::Nick { new } => format!("--- {who} is now {new}"),
         Content::Invite { nick } => format!("--- {who} invites {nick} to {}", clean(group.as_str())),
-        Content::Return { .. } | Content::Away { .. } | Content::Call { .. } => return None,
+        Content::Return { .. } | Content::Away { .. } | Content::Call { .. } | Content::Close { .. } => return None,
     })
 }
 
@@ -102,7 +102,7 @@ pub fn entry_json(group: &GroupName, entry: &Entry) -> Value {
             set("text", json!(&**text));
         }
         Content::Join { node } | Content::Return { node } => drop(set("node", json!(node.as_str()))),
-        Content::Part { reason } => drop(set("reason", json!(&**reason))),
+        Content::Part { reason } | Content::Close { reason } => drop(set("reason", json!(&**reason))),
         Content::Kick { nick, reason } => {
             set("kicked", json!(nick.as_str()));
             set("reason", json!(&**reason));

@@ -157,7 +157,8 @@ impl Global {
         self.among(vec![address.into()])
     }
 
-    fn among(&self, addresses: Vec<Text>) -> Servers {
+    /// Servers, the first of which that answers is asked.
+    pub(super) fn among(&self, addresses: Vec<Text>) -> Servers {
         Servers {
             addresses,
             ca: self.ca.clone(),

@@ -13,7 +13,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Talking", &["chat", "send", "tail"]),
     ("The network", &["status", "doctor", "ring", "node", "handoff", "directory", "check", "bundle"]),
     ("Groups and people", &["group", "who", "client"]),
-    ("Who may come in, and steer", &["account", "passwd", "token", "pki", "operator"]),
+    ("Who may come in, and steer", &["account", "config", "passwd", "token", "pki", "operator"]),
     ("Plugins", &["plugin"]),
     ("On this machine", &["context", "demo", "bench", "commands", "completions", "man"]),
     ("This prompt", &["help", "notices", "quit", "exit"]),

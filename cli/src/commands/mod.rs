@@ -10,6 +10,7 @@ mod bundle;
 mod chat;
 mod check;
 mod client;
+mod config;
 mod console;
 mod context;
 mod directory;
@@ -107,6 +108,9 @@ enum Verb {
     Who(group::WhoArgs),
     /// Make every super node check now which groups it still owns; fails when one is blocked
     Check(check::CheckArgs),
+    /// What daemons are told by their files
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Make a line for the file of the authenticator `password`
     Passwd(passwd::PasswdArgs),
     /// Keys and tokens for the authenticator `token`
@@ -213,6 +217,7 @@ fn run(verb: Verb, global: &Global) -> Result<(), Failure> {
         Verb::Account(command) => account::run(command, global),
         Verb::Who(args) => group::who(args, global),
         Verb::Check(args) => check::run(args, global),
+        Verb::Config(command) => config::run(command, global),
         Verb::Passwd(args) => passwd::run(args, global),
         Verb::Token(command) => token::run(command, global),
         Verb::Operator(command) => operator::run(command, global),
@@ -294,6 +299,10 @@ mod tests {
         check("ring commit", Err(ErrorKind::MissingRequiredArgument));
         check("ring commit p.json --timeout 5", Ok(KNOWN));
         check("handoff why", Ok(KNOWN));
+        check("group mode #erlang -o joe --directory a:1", Ok(&["a:1"]));
+        check("group mode #erlang", Err(ErrorKind::MissingRequiredArgument));
+        check("group history #erlang --last 0", Err(ErrorKind::ValueValidation));
+        check("group kick #erlang 9joe", Err(ErrorKind::ValueValidation));
         check("directory backup f", Err(ErrorKind::MissingRequiredArgument));
         check("directory backup f --database d --config c", Err(ErrorKind::ArgumentConflict));
         check("directory backup f --config c", Ok(KNOWN));
@@ -303,7 +312,8 @@ mod tests {
         check("bench fanout --subs 0", Err(ErrorKind::ValueValidation));
         check("tail #erlang --json --count 3 --output json", Ok(KNOWN));
         check("client list --slow --output json", Ok(KNOWN));
-        check("client list", Err(ErrorKind::MissingRequiredArgument));
+        check("client list --node alpha", Ok(KNOWN));
+        check("client kill", Err(ErrorKind::MissingRequiredArgument));
         check("pki init", Err(ErrorKind::MissingRequiredArgument));
         check("pki init --network a/b", Err(ErrorKind::ValueValidation));
         check("pki issue 192.0.2.1", Err(ErrorKind::MissingRequiredArgument));

@@ -10,6 +10,7 @@ mod identities;
 mod lifecycle;
 mod plugins;
 mod ports;
+mod reload;
 mod roles;
 mod watch;
 mod words;
@@ -23,7 +24,9 @@ use chatring_config::{Config, LoadError, LogFormat};
 use chatring_host::{Hooks, Plugins};
 use chatring_reactor::JudgePool;
 use identities::Identities;
+use reload::Reload;
 use roles::Roles;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -73,6 +76,10 @@ pub fn run(args: DaemonArgs) -> ExitCode {
         }
     };
     let bots = Bots::default();
+    let absolute = match std::path::absolute(file) {
+        Ok(absolute) => absolute,
+        Err(error) => return wrong(LoadError::Read { file: file.clone(), error }),
+    };
     match load(file, args.log, Hooks { late: judges.on_late(), say: bots.hook() }) {
         Err(error) => wrong(error),
         Ok(_) if only_check => {
@@ -80,7 +87,8 @@ pub fn run(args: DaemonArgs) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok((config, plugins, identities, audit)) => {
-            match serve(&config, plugins, (&identities, audit), &judges, &bots, args.exit_with_stdin) {
+            let reload = Reload::new(absolute, &config);
+            match serve(&config, plugins, (&identities, audit), &judges, (&bots, &reload), args.exit_with_stdin) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failed(&error),
             }
@@ -92,14 +100,30 @@ pub fn run(args: DaemonArgs) -> ExitCode {
 fn load(file: &Path, log: Option<LogFormat>, hooks: Hooks) -> Result<(Config, Plugins, Identities, Audit), LoadError> {
     let config = chatring_config::load(file)?;
     logging::start(log.unwrap_or(config.log_format), config.log_level);
+    let (plugins, identities) = start_plugins(file, &config, hooks)?;
+    let audit = Audit::new(&config)?;
+    Ok((config, plugins, identities, audit))
+}
+
+/// Says what is wrong with a configuration, for whoever is no daemon: this process stays in its folder.
+pub fn check(file: &Path) -> Result<(), LoadError> {
+    let config = chatring_config::load(file)?;
+    let here = std::env::current_dir().map_err(|error| LoadError::Read { file: file.into(), error })?;
+    let hooks = Hooks::of(Arc::new(|_, _| {}));
+    let checked = start_plugins(file, &config, hooks).map(drop);
+    let back = |error: io::Error| LoadError::Read { file: here.clone(), error };
+    std::env::set_current_dir(&here).map_err(back)?;
+    checked
+}
+
+fn start_plugins(file: &Path, config: &Config, hooks: Hooks) -> Result<(Plugins, Identities), LoadError> {
     // Plugins know nothing of our file: their relative paths are meant from its folder, too.
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::env::set_current_dir(folder).map_err(|error| LoadError::Read { file: folder.into(), error })?;
     }
-    let plugins = plugins::start(&config, hooks)?;
-    let identities = Identities::read(&config)?;
-    let audit = Audit::new(&config)?;
-    Ok((config, plugins, identities, audit))
+    let plugins = plugins::start(config, hooks)?;
+    let identities = Identities::read(config)?;
+    Ok((plugins, identities))
 }
 
 fn serve(
@@ -107,18 +131,18 @@ fn serve(
     plugins: Plugins,
     (identities, audit): (&Identities, Audit),
     judges: &Arc<JudgePool>,
-    bots: &Bots,
+    (bots, reload): (&Bots, &Reload),
     exit_with_stdin: bool,
 ) -> anyhow::Result<()> {
     let (tell, news) = std::sync::mpsc::channel();
     let systemd = Arc::new(Systemd::from_env());
     let token = token(config)?;
-    words::listen(&tell, exit_with_stdin, read_again(identities.clone(), token.clone(), systemd.clone()))?;
+    words::listen(&tell, exit_with_stdin, read_again(reload.clone(), identities.clone(), token.clone(), systemd.clone()))?;
     allow_connections(config);
     let ports = ports::Ports::bind(config)?;
     let center = Center::new();
     let watch = Arc::new(Watch::new(identities, center.watch()));
-    let roles = Roles { config, plugins: &plugins, identities, audit, judges, bots, center: &center, watch: &watch };
+    let roles = Roles { config, plugins: &plugins, identities, audit, judges, bots, reload, center: &center, watch: &watch };
     let roles = roles.all(ports.directory, ports.nodes)?;
     for plugin in plugins.list() {
         tracing::debug!("plugin {} {} ({})", plugin.name, plugin.version, plugin.origin);
@@ -151,11 +175,12 @@ fn token(config: &Config) -> anyhow::Result<Option<Arc<Token>>> {
 }
 
 /// What SIGHUP is for.
-fn read_again(identities: Identities, token: Option<Arc<Token>>, systemd: Arc<Systemd>) -> impl Fn() + Send + 'static {
+fn read_again(reload: Reload, identities: Identities, token: Option<Arc<Token>>, systemd: Arc<Systemd>) -> impl Fn() + Send + 'static {
     move || {
         systemd.reloading();
         identities.read_again();
         token.iter().for_each(|token| token.read_again());
+        reload.again();
         systemd.reloaded();
     }
 }

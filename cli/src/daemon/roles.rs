@@ -7,6 +7,7 @@ use super::identities::Identities;
 use super::lifecycle::Role;
 use super::plugins;
 use super::ports::NodePorts;
+use super::reload::Reload;
 use super::watch::{Kind, Name, Watch};
 use anyhow::Context;
 use chatring_config::{Config, Directory, ListenerLimits, SuperNode};
@@ -33,6 +34,7 @@ pub struct Roles<'a> {
     pub audit: Audit,
     pub judges: &'a Arc<JudgePool>,
     pub bots: &'a Bots,
+    pub reload: &'a Reload,
     pub center: &'a Center,
     pub watch: &'a Watch,
 }
@@ -93,7 +95,9 @@ impl Roles<'_> {
         let mut setup = self.setup("directory", vec![listening])?;
         setup.store = Some(Box::new(store));
         let name = Name { kind: Kind::Directory, node: directory.advertise.to_string() };
-        self.role(("directory".to_string(), name), true, span, machine, setup).map(|(role, _)| role)
+        let (role, handle) = self.role(("directory".to_string(), name), true, span, machine, setup)?;
+        self.reload.reach(None, handle);
+        Ok(role)
     }
 
     fn super_node(&self, node: &SuperNode, ports: NodePorts) -> anyhow::Result<Role> {
@@ -147,6 +151,7 @@ impl Roles<'_> {
         let kind = if node.in_ring { Kind::SuperNode } else { Kind::Gateway };
         let name = Name { kind, node: node.name.to_string() };
         let (role, handle) = self.role((format!("node {}", node.name), name), false, span, machine, setup)?;
+        self.reload.reach(Some(&node.name), handle.clone());
         self.bots.speak_through(handle);
         Ok(role)
     }

@@ -1,4 +1,4 @@
-//! How a daemon is told to stop: by a signal, or by the end of its standard input where that was asked for. And how it is told to read its certificates again: by SIGHUP.
+//! How a daemon is told to stop: by a signal, or by the end of its standard input where that was asked for. And how it is told to read its configuration and its certificates again: by SIGHUP.
 
 use super::lifecycle::News;
 use anyhow::Context;

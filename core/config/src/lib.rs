@@ -233,6 +233,11 @@ fn folder(file: &Path) -> &Path {
 }
 
 impl Config {
+    /// As it was read.
+    pub fn text(&self) -> &str {
+        &self.source.text
+    }
+
     /// A complaint of the daemon about something in the file.
     pub fn error(&self, place: Place, message: impl Into<String>) -> ConfigError {
         self.source.error(place, message)

@@ -6,6 +6,7 @@ use crate::entry::{Modes, SayKind};
 use crate::ids::{Birth, Epoch, Term};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::operators::Role;
+use crate::order::Order;
 use crate::peer::PeerCommand;
 use crate::wire::{Argv, Bad, Field, Given, Reader, Rest, Text};
 use crate::{wire_enum, wire_struct, wire_words};
@@ -208,6 +209,14 @@ wire_enum! {
         [Session Both "0.1"]
         "CLIENT" Client { words: Rest<Text> },
 
+        /// Lists the connections of this node, other than the one that asks and those of nodes, page after page: from the first one, or from behind the one with this id.
+        [Viewer SuperNode "0.1"]
+        "CLIENTS" Clients { after: Option<u64> },
+
+        /// Closes a connection of this node, by its nick or the id that CLIENTS shows. It hears by whom, and why.
+        [Operator SuperNode "0.1"]
+        "KILL" Kill { who: Text, reason: Option<Text> },
+
         /// Tells about the server, in Redis's form.
         [Session Both "0.1"]
         "INFO" Info { section: Rest<Text> },
@@ -234,6 +243,11 @@ wire_enum! {
         /// Tells what this node has of a group, and what its people hear of it, whether it should or not: for whoever compares what all nodes say.
         [Viewer SuperNode "0.1"]
         "CLAIM" Claim { group: GroupName },
+
+        /// Has something done in a group, whoever is its master, as an operator: without being in it, and above all ranks in it. TOPIC text; MODE changes, `+b mask` and `-b mask` among them; KICK nick [reason]; CLOSE [reason] removes everyone, and
+        /// forgets its settings and what was said. HISTORY n shows the last entries of its log. Members see the operator's name.
+        [Operator SuperNode "0.1"]
+        "STEER" Steer { group: GroupName, order: Order },
 
         /// Lists the super nodes.
         [Anyone Directory "0.1"]
@@ -304,6 +318,7 @@ impl ClientCommand {
             ClientCommand::Node { what, .. } => Some(what.role()),
             ClientCommand::Account { what, .. } => Some(what.role()),
             ClientCommand::Directory { what, .. } => Some(what.role()),
+            ClientCommand::Steer { order, .. } => Some(order.role()),
             ClientCommand::Client { words } if is_list_of_the_slow(&words.0) => Some(Role::Viewer),
             _ => None,
         };
@@ -318,6 +333,7 @@ impl ClientCommand {
             ClientCommand::Node { what, .. } => what.as_str(),
             ClientCommand::Account { what, .. } => what.as_str(),
             ClientCommand::Directory { what, .. } => what.as_str(),
+            ClientCommand::Steer { order, .. } => order.word(),
             ClientCommand::Client { .. } => "LIST SLOW",
             _ => return self.word().to_string(),
         };
@@ -335,6 +351,7 @@ impl ClientCommand {
             "NODE" => of(NodeAsk::ALL, NodeAsk::as_str, NodeAsk::role),
             "ACCOUNT" => of(AccountAsk::ALL, AccountAsk::as_str, AccountAsk::role),
             "DIRECTORY" => of(DirectoryAsk::ALL, DirectoryAsk::as_str, DirectoryAsk::role),
+            "STEER" => Order::roles(),
             "CLIENT" => vec![("LIST SLOW", Role::Viewer)],
             _ => Vec::new(),
         }

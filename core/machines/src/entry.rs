@@ -67,6 +67,8 @@ wire_enum! {
         "return" Return { node: NodeKey },
         /// The sender is away, or back when the text is empty. Only in a person's own group; not shown to people.
         "away" Away { text: Text },
+        /// The sender, an operator of the network, ended the group: everyone is out, its settings and what was said are gone. Not shown as an entry: each member hears that they were removed.
+        "close" Close { reason: Text },
         /// The sender invites the person whose group this is. Not shown as an entry: their session hears `invited`.
         "call" Call { group: GroupName },
     }

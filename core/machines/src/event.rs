@@ -281,6 +281,8 @@ wire_enum! {
         "signed-ring" SignedRing { seal: crate::list::Seal, view: crate::view::SharedView },
         /// Answers CLIENT LIST SLOW: nick, address, groups, bytes that wait in memory, entries that wait there or in logs, for how many milliseconds.
         "slow" Slow { cells: Rest<Text> },
+        /// Answers CLIENTS: id, nick, account, address, groups, since, milliseconds since something was heard. None: there are no more.
+        "clients" Clients { cells: Rest<Text> },
         /// Answers CHECK: group, result (kept, moved, blocked), to, entries, why.
         "checked" Checked { cells: Rest<Text> },
         /// Answers CLAIM.
@@ -289,6 +291,8 @@ wire_enum! {
         "loads" Loads { cells: Rest<Text> },
         /// Answers PLACES: group, master, members, those of them who are connected to the master itself, last place.
         "places" Places { cells: Rest<Text> },
+        /// Answers STEER HISTORY, oldest first: time, place in the log, who, what, and the rest of it in words.
+        "history" History { cells: Rest<Text> },
         /// Answers NODES: key, name, incarnation, since, state, groups.
         "nodes" Nodes { cells: Rest<Text> },
         /// Answers NODE PENDING: key, name, state (waits, dialled, watched, turned away, admitted, refused), since, why.

@@ -27,6 +27,7 @@ pub mod machine;
 pub mod names;
 pub mod netstrings;
 pub mod operators;
+pub mod order;
 pub mod peer;
 pub mod redis;
 pub mod ring;

@@ -15,7 +15,7 @@ use crate::gauges::Gauges;
 use crate::ids::{Conn, ListId, ListenerId, Ticket};
 use crate::keeping::Keep;
 use crate::names::{GroupName, Nick, NodeKey};
-use crate::operators::AuditLine;
+use crate::operators::{AuditLine, Operators};
 use crate::peer::{GroupLine, GroupRecord, GroupReport};
 use crate::time::Time;
 use crate::wire::{Bad, Text};
@@ -35,6 +35,15 @@ pub trait Machine {
     fn gauges(&self, _now: Time) -> Gauges {
         Gauges::Nothing
     }
+}
+
+/// What may change in the configuration while a machine runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Who steers.
+    pub operators: Operators,
+    /// A super node's message of the day.
+    pub motd: Vec<Text>,
 }
 
 /// What happens to a machine.
@@ -107,6 +116,8 @@ pub enum Input {
         /// What.
         text: Text,
     },
+    /// The configuration was read again: from now on this holds.
+    Configured(Box<Settings>),
     /// What became of a `Judge`.
     Judged {
         /// Which.

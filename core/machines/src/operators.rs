@@ -102,6 +102,11 @@ pub fn by_secret(operators: &Operators, name: &str, secret: &str) -> Result<Stan
     }
 }
 
+/// Whether who has said which operator they are is still that one, in the same role and with the same secret, now that others are configured.
+pub fn is_still(standing: &Standing, before: &Operators, now: &Operators) -> bool {
+    now.iter().any(|operator| operator.name == standing.name && before.contains(operator))
+}
+
 /// Whether someone may have this done; else what they hear.
 pub fn allow(standing: Option<&Standing>, operators: &Operators, command: &ClientCommand) -> Result<(), Refusal> {
     let Some(needed) = command.role() else { return Ok(()) };
@@ -225,6 +230,23 @@ mod tests {
         assert_eq!(by_address(&operators(), HERE), None);
         let mapped = "::ffff:127.0.0.1".parse().unwrap();
         assert!(by_address(&none, mapped).is_some());
+    }
+
+    #[test]
+    fn whoever_is_not_configured_any_more_is_nobody() {
+        let before = operators();
+        let ann = by_secret(&before, "ann", "ann's").unwrap();
+        let with = |change: fn(&mut Operator)| {
+            let mut now = before.to_vec();
+            change(&mut now[0]);
+            is_still(&ann, &before, &now.into())
+        };
+        assert!(with(|_| {}));
+        assert!(
+            !with(|ann| ann.role = Role::Viewer) && !with(|ann| ann.name = "anna".into()) && !with(|ann| ann.hash = SecretHash::of("new"))
+        );
+        let local = by_address(&Operators::default(), HERE).unwrap();
+        assert!(!is_still(&local, &Operators::default(), &before));
     }
 
     #[test]

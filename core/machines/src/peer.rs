@@ -13,6 +13,7 @@ use crate::ids::{Birth, Epoch, Incarnation, ServerId, SessionId, Term, Ticket};
 use crate::list::{ListKey, Seal};
 use crate::names::{GroupName, Nick, NodeKey};
 use crate::operators::Role;
+use crate::order::Order;
 use crate::time::Time;
 use crate::view::{DirectoryServer, NodeInfo, SharedView, ViewChange};
 use crate::wire::{Rest, Text};
@@ -167,6 +168,8 @@ wire_enum! {
         "away" Away { text: Text },
         /// Invite the person whose `@` group this is to a group.
         "call" Call { group: GroupName },
+        /// An operator of the network has this done: needs neither a place nor a rank in the group.
+        "steer" Steer { order: Order },
     }
 }
 
@@ -206,6 +209,8 @@ wire_enum! {
         "bans" Bans { bans: Vec<Ban> },
         /// The members.
         "names" Names { names: Vec<NameRow> },
+        /// The last entries of the log.
+        "history" History { entries: Vec<Arc<Entry>> },
         /// Another node is responsible, as of this epoch.
         "not-mine" NotMine { epoch: Epoch },
         /// Ask again, no sooner than this.
@@ -508,5 +513,5 @@ wire_enum! {
 
 /// For readers of [`Content`]: whether people may see it.
 pub fn is_shown(content: &Content) -> bool {
-    !matches!(content, Content::Return { .. } | Content::Away { .. } | Content::Call { .. })
+    !matches!(content, Content::Return { .. } | Content::Away { .. } | Content::Call { .. } | Content::Close { .. })
 }

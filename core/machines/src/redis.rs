@@ -24,7 +24,8 @@ pub fn hello(proto: u8, conn: Conn, role: &str) -> Vec<Text> {
     pairs.into_iter().flat_map(|(key, value)| [Text::from(key), value.into()]).collect()
 }
 
-fn id(conn: Conn) -> u64 {
+/// A connection, as a number.
+pub fn id(conn: Conn) -> u64 {
     (u64::from(conn.generation) << 32) | u64::from(conn.slot)
 }
 

@@ -141,6 +141,11 @@ impl Links {
         self.links.get_mut(&conn)
     }
 
+    /// All who are on a link of their own here.
+    pub(super) fn here_mut(&mut self) -> impl Iterator<Item = &mut Link> {
+        self.links.values_mut().filter(|link| !link.via)
+    }
+
     /// Who waits for an answer of the leader's. Looks at all connections, as often as the leader changes.
     pub(super) fn asking_leader(&self) -> Vec<Conn> {
         self.links.iter().filter(|(_, link)| link.asked_leader > 0).map(|(conn, _)| *conn).collect()

@@ -242,6 +242,7 @@ impl Machine for Directory {
                 self.stopping = true;
                 self.stop_when_idle(effects);
             }
+            Input::Configured(settings) => self.operators_changed(settings.operators),
             Input::Deadline => self.attend(now, effects),
             Input::Sifted { .. } | Input::Bot { .. } | Input::Plugged { .. } => {}
             Input::Told { .. } | Input::Judged { .. } | Input::Wish(_) | Input::Drained { .. } | Input::Surveyed { .. } => {}

@@ -10,7 +10,7 @@ use crate::command::ClientCommand;
 use crate::event::{Event, Reply};
 use crate::ids::Conn;
 use crate::machine::{Effect, Note};
-use crate::operators::{self, AuditLine};
+use crate::operators::{self, AuditLine, Operators};
 use crate::wire::Text;
 
 impl Directory {
@@ -18,6 +18,16 @@ impl Directory {
     pub(super) fn stand(&mut self, conn: Conn, from: IpAddr) {
         if let Some(link) = self.links.of_mut(conn) {
             link.standing = operators::by_address(&self.config.operators, from);
+        }
+    }
+
+    /// Others are configured. Whoever is none any more is nobody, or whoever comes from the machine itself.
+    pub(super) fn operators_changed(&mut self, now: Operators) {
+        let before = std::mem::replace(&mut self.config.operators, now);
+        let now = &self.config.operators;
+        for link in self.links.here_mut() {
+            let said = link.standing.take().filter(|standing| operators::is_still(standing, &before, now));
+            link.standing = said.or_else(|| operators::by_address(now, link.from));
         }
     }
 

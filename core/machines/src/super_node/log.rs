@@ -91,7 +91,7 @@ impl Log {
 pub(crate) fn weight(entry: &Entry) -> usize {
     let text = match &entry.content {
         Content::Message { text, .. } | Content::Topic { text } | Content::Away { text } => text.len(),
-        Content::Part { reason } | Content::Kick { reason, .. } => reason.len(),
+        Content::Part { reason } | Content::Close { reason } | Content::Kick { reason, .. } => reason.len(),
         _ => 0,
     };
     text + size_of::<Entry>()

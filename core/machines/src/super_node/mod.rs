@@ -476,6 +476,11 @@ impl Machine for SuperNode {
             Input::Sifted { ticket, judgment } => self.edge.sifted(ctx!(self, now, effects), ticket, judgment),
             Input::Plugged { ticket, result } => self.edge.plugged(ctx!(self, now, effects), ticket, result),
             Input::Bot { nick, group, text } => self.edge.bot_says(ctx!(self, now, effects), nick, group, text),
+            Input::Configured(settings) => {
+                let before = std::mem::replace(&mut self.config.operators, settings.operators);
+                self.config.motd = settings.motd;
+                self.edge.operators_changed(&before, &self.config.operators);
+            }
             Input::Judged { ticket, verdict } => self.edge.judged(ctx!(self, now, effects), ticket, verdict),
             Input::Fell { conn, list, next, lost } => self.fell(now, conn, list, next, lost, effects),
             Input::Drained { conn } => self.edge.drained(ctx!(self, now, effects), conn),

@@ -18,6 +18,7 @@ mod serving;
 mod sifting;
 mod silence;
 mod slow_readers;
+mod steering;
 
 use crate::command::Command;
 use crate::entry::Person;

@@ -1,7 +1,7 @@
 //! Operators at a directory server: who may have what done, and what the audit log is told of it.
 
 use super::rig::*;
-use crate::machine::{Effect, Note};
+use crate::machine::{Effect, Input, Note, Settings};
 use crate::operators::{Operator, Operators, Role, SecretHash};
 
 fn operators() -> Operators {
@@ -76,4 +76,22 @@ fn what_takes_a_while_is_written_down_when_it_is_done() {
             ("durable", ""),
         ],
     );
+}
+
+#[test]
+fn whoever_is_not_configured_any_more_is_nobody_at_once() {
+    let mut rig = Rig::steered_by(operators());
+    for line in ["start", "durable", "open 1", "1 OPERATOR joe joe's", "open 2", "2 OPERATOR eve eve's"] {
+        rig.step(line);
+    }
+    let looks =
+        |rig: &mut Rig, line: &str| rig.step(line).iter().filter_map(show).collect::<Vec<_>>().join(" | ").starts_with("1: handoff");
+    assert!(looks(&mut rig, "1 HANDOFF LIST"));
+    let without_joe = operators().iter().filter(|operator| &*operator.name != "joe").cloned().collect();
+    rig.handle(Input::Configured(Box::new(Settings { operators: without_joe, motd: vec![] })));
+    assert!(!looks(&mut rig, "1 HANDOFF LIST"));
+    assert!(show(&rig.step("2 HANDOFF LIST")[0]).is_some_and(|said| said.starts_with("2: handoff")));
+    // Where there is none, it is whoever comes from the machine itself.
+    rig.handle(Input::Configured(Box::default()));
+    assert!(looks(&mut rig, "1 HANDOFF LIST"));
 }

@@ -10,6 +10,7 @@ use crate::entry::{Content, Entry, Person, SayKind, Settings, Topic, topic_parts
 use crate::event::{Code, Event, Push, Reply};
 use crate::ids::{Conn, EntryId, Term, Ticket};
 use crate::names::{GroupName, Nick, NodeKey};
+use crate::order::history_row;
 use crate::peer::{GroupLine, LinkEvent, Mark, NameRow, Op, Outcome, is_shown};
 use crate::redis;
 use crate::super_node::ctx::Ctx;
@@ -59,6 +60,7 @@ pub(super) enum Purpose {
         nick: Nick,
     },
     ShowTopic,
+    History,
     ShowModes,
     ShowBans,
     Names,
@@ -101,6 +103,7 @@ impl Purpose {
             (Purpose::Join { .. } | Purpose::Claim { .. }, outcome) => matches!(outcome, Outcome::Joined { .. }),
             (Purpose::Publish | Purpose::Msg { .. } | Purpose::Say { .. }, outcome) => matches!(outcome, Outcome::Said { .. }),
             (Purpose::ShowTopic, outcome) => matches!(outcome, Outcome::Topic { .. }),
+            (Purpose::History, outcome) => matches!(outcome, Outcome::History { .. }),
             (Purpose::ShowModes, outcome) => matches!(outcome, Outcome::Modes { .. }),
             (Purpose::ShowBans, outcome) => matches!(outcome, Outcome::Bans { .. }),
             (Purpose::Names | Purpose::Who { .. } | Purpose::Whois { .. } | Purpose::Gather { .. }, outcome) => {
@@ -185,6 +188,10 @@ impl Edge {
             (Purpose::Call { group, nick }, Outcome::Done {}) => vec![Reply::InvitingNow { group, nick }.into()],
             (Purpose::Away { away }, Outcome::Done {}) => vec![Reply::AwayNow { away }.into()],
             (Purpose::ShowTopic, Outcome::Topic { topic }) => vec![topic_is(group, topic)],
+            (Purpose::History, Outcome::History { entries }) => {
+                let cells = entries.into_iter().flat_map(|entry| history_row(&as_said(entry))).collect();
+                vec![Reply::History { cells: Rest(cells) }.into()]
+            }
             (Purpose::ShowModes, Outcome::Modes { settings, member }) => vec![modes_are(group, &settings, member)],
             (Purpose::ShowBans, Outcome::Bans { bans }) => {
                 let cells = bans.iter().flat_map(|ban| [ban.mask.clone(), ban.by.as_str().into(), ban.time.0.to_string().into()]);

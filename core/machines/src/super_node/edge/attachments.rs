@@ -370,6 +370,7 @@ impl Edge {
                     };
                     staying.retain(|session| !is_kicked(session));
                 }
+                Content::Close { .. } => staying.clear(),
                 _ => {}
             }
         }
@@ -416,7 +417,7 @@ impl Edge {
         }
         let shown = is_shown(&entry.content) && (!group.is_person() || matches!(entry.content, Content::Message { .. }));
         // Who goes hears it alone, as does who comes: of what a list is told it may lose something that it does not take in time.
-        let goes = matches!(entry.content, Content::Part { .. } | Content::Kick { .. });
+        let goes = matches!(entry.content, Content::Part { .. } | Content::Kick { .. } | Content::Close { .. });
         if goes {
             self.follow(ctx, group, &entry);
         }
@@ -474,6 +475,7 @@ impl Edge {
                     self.hear_last(ctx, group, conn, entry);
                 }
             }
+            Content::Close { reason } => self.all_go(ctx, group, entry, reason),
             Content::Join { node } | Content::Return { node } if node == ctx.me() => self.give_back(ctx, group, entry),
             // The session goes on over another connection, at another node. This one is not worth a part; but should it be the newer one, whoever has it comes again.
             Content::Join { .. } | Content::Return { .. } => {
@@ -489,6 +491,21 @@ impl Edge {
                 attachment.seats.iter().for_each(|conn| ctx.tell(*conn, push.clone()));
             }
             _ => {}
+        }
+    }
+
+    /// The group was closed. Each of ours hears that they were removed, which any program understands.
+    fn all_go(&mut self, ctx: &mut Ctx<'_>, group: &GroupName, entry: &Entry, reason: &str) {
+        let Some(attachment) = self.attachments.get(group) else { return };
+        let seated: Vec<Conn> = attachment.seats.iter().filter(|conn| !self.is_of_before(group, **conn, entry)).copied().collect();
+        let reason: Text = if reason.is_empty() { "the group is closed".into() } else { format!("the group is closed: {reason}").into() };
+        for conn in seated {
+            let Some(nick) = self.peek(conn).map(|session| session.person.nick.clone()) else { continue };
+            let removed = Entry { content: Content::Kick { nick, reason: reason.clone() }, ..entry.clone() };
+            self.hear_last(ctx, group, conn, &removed);
+            if self.peek(conn).is_some_and(|session| !session.native) {
+                self.say_that_they_are_out(ctx, group, conn);
+            }
         }
     }
 

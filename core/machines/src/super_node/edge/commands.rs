@@ -305,6 +305,9 @@ impl Edge {
                 Some(view) => self.say(ctx, conn, Reply::Ring { view: view.clone() }),
                 None => self.say(ctx, conn, Event::error(Code::TryAgain, "this node has not heard from a directory server yet")),
             },
+            ClientCommand::Clients { after } => self.list_clients(ctx, conn, after),
+            ClientCommand::Kill { who, reason } => self.kill(ctx, conn, &who, reason.as_deref().unwrap_or_default()),
+            ClientCommand::Steer { group, order } => self.steer(ctx, conn, group, order),
             ClientCommand::Check { group } => self.check_now(ctx, conn, group),
             ClientCommand::Claim { group } => {
                 let Some(session) = self.session(conn) else { return };

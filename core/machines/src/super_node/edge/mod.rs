@@ -10,6 +10,7 @@ mod answers;
 mod asking;
 mod attachments;
 mod budget;
+mod clients;
 mod commands;
 mod history;
 mod plugins;

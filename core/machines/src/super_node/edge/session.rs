@@ -90,6 +90,7 @@ pub(super) struct Session {
     pub id: SessionId,
     pub person: Arc<Person>,
     pub peer: IpAddr,
+    pub since: Time,
     pub heard: Time,
     /// The last counter we gave something they said without one, in the series of this connection.
     pub counter: u64,
@@ -134,6 +135,7 @@ impl Session {
             id,
             person: Arc::new(person),
             peer,
+            since: now,
             heard: now,
             counter: node_counter(id),
             gate: Gate::Shut,

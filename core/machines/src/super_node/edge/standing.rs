@@ -2,17 +2,23 @@
 //!
 //! A command is written down when it is answered: at once, or when the place that was kept for its answer is filled.
 
-use super::Edge;
+use std::sync::Arc;
+
+use super::answers::Purpose;
+use super::{Asked, Edge};
 use crate::command::ClientCommand;
 use crate::event::{Event, Reply};
 use crate::ids::Conn;
 use crate::machine::{Effect, Note};
-use crate::operators::{self, AuditLine, Standing};
+use crate::names::GroupName;
+use crate::operators::{self, AuditLine, Operators, Standing};
+use crate::order::{NOBODYS, Order, person_of};
+use crate::peer::Op;
 use crate::super_node::ctx::Ctx;
 use crate::wire::Text;
 
 impl Edge {
-    fn standing(&self, ctx: &Ctx<'_>, conn: Conn) -> Option<Standing> {
+    pub(super) fn standing(&self, ctx: &Ctx<'_>, conn: Conn) -> Option<Standing> {
         let session = self.peek(conn)?;
         let said = session.standing.as_deref().cloned();
         said.or_else(|| operators::by_address(&ctx.config.operators, session.peer))
@@ -33,6 +39,13 @@ impl Edge {
         self.say(ctx, conn, event);
     }
 
+    /// Others are configured. Whoever is none any more has to log in again.
+    pub fn operators_changed(&mut self, before: &Operators, now: &Operators) {
+        for session in self.sessions.iter_mut().flatten() {
+            session.standing = session.standing.take().filter(|standing| operators::is_still(standing, before, now));
+        }
+    }
+
     /// Whether they may; if not, they hear why.
     pub(super) fn permits(&mut self, ctx: &mut Ctx<'_>, conn: Conn, command: &ClientCommand) -> bool {
         let standing = self.standing(ctx, conn);
@@ -43,6 +56,21 @@ impl Edge {
                 false
             }
         }
+    }
+
+    /// An operator has something done in a group: its master is asked, as for anyone.
+    pub(super) fn steer(&mut self, ctx: &mut Ctx<'_>, conn: Conn, group: GroupName, order: Order) {
+        let Some(standing) = self.standing(ctx, conn) else { return };
+        let person = Arc::new(person_of(&standing.name, ctx.config.name.clone()));
+        let purpose = match &order {
+            Order::History { .. } => Purpose::History,
+            Order::Kick { nick, .. } => Purpose::About { nick: nick.clone() },
+            _ => Purpose::Change,
+        };
+        let Some(session) = self.session(conn) else { return };
+        let slot = Some(session.slots.open());
+        let op = Op::Steer { order };
+        self.ask(ctx, Asked { conn: Some(conn), slot, session: NOBODYS, person, group, op, purpose, to: None, since: ctx.now });
     }
 
     /// A command is about to be done. Where the audit log is told of it: which place its answer will have, unless it is answered at once.

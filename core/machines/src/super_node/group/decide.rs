@@ -10,7 +10,7 @@ use crate::names::{Nick, NodeKey, glob};
 use crate::peer::Op;
 use crate::wire::Text;
 
-fn refuse<T>(code: Code, text: impl Into<Text>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(code: Code, text: impl Into<Text>) -> Result<T, Refusal> {
     Err(Refusal { code, text: text.into() })
 }
 
@@ -40,6 +40,7 @@ impl Group {
             Op::Away { text } => self.inside(session).map(|_| Content::Away { text: short(text) }),
             Op::Call { group } if !self.members.is_empty() => Ok(Content::Call { group: group.clone() }),
             Op::Call { .. } => refuse(Code::NoSuchNick, "nobody of that name is there"),
+            Op::Steer { order } => self.decide_order(order, limits),
             Op::ShowTopic {} | Op::ShowModes {} | Op::ShowBans {} | Op::Names {} => refuse(Code::Err, "a question changes nothing"),
         }
     }
@@ -117,12 +118,20 @@ impl Group {
         } else {
             self.inside(session)?
         };
+        self.check_topic(text)
+    }
+
+    pub(super) fn check_topic(&self, text: &str) -> Result<(), Refusal> {
         if text.len() > SHORT_TEXT_MAX { refuse(Code::TooLong, format!("a topic has at most {SHORT_TEXT_MAX} bytes")) } else { Ok(()) }
     }
 
-    /// Checks each change and leaves out those that change nothing.
     fn may_set_modes(&self, session: SessionId, changes: &Modes, limits: &NodeLimits) -> Result<Modes, Refusal> {
         self.steering(session)?;
+        self.effective_modes(changes, limits)
+    }
+
+    /// Checks each change and leaves out those that change nothing.
+    pub(super) fn effective_modes(&self, changes: &Modes, limits: &NodeLimits) -> Result<Modes, Refusal> {
         let mut effective = Vec::new();
         for change in &changes.0 {
             let change = ModeChange { argument: spelled_out(change), ..*change };
@@ -204,7 +213,7 @@ fn spelled_out(change: &ModeChange) -> Text {
     }
 }
 
-fn short(text: &Text) -> Text {
+pub(super) fn short(text: &Text) -> Text {
     if text.len() <= SHORT_TEXT_MAX {
         return text.clone();
     }

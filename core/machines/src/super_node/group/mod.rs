@@ -6,6 +6,7 @@
 
 mod copying;
 mod decide;
+mod orders;
 #[cfg(test)]
 mod tests;
 
@@ -178,6 +179,7 @@ impl Group {
         let last = |entry: &Arc<Entry>| match &entry.content {
             Content::Part { .. } if entry.id.session == session => Some(Went::Parted),
             Content::Kick { nick: kicked, .. } if kicked.is(nick) => Some(Went::Kicked),
+            Content::Close { .. } => Some(Went::Kicked),
             _ => None,
         };
         self.log.iter().rev().find_map(last)
@@ -316,6 +318,11 @@ impl Group {
                 self.invited.push(nick.clone());
             }
             Content::Away { text } => self.away = text.clone(),
+            Content::Close { .. } => {
+                self.members.clear();
+                self.invited.clear();
+                (self.settings, self.log) = (Settings::new(entry.time), self.log.emptied());
+            }
             Content::Call { .. } => {}
         }
         self.log.push(entry.clone());

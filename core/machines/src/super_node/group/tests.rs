@@ -4,6 +4,7 @@ use super::*;
 use crate::entry::SayKind;
 use crate::ids::node_counter;
 use crate::time::Jitter;
+use crate::wire::Field;
 
 /// Someone says things with these counters; which of them are new, in the order they come?
 #[track_caller]
@@ -44,7 +45,7 @@ fn happen(group: &mut Group, dice: &mut Jitter, now: u64) -> Arc<Entry> {
         Mode::Limit => Text::from("7"),
         _ => text(),
     };
-    let content = match dice.below(12) {
+    let content = match dice.below(13) {
         0 | 1 => Content::Join { node },
         2 => Content::Return { node },
         3 => Content::Part { reason: text() },
@@ -55,6 +56,7 @@ fn happen(group: &mut Group, dice: &mut Jitter, now: u64) -> Arc<Entry> {
         8 => Content::Invite { nick },
         9 => Content::Away { text: text() },
         10 => Content::Again { kind: SayKind::Message, text: text(), birth: Birth(5), place: 3, said: Time(1) },
+        11 if dice.below(4) == 0 => Content::Close { reason: text() },
         _ => Content::Message { kind: SayKind::Message, text: text() },
     };
     group.append(Time(now), EntryId { session, counter: dice.below(200) }, sender, content)
@@ -255,4 +257,75 @@ fn what_was_said_in_a_life_of_which_nothing_is_known_is_not_said_again() {
     check(2, Some(6), Some(Code::Expired));
     // Of whom something is known, all is known.
     check(1, Some(6), None);
+}
+
+/// A group of a founder and somebody else, moderated and locked: an operator of the network does this, and this comes of it.
+#[track_caller]
+fn check_order(name: &str, order: &str, expect: Result<&str, Code>) {
+    let (name, limits) = (GroupName::new(name).unwrap(), NodeLimits::default());
+    let mut group = Group::new(name, Birth(1), Term::default(), Time(1), &limits);
+    let node = NodeKey::new("10.0.0.1").unwrap();
+    let people: u64 = if group.name.is_person() { 1 } else { 2 };
+    for who in 0..people {
+        group.append(Time(1), EntryId { session: SessionId(who + 1), counter: 0 }, somebody(who), Content::Join { node: node.clone() });
+    }
+    let words: Vec<&[u8]> = order.split(' ').map(str::as_bytes).collect();
+    let order = crate::order::Order::take(&mut crate::wire::Reader::new(&words)).unwrap();
+    let op = crate::peer::Op::Steer { order };
+    let ann = crate::order::person_of("ann", "me".into());
+    let content = group.decide(crate::order::NOBODYS, &ann, &node, &op, &limits);
+    let said = content.map_err(|refusal| refusal.code).map(|content| {
+        let mut out = crate::wire::Argv::default();
+        content.put(&mut out);
+        out.iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+    });
+    assert_eq!(said, expect.map(str::to_string));
+}
+
+#[test]
+fn operators_of_the_network_are_above_all_ranks() {
+    check_order("#a", "TOPIC hi", Ok("topic hi"));
+    check_order("#a", "TOPIC ", Ok("topic "));
+    check_order("#a", &format!("TOPIC {}", "x".repeat(SHORT_TEXT_MAX + 1)), Err(Code::TooLong));
+    check_order("#a", "KICK n0 enough", Ok("kick n0 enough"));
+    check_order("#a", "KICK N1", Ok("kick n1 "));
+    check_order("#a", "KICK n2", Err(Code::NotInGroup));
+    check_order("#a", "MODE -o+o n0 n1", Ok("mode -o+o n0 n1"));
+    check_order("#a", "MODE +t", Ok("mode "));
+    check_order("#a", "MODE +b spam", Ok("mode +b spam!*@*"));
+    check_order("#a", "CLOSE bye", Ok("close bye"));
+    check_order("#a", "CLOSE", Ok("close "));
+    for order in ["TOPIC hi", "KICK n0", "MODE +m", "CLOSE", "HISTORY 9"] {
+        check_order("@n0", order, Err(Code::BadGroup));
+    }
+}
+
+#[test]
+fn of_a_closed_group_nothing_is_left() {
+    let (name, limits) = (GroupName::new("#a").unwrap(), NodeLimits::default());
+    let mut group = Group::new(name, Birth(1), Term::default(), Time(1), &limits);
+    let node = NodeKey::new("10.0.0.1").unwrap();
+    let of = |who: u64| EntryId { session: SessionId(who + 1), counter: 0 };
+    let order = |group: &Group, order: &str| {
+        let words: Vec<&[u8]> = order.split(' ').map(str::as_bytes).collect();
+        let op = crate::peer::Op::Steer { order: crate::order::Order::take(&mut crate::wire::Reader::new(&words)).unwrap() };
+        group.decide(crate::order::NOBODYS, &somebody(8), &node, &op, &limits).map_err(|refusal| refusal.code)
+    };
+    assert_eq!(order(&group, "CLOSE"), Err(Code::NoSuchGroup));
+    group.append(Time(1), of(0), somebody(0), Content::Join { node: node.clone() });
+    group.append(Time(2), of(0), somebody(0), Content::Message { kind: SayKind::Message, text: "secret".into() });
+    group.append(Time(2), of(0), somebody(0), Content::Topic { text: "old".into() });
+    assert_eq!(group.history(2, 3).map(|entries| entries.iter().map(|entry| entry.seq).collect::<Vec<_>>()), Ok(vec![2, 3]));
+    assert_eq!(group.history(9, 2).map(|entries| entries.len()), Ok(2), "not what is not safe yet");
+    let closed = order(&group, "CLOSE").unwrap();
+    group.append(Time(3), of(8), somebody(8), closed);
+    assert!(group.is_disposable() && group.settings == Settings::new(Time(3)) && group.log().len() == 1);
+    assert_eq!((group.seq, group.history(9, 9)), (4, Ok(vec![])));
+    assert_eq!(group.went(SessionId(1), &somebody(0).nick), Some(Went::Kicked));
+    for again in ["CLOSE", "TOPIC x"] {
+        assert_eq!(order(&group, again), Err(Code::NoSuchGroup), "{again}");
+    }
+    group.append(Time(4), of(1), somebody(1), Content::Join { node });
+    assert!(group.members()[&SessionId(2)].rank.founder);
+    group.check_invariants();
 }

@@ -9,6 +9,7 @@ use crate::entry::{Content, Person};
 use crate::event::Code;
 use crate::ids::{Birth, Conn, EntryId, SessionId, Term, Ticket};
 use crate::names::NodeKey;
+use crate::order::Order;
 use crate::peer::{Last, LinkEvent, Mark, Op, Outcome};
 use crate::super_node::ctx::Ctx;
 use crate::super_node::edge::GUEST_PREFIX;
@@ -40,6 +41,10 @@ impl Desk<'_, '_> {
             }
             Op::ShowBans {} => self.answer(Outcome::Bans { bans: group.settings.bans.clone() }),
             Op::Names {} => self.answer(Outcome::Names { names: group.names() }),
+            Op::Steer { order: Order::History { last } } => match group.history(last, self.held.safe) {
+                Ok(entries) => self.answer(Outcome::History { entries }),
+                Err(refusal) => self.refused(refusal),
+            },
             _ => self.change(person, &op),
         }
     }

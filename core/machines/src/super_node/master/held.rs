@@ -93,6 +93,7 @@ impl Held {
             _ => None,
         };
         let left_node = leaver.and_then(|session| self.group.members().get(&session)).map(|member| member.node.clone());
+        let all_leave = matches!(content, Content::Close { .. });
         let entry = self.group.append(ctx.now, id, sender, content);
         self.note_due(&entry, leaver);
         let seq = entry.seq;
@@ -100,6 +101,10 @@ impl Held {
         self.out(ctx, Out::Entry(entry));
         if let Some(node) = left_node {
             self.drop_edge_if_empty(ctx, &node);
+        }
+        if all_leave {
+            let nodes: Vec<NodeKey> = self.edges.keys().cloned().collect();
+            nodes.iter().for_each(|node| self.drop_edge_if_empty(ctx, node));
         }
         seq
     }
@@ -118,6 +123,7 @@ impl Held {
                 }
             }
             Content::Topic { .. } | Content::Mode { .. } => self.due.settings = true,
+            Content::Close { .. } => self.due.full = true,
             Content::Message { .. } | Content::Again { .. } | Content::Away { .. } | Content::Call { .. } | Content::Invite { .. } => {}
         }
     }

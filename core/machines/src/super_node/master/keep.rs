@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::follow::Copy;
 use super::{Holding, Master};
+use crate::entry::Content;
 use crate::ids::{Birth, Conn, Term, Ticket};
 use crate::keeping::{Durability, Image, Keep, KeptGroup, Standing, image_is_due};
 use crate::machine::{Effect, Level};
@@ -211,6 +212,8 @@ impl Master {
 fn what_is_new(group: &Group, standing: Standing, so_far: Option<KeptSoFar>) -> (Vec<Keep>, KeptSoFar) {
     let mut whats = Vec::new();
     let continued = so_far.and_then(|so_far| Some((group.tail(so_far.seq)?.cloned().collect::<Vec<_>>(), so_far)));
+    // What was said before a group was closed is not left on the disk.
+    let continued = continued.filter(|(entries, _)| entries.iter().all(|entry| !matches!(entry.content, Content::Close { .. })));
     let (birth, seq) = (group.birth, group.seq);
     let rows = group.rows();
     let (since_image, known) = match continued {
