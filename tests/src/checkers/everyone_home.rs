@@ -109,6 +109,10 @@ fn homecoming(world: &World) -> Result<(), String> {
     }
     chartered::converged(world).map_err(|why| format!("everyone home: {why}"))?;
     for pid in world.pids().filter(|pid| world.is_alive(*pid)) {
+        if matches!(world.role(pid), Role::Person(_)) && world.is_kept_waiting(pid) {
+            // What they want next stands behind that.
+            return Err(format!("everyone home: {} has said more than is answered", world.name(pid)));
+        }
         if matches!(world.role(pid), Role::Person(_))
             && let Some(group) = world.inside(pid).iter().find(|group| !world.wanted(pid).contains(*group))
         {

@@ -221,6 +221,12 @@ impl World {
         self.told.get(group).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a node reads no further from someone for now: they have more to say than it answers at a time.
+    pub fn is_kept_waiting(&self, pid: Pid) -> bool {
+        let waits = |wire: &Wire| wire.ends.iter().any(|end| end.pid == pid) && wire.ends.iter().any(|end| end.pid != pid && end.paused);
+        self.wires.iter().flatten().any(waits)
+    }
+
     /// What may have cost copies of groups.
     pub fn losses(&self) -> &[Loss] {
         &self.losses
