@@ -111,7 +111,7 @@ wire_enum! {
         [Anyone Both "0.1"]
         "AUTH" Auth { credentials: Credentials },
 
-        /// Logs in as an operator of the network, one that is configured at this server ([[operator]]); answers the role. Where none is configured, whoever connects over loopback is one.
+        /// Logs in as an operator of the network, one that is configured at this server (`[[operator]]`); answers the role. Where none is configured, whoever connects over loopback is one.
         [Anyone Both "0.1"]
         "OPERATOR" Operator { name: Text, secret: Text },
 
@@ -244,7 +244,7 @@ wire_enum! {
         [Viewer SuperNode "0.1"]
         "CLAIM" Claim { group: GroupName },
 
-        /// Has something done in a group, whoever is its master, as an operator: without being in it, and above all ranks in it. TOPIC text; MODE changes, `+b mask` and `-b mask` among them; KICK nick [reason]; CLOSE [reason] removes everyone, and
+        /// Has something done in a group, whoever is its master, as an operator: without being in it, and above all ranks in it. TOPIC text; MODE changes, `+b mask` and `-b mask` among them; `KICK nick [reason]`; `CLOSE [reason]` removes everyone, and
         /// forgets its settings and what was said. HISTORY n shows the last entries of its log. Members see the operator's name.
         [Operator SuperNode "0.1"]
         "STEER" Steer { group: GroupName, order: Order },
