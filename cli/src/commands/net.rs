@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use chatring_admin::{Failure, interrupt};
+use chatring_config::is_loopback;
 use chatring_host::{Hooks, Plugins, Transport};
 use chatring_machines::Machine;
 use chatring_machines::command::{ClientCommand, Command};
@@ -54,18 +55,12 @@ impl Servers {
         if self.operator.is_none() || self.ca.is_some() || self.is_way_trusted {
             return Ok(());
         }
-        match self.addresses.iter().find(|address| !is_on_this_machine(address)) {
+        match self.addresses.iter().find(|address| !is_loopback(address)) {
             None => Ok(()),
             Some(address) => Err(Failure::usage(format!("an operator's secret is not sent to {address} in the clear"))
                 .advise("Name the network's CA with --ca; or, where a tunnel protects the way, say --plaintext.")),
         }
     }
-}
-
-fn is_on_this_machine(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// A reactor around a machine that only dials: over TLS, where there is a CA.
