@@ -29,6 +29,7 @@ pub mod netstrings;
 pub mod operators;
 pub mod order;
 pub mod peer;
+pub mod permissions;
 pub mod redis;
 pub mod ring;
 pub mod secret;

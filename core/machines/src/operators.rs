@@ -1,6 +1,6 @@
 //! Who steers the network: operators, what each of them may do, and what is written down of it.
 //!
-//! Which role a command needs stands in the command table ([`crate::command::ClientCommand::role`]). Where no operators are configured, whoever connects from the machine itself is one, in every role, and nobody else is. Where some are,
+//! Which role a command needs says [`crate::permissions`]. Where no operators are configured, whoever connects from the machine itself is one, in every role, and nobody else is. Where some are,
 //! whoever has not said which of them they are is none, wherever they come from.
 
 use std::fmt;

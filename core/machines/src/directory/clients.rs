@@ -1,4 +1,4 @@
-//! What people's programs may ask a directory server. It has no accounts and changes nothing for them: anyone may read the ring and who is in its groups.
+//! What people's programs and operators may ask a directory server. Anyone may read the ring; who is in its groups, and all that changes something, is for operators (`standing`).
 
 use super::Directory;
 use super::changes::tell;

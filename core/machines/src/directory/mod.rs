@@ -9,7 +9,7 @@
 //! (`pulses`, `agenda`), forgotten when another does, which gives every node a full lease. Anyone may ask any server: what only the leader can say is asked of it (`via`).
 //! What masters report of groups passes through to the store of each server and is read back from it; the machine holds none of it.
 //!
-//! Nothing a client can send changes anything here: only connections that proved to know the network's secret may register, report or suspect.
+//! Nothing a client can send changes anything here, unless an operator sends it: only connections that proved to know the network's secret may register, report or suspect.
 //!
 //! Invariants, where this server leads: the pulses are those of the nodes that will be in the ring once all changes under way are agreed on; a death is committed once;
 //! each connection is answered in the order it asked.
