@@ -59,5 +59,5 @@ done
 echo "Fan-out to $subs subscribers over IRC, $msgs messages of $size bytes, window $window, medians of $rounds rounds:"
 printf '%-10s %18s %16s\n' irc 'CPU/delivery (us)' deliveries/s
 for name in linked loaded; do
-    printf '%-10s %18.3f %16.0f\n' $name "$(figure cpu_us_per_delivery <"$dir/$name.json" | median)" "$(figure deliveries_per_s <"$dir/$name.json" | median)"
+    printf '%-10s %18.5f %16.0f\n' $name "$(figure cpu_us_per_delivery <"$dir/$name.json" | median)" "$(figure deliveries_per_s <"$dir/$name.json" | median)"
 done
